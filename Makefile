@@ -1,0 +1,99 @@
+# Canopy: make, make check, make demo, make bench, make fuzz, make install. SAN=address|thread builds
+# with sanitizers (address includes undefined) in a folder of its own.
+VERSION := 0.1.0
+SAN ?=
+BUILD ?= build$(if $(SAN),-$(SAN))
+PREFIX ?= /usr/local
+CC := gcc
+PKGS := jansson libcrypto
+OPT ?= -O2
+CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -Wall -Wextra -Werror -Wno-unused-parameter -Wvla -pthread \
+	-Isrc -Iinclude -MMD -MP -DCANOPY_VERSION='"$(VERSION)"' -ffp-contract=off $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+LIBS = $(shell pkg-config --libs $(PKGS)) -lm -pthread
+ifeq ($(SAN),address)
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DCANOPY_DEBUG
+else ifeq ($(SAN),thread)
+SANFLAGS := -fsanitize=thread -DCANOPY_DEBUG
+endif
+
+LIB_SRC := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
+TESTS := $(patsubst tests/t_%.c,t_%,$(sort $(wildcard tests/t_*.c)))
+THREADED_TESTS := t_base t_eval
+BENCHES := $(patsubst bench/%.c,%,$(sort $(wildcard bench/*.c)))
+FUZZERS := $(patsubst fuzz/f_%.c,f_%,$(sort $(wildcard fuzz/f_*.c)))
+FUZZ_SECONDS ?= 20
+
+all: $(BUILD)/canopy $(BUILD)/canopy.1
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(SANFLAGS) -c $< -o $@
+
+$(BUILD)/libcanopy.a: $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/canopy: $(BUILD)/src/cli/main.o $(BUILD)/libcanopy.a
+	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+
+$(BUILD)/canopy.1: $(BUILD)/canopy
+	$(BUILD)/canopy manpage >$@
+
+$(BUILD)/tests/t_%: $(BUILD)/tests/t_%.o $(BUILD)/libcanopy.a
+	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS) -lcmocka
+
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libcanopy.a
+	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+
+# Fuzzers are built whole by clang: libFuzzer wants the library instrumented too.
+$(BUILD)/fuzz/f_%: fuzz/f_%.c $(LIB_SRC) Makefile
+	@mkdir -p $(@D)
+	clang $(filter-out -MMD -MP -Wall -Wextra -Werror -Wvla,$(CFLAGS_ALL)) -w -O1 \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(LIB_SRC) -o $@ $(LIBS)
+
+.SECONDARY:
+.PHONY: all deps check tests test-run demo bench fuzz install uninstall clean format
+
+deps:
+	@scripts/deps
+
+tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%)
+
+# Everything a change must pass, with what it needs installed first.
+check: deps
+	$(MAKE) test-run
+
+test-run: tests
+	@scripts/run-tests $(BUILD) $(TESTS)
+
+threaded-test-run: $(BUILD)/canopy $(THREADED_TESTS:%=$(BUILD)/tests/%)
+	@scripts/run-tests $(BUILD) $(THREADED_TESTS)
+
+demo: deps
+	$(MAKE) all
+	@scripts/demo $(BUILD)/canopy
+
+bench: $(BUILD)/canopy $(BENCHES:%=$(BUILD)/bench/%)
+	@for b in $(BENCHES); do echo "== $$b"; $(BUILD)/bench/$$b || exit 1; done
+
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@scripts/run-fuzz $(BUILD) $(FUZZ_SECONDS) $(FUZZERS)
+
+install: all
+	install -D -m755 $(BUILD)/canopy $(DESTDIR)$(PREFIX)/bin/canopy
+	install -D -m644 $(BUILD)/canopy.1 $(DESTDIR)$(PREFIX)/share/man/man1/canopy.1
+	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(BUILD)/canopy completion >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/canopy $(DESTDIR)$(PREFIX)/share/man/man1/canopy.1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
+
+clean:
+	rm -rf build build-address build-thread
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

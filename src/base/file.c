@@ -1,0 +1,151 @@
+/* Reading, atomic replacement and directories. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static int read_all(FILE *f, size_t max, char **data, size_t *len)
+{
+	size_t cap = 1 << 16, n = 0, got;
+	char *buf = malloc(cap + 1), *more;
+
+	while (buf && (got = fread(buf + n, 1, cap - n, f)) > 0) {
+		n += got;
+		if (n > max) {
+			free(buf);
+			return -EFBIG;
+		}
+		if (n < cap)
+			continue;
+		cap *= 2;
+		more = realloc(buf, cap + 1);
+		if (!more)
+			free(buf);
+		buf = more;
+	}
+	if (!buf)
+		return -ENOMEM;
+	if (ferror(f)) {
+		free(buf);
+		return -EIO;
+	}
+	buf[n] = 0;
+	*data = buf;
+	*len = n;
+	return 0;
+}
+
+int file_read(const char *path, size_t max, char **data, size_t *len)
+{
+	struct stat st;
+	int err = 0;
+	FILE *f = fopen(path, "rb");
+
+	if (!f || fstat(fileno(f), &st))
+		err = -errno;
+	else if (S_ISDIR(st.st_mode))
+		err = -EISDIR;
+	else
+		err = read_all(f, max, data, len);
+	if (f)
+		fclose(f);
+	if (err == -EFBIG)
+		pr_err("%s: larger than %zu bytes\n", path, max);
+	else if (err)
+		pr_err("%s: %s\n", path, strerror(-err));
+	return err;
+}
+
+static int write_all(int fd, const char *p, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= n;
+	}
+	return fsync(fd) ? -errno : 0;
+}
+
+int file_write(const char *path, const void *data, size_t len)
+{
+	char *part = file_path("%s.part%d", path, (int)getpid());
+	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int err = fd < 0 ? -errno : write_all(fd, data, len);
+
+	if (fd >= 0 && close(fd) && !err)
+		err = -errno;
+	if (!err && rename(part, path))
+		err = -errno;
+	if (err) {
+		pr_err("%s: %s\n", path, strerror(-err));
+		if (fd >= 0)
+			unlink(part);
+	}
+	free(part);
+	return err;
+}
+
+int file_mkdirs(const char *path)
+{
+	char *p = file_path("%s", path);
+	int err = 0;
+
+	for (char *s = p + 1; !err; s++) {
+		char c = *s;
+
+		if (c && c != '/')
+			continue;
+		*s = 0;
+		if (mkdir(p, 0777) && errno != EEXIST)
+			err = -errno;
+		*s = c;
+		if (!c)
+			break;
+	}
+	free(p);
+	if (err)
+		pr_err("%s: %s\n", path, strerror(-err));
+	return err;
+}
+
+char *file_path(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		abort();
+	return s;
+}
+
+int file_close(FILE *f, const char *path)
+{
+	int err = 0;
+
+	if (!f)
+		return 0;
+	errno = 0;
+	if (ferror(f) || fflush(f))
+		err = errno ? -errno : -EIO;
+	if (fclose(f) && !err)
+		err = -errno;
+	if (err)
+		pr_err("%s: %s\n", path, strerror(-err));
+	return err;
+}

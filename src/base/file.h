@@ -1,0 +1,32 @@
+/* Whole files: read into memory, replaced atomically, directories made. All return 0 or -errno. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/*
+ * Reads a regular file of at most max bytes. *data is malloc'ed, NUL-terminated past len (text can be
+ * parsed in place) and owned by the caller. Prints the error, naming the path. -EFBIG over max.
+ */
+int file_read(const char *path, size_t max, char **data, size_t *len);
+
+/*
+ * Replaces path by the data: written beside it, fsynced, renamed, so that a reader or a crash sees the old
+ * file or the new one, never a part. Prints the error.
+ */
+int file_write(const char *path, const void *data, size_t len);
+
+/* mkdir -p. Prints the error. */
+int file_mkdirs(const char *path);
+
+/* printf into a malloc'ed string; aborts when memory is out (set-up code only). */
+char *file_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Flushes, checks and closes a stream being written; the one place where a full disk is noticed. Returns
+ * 0 or -errno and prints the error with the path. f may be NULL (nothing to do).
+ */
+int file_close(FILE *f, const char *path);
+
+#endif

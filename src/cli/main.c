@@ -1,0 +1,232 @@
+/* canopy: finds the command, parses its options, runs it; help, completion and the man page. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/work.h"
+#include "cli/cmd.h"
+
+static const struct cmd *const groups[] = {cmd_trace, cmd_model, cmd_eval, cmd_report};
+#define NGROUPS ((int)(sizeof(groups) / sizeof(groups[0])))
+
+#define FOR_EACH_CMD(c)                                                                                \
+	for (int g_ = 0; g_ < NGROUPS; g_++)                                                           \
+		for (const struct cmd *c = groups[g_]; c->name; c++)
+
+static void print_title(const struct cmd *c, FILE *out)
+{
+	fprintf(out, "canopy %s%s%s", c->name, c->verb ? " " : "", c->verb ? c->verb : "");
+}
+
+static void print_overview(FILE *out)
+{
+	fprintf(out, "usage: canopy COMMAND [options] [arguments]\n\n"
+		     "Trains, certifies and evaluates learned TCP congestion controllers.\n\n");
+	FOR_EACH_CMD(c)
+	{
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s%s%s", c->name, c->verb ? " " : "", c->verb ? c->verb : "");
+		fprintf(out, "  %-18s %s\n", name, c->summary);
+	}
+	fprintf(out, "  %-18s %s\n  %-18s %s\n  %-18s %s\n\n"
+		     "canopy COMMAND --help tells more; man canopy tells all.\n",
+		"completion", "print a bash completion script", "manpage", "print the manual page (troff)",
+		"version", "print the version");
+}
+
+static void print_help(const struct cmd *c)
+{
+	printf("usage: ");
+	print_title(c, stdout);
+	printf(" [options]%s%s\n\n%s.\n\n", *c->args ? " " : "", c->args, c->summary);
+	if (c->details)
+		printf("%s\n\n", c->details);
+	opts_help(c->opts, stdout);
+}
+
+static void print_completion(void)
+{
+	printf("_canopy() {\n\tlocal cur=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
+	       "\tcase \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
+	FOR_EACH_CMD(c)
+	{
+		printf("\t\"%s%s%s\"*) words=\"", c->name, c->verb ? " " : "", c->verb ? c->verb : "");
+		for (const struct opt *t = c->opts; t->kind != OPT_END; t++)
+			printf("--%s ", t->name);
+		printf("\" ;;\n");
+	}
+	printf("\tesac\n\tif [ \"$COMP_CWORD\" = 1 ]; then words=\"");
+	for (int g = 0; g < NGROUPS; g++)
+		printf("%s ", groups[g]->name);
+	printf("completion manpage version\"\n\telif [ \"$COMP_CWORD\" = 2 ]; then\n"
+	       "\t\tcase \"${COMP_WORDS[1]}\" in\n");
+	for (int g = 0; g < NGROUPS; g++) {
+		printf("\t\t%s) words=\"$words", groups[g]->name);
+		for (const struct cmd *c = groups[g]; c->name; c++)
+			printf(" %s", c->verb ? c->verb : "");
+		printf("\" ;;\n");
+	}
+	printf("\t\tesac\n\tfi\n"
+	       "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\") $(compgen -f -- \"$cur\"))\n}\n"
+	       "complete -o filenames -F _canopy canopy\n");
+}
+
+// Prints text with troff's control characters escaped.
+static void print_troff(const char *s)
+{
+	bool line_start = true;
+
+	for (; *s; s++) {
+		if (line_start && (*s == '.' || *s == '\''))
+			printf("\\&");
+		if (*s == '\\')
+			printf("\\e");
+		else if (*s == '-')
+			printf("\\-");
+		else
+			putchar(*s);
+		line_start = *s == '\n';
+	}
+}
+
+static void print_man_cmd(const struct cmd *c)
+{
+	printf(".SS \"");
+	print_title(c, stdout);
+	printf(" [options] %s\"\n", c->args);
+	print_troff(c->summary);
+	printf(".\n");
+	if (c->details) {
+		printf(".PP\n.nf\n");
+		print_troff(c->details);
+		printf("\n.fi\n");
+	}
+	for (const struct opt *t = c->opts + 3; t->kind != OPT_END; t++) {
+		printf(".TP\n.B ");
+		if (t->letter)
+			printf("\\-%c, ", t->letter);
+		printf("\\-\\-%s %s\n", t->name, t->arg ? t->arg : "");
+		print_troff(t->help);
+		if (t->words)
+			printf(" (%s)", t->words);
+		if (t->dflt && t->kind != OPT_FLAG)
+			printf(" [%s]", t->dflt);
+		putchar('\n');
+	}
+}
+
+static void print_manpage(void)
+{
+	printf(".TH CANOPY 1 \"\" \"canopy %s\" \"User commands\"\n.SH NAME\n"
+	       "canopy \\- train, certify and evaluate learned TCP congestion controllers\n.SH SYNOPSIS\n"
+	       ".B canopy\n.I command\n[options] [arguments]\n.SH DESCRIPTION\n"
+	       "A policy network adjusts TCP CUBIC's window about every 20 ms. canopy loads such policies,\n"
+	       "runs them and the classic controllers over network traces in a packet-level simulator of\n"
+	       "the Linux stack, and reports utilisation against queueing delay.\n"
+	       ".PP\nA spec file holds lines of \"key = value\" whose keys are the long option names; # starts\n"
+	       "a comment. The command line wins over the spec file.\n.SH COMMANDS\n"
+	       "Every command takes \\-h (help), \\-v (say more) and \\-q (warnings and errors only).\n",
+		CANOPY_VERSION);
+	FOR_EACH_CMD(c) print_man_cmd(c);
+	printf(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage, 3 not certified.\n.SH FILES\n"
+	       "The formats of models, results, decisions and logs are documented in doc/formats.md.\n");
+}
+
+static const struct cmd *find_cmd(int argc, char **argv, int *used)
+{
+	const char *names[64];
+	int n = 0;
+
+	*used = 0;
+	FOR_EACH_CMD(c)
+	{
+		if (strcmp(c->name, argv[1])) {
+			names[n++] = c->name;
+			continue;
+		}
+		*used = 2;
+		if (!c->verb || (argc > 2 && !strcmp(c->verb, argv[2]))) {
+			*used += c->verb != NULL;
+			return c;
+		}
+	}
+	if (*used == 2) {
+		if (argc > 2 && strcmp(argv[2], "--help") && strcmp(argv[2], "-h"))
+			pr_err("canopy %s has no '%s'\n", argv[1], argv[2]);
+		fprintf(stderr, "usage:\n");
+		FOR_EACH_CMD(c) if (!strcmp(c->name, argv[1]))
+			fprintf(stderr, "  canopy %s %s %s\n", c->name, c->verb, c->args);
+	} else {
+		const char *near = opts_nearest(argv[1], names, n);
+
+		pr_err("there is no command '%s'%s%s%s\n", argv[1], near ? ", did you mean '" : "", near ? near : "",
+			near ? "'?" : "");
+	}
+	return NULL;
+}
+
+static void on_signal(int sig)
+{
+	work_stop();
+	signal(sig, SIG_DFL); // a second one ends at once
+}
+
+static int run_cmd(const struct cmd *c, int argc, char **argv)
+{
+	struct opts o;
+	int status = EXIT_USAGE;
+
+	opts_init(&o, c->opts);
+	if (opts_parse(&o, argc, argv))
+		goto out;
+	if (opts_flag(&o, "help")) {
+		print_help(c);
+		status = EXIT_OK;
+		goto out;
+	}
+	log_set_level(LOG_INFO + opts_flag(&o, "verbose") - opts_flag(&o, "quiet"));
+	if (o.nargs < c->min_args || (c->max_args >= 0 && o.nargs > c->max_args)) {
+		fprintf(stderr, "usage: ");
+		print_title(c, stderr);
+		fprintf(stderr, " [options] %s (--help tells more)\n", c->args);
+		goto out;
+	}
+	status = c->run(&o);
+out:
+	opts_free(&o);
+	if (fflush(stdout) || ferror(stdout)) {
+		pr_err("standard output: cannot write\n");
+		status = status ? status : EXIT_FAILED;
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const struct cmd *c;
+	int used;
+
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		print_overview(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		print_overview(stdout);
+	else if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "version"))
+		puts("canopy " CANOPY_VERSION);
+	else if (!strcmp(argv[1], "completion"))
+		print_completion();
+	else if (!strcmp(argv[1], "manpage"))
+		print_manpage();
+	else if ((c = find_cmd(argc, argv, &used)))
+		return run_cmd(c, argc - used, argv + used);
+	else
+		return EXIT_USAGE;
+	return EXIT_OK;
+}

@@ -139,7 +139,7 @@ static void check_link(uint32_t *ms, size_t n, enum queue_kind kind, uint32_t pk
 	assert_int_equal(fast.n, slow_out.n);
 	assert_memory_equal(fast_e, slow_e, fast.n * sizeof(*fast_e));
 	assert_int_equal(l.stats.capacity_bytes, slow->capacity);
-	assert_int_equal(l.stats.arrivals, l.stats.departures + l.stats.drops + l.stats.queue_pkts + (l.transit_left > 0));
+	assert_int_equal(l.stats.arrivals, l.stats.departures + l.stats.drops + l.stats.queue_pkts + (l.wire_left > 0));
 	link_free(&l);
 	free(fast_e);
 	free(slow_e);

@@ -37,10 +37,11 @@ void link_free(struct link *l)
 	free(l->stats.delays);
 }
 
-static void depart(struct link *l, uint64_t now_ns)
+// The head has crossed the link at its scheduled time at_ns; it is seen behind it now.
+static void depart(struct link *l, uint64_t at_ns, uint64_t now_ns)
 {
 	const struct pkt *k = ring_head(&l->q);
-	uint64_t delay = now_ns - k->t_ns;
+	uint64_t delay = at_ns - k->t_ns;
 
 	l->wire_left = 0;
 	l->q.head++;
@@ -52,7 +53,7 @@ static void depart(struct link *l, uint64_t now_ns)
 	if (l->stats.delays)
 		hist_add(l->stats.delays, delay);
 	if (l->conf.log)
-		link_log_departure(l->conf.log, now_ns / NS_PER_MS, k->bytes, delay / NS_PER_MS);
+		link_log_departure(l->conf.log, at_ns / NS_PER_MS, k->bytes, delay / NS_PER_MS);
 	l->deliver(l->arg, k, now_ns);
 }
 
@@ -78,7 +79,7 @@ static void next_op(struct link *l)
 }
 
 // One opportunity: 1504 bytes of what waits.
-static void use_opportunity(struct link *l, uint64_t now_ns)
+static void use_opportunity(struct link *l, uint64_t at_ns, uint64_t now_ns)
 {
 	uint32_t left = TRACE_QUANTUM;
 
@@ -90,10 +91,16 @@ static void use_opportunity(struct link *l, uint64_t now_ns)
 			return;
 		}
 		left -= l->wire_left;
-		depart(l, now_ns);
+		depart(l, at_ns, now_ns);
 		if (!left)
 			return;
 	}
+}
+
+// When the next opportunity is acted on: a polling process adds the fraction of a millisecond it slept from.
+static uint64_t wake_ns(const struct link *l, uint64_t now_ns)
+{
+	return l->conf.poll_ns ? l->op_ns + now_ns % NS_PER_MS + l->conf.poll_ns : l->op_ns;
 }
 
 static void serve_grid(struct link *l, uint64_t now_ns)
@@ -102,14 +109,13 @@ static void serve_grid(struct link *l, uint64_t now_ns)
 		uint64_t at = l->op_ns;
 
 		if (at > now_ns) {
-			l->next_ns = at;
+			l->next_ns = wake_ns(l, now_ns);
 			return;
 		}
 		next_op(l);
-		use_opportunity(l, at);
+		use_opportunity(l, at, now_ns);
 	}
-	while (l->op_ns <= now_ns) // wasted
-		next_op(l);
+	link_count(l, now_ns);
 	l->next_ns = LINK_NEVER;
 }
 
@@ -124,18 +130,23 @@ static void start_smooth(struct link *l, uint64_t now_ns)
 
 static void serve_smooth(struct link *l, uint64_t now_ns)
 {
-	if (now_ns > l->counted_ns) {
-		l->stats.capacity_bytes = now_ns / l->ns_per_byte;
-		l->counted_ns = now_ns;
-	}
 	while (l->next_ns <= now_ns) {
 		uint64_t at = l->next_ns;
 
-		depart(l, at);
+		depart(l, at, at);
 		l->next_ns = LINK_NEVER;
 		if (ring_len(&l->q))
 			start_smooth(l, at);
 	}
+}
+
+void link_count(struct link *l, uint64_t now_ns)
+{
+	if (!l->grid)
+		l->stats.capacity_bytes = now_ns / l->ns_per_byte;
+	else if (!ring_len(&l->q))
+		while (l->op_ns <= now_ns)
+			next_op(l);
 }
 
 // Packets that wait, the one on the wire apart.
@@ -204,12 +215,10 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
 	while (over_limit(l))
 		drop(l, now_ns);
 	l->stats.queue_pkts = waiting(l);
-	if (l->next_ns == LINK_NEVER && ring_len(&l->q)) {
-		if (l->grid)
-			l->next_ns = l->op_ns;
-		else
-			start_smooth(l, now_ns);
-	}
+	if (l->grid && ring_len(&l->q))
+		l->next_ns = wake_ns(l, now_ns);
+	else if (l->next_ns == LINK_NEVER && ring_len(&l->q))
+		start_smooth(l, now_ns);
 }
 
 double link_delay_quantile_ms(const struct link_stats *s, double q)

@@ -29,6 +29,7 @@ struct link_conf {
 	double loss;                      /* Bernoulli, before the queue */
 	struct link_log *log;             /* NULL: none */
 	bool stats;                       /* keep the delay histogram */
+	uint32_t poll_ns;                 /* 0: acts on time; else lateness of a polling process, see world.h */
 };
 
 /*
@@ -61,7 +62,6 @@ struct link {
 	size_t next_op;      /* index of the next opportunity */
 	uint64_t op_ns;      /* its time */
 	/* smooth */
-	uint64_t counted_ns; /* capacity is counted up to here */
 	double ns_per_byte;
 	double free_at_ns;   /* when the packet on the wire has left */
 };
@@ -73,8 +73,11 @@ void link_free(struct link *l);
 /* A packet arrives. Opportunities up to now are used first. */
 void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns);
 
-/* Uses every opportunity up to now_ns; call at next_ns, or at any time to bring the counters up to date. */
+/* Uses every opportunity up to now_ns; call at next_ns. */
 void link_serve(struct link *l, uint64_t now_ns);
+
+/* Counts the capacity that went by unused up to now_ns; changes nothing else. */
+void link_count(struct link *l, uint64_t now_ns);
 
 /* Delay of rank floor(q n) among the departures sorted by delay, in ms, as mahimahi's scripts; 0 without any. */
 double link_delay_quantile_ms(const struct link_stats *s, double q);

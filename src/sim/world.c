@@ -72,15 +72,22 @@ static uint64_t due(const struct world *w, uint64_t delay_ns)
 	return (w->conf.ms_delay ? w->now / MS * MS : w->now) + delay_ns;
 }
 
+// When a delay line that holds a packet due at due_ns acts, seen from now (world.h on poll_ns).
+static uint64_t line_wake(const struct world *w, uint64_t due_ns)
+{
+	if (!w->conf.poll_ns)
+		return due_ns;
+	return due_ns <= w->now ? w->now : due_ns + w->now % MS + w->conf.poll_ns;
+}
+
 void wire_data(struct world *w, struct flow *f, const struct pkt *k)
 {
 	struct path *p = &w->paths[f->path];
 	struct pkt in = *k;
 
 	in.t_ns = due(w, p->delay_ns);
-	if (!ring_len(&p->data))
-		set_key(w, src_data(f), in.t_ns);
 	ring_push(&p->data, &in);
+	set_key(w, src_data(f), line_wake(w, ring_head(&p->data)->t_ns));
 }
 
 void wire_ack(struct world *w, struct flow *f, const struct pkt *k)
@@ -150,9 +157,8 @@ static void at_sender_side(void *arg, const struct pkt *k, uint64_t now_ns)
 	struct pkt in = *k;
 
 	in.t_ns = (w->conf.ms_delay ? now_ns / MS * MS : now_ns) + p->delay_ns;
-	if (!ring_len(&p->acks))
-		set_key(w, src_data(f) + 1, in.t_ns);
 	ring_push(&p->acks, &in);
+	set_key(w, src_data(f) + 1, line_wake(w, ring_head(&p->acks)->t_ns));
 }
 
 static void send_syn(struct flow *f, uint64_t now_ns)
@@ -198,7 +204,7 @@ static void take_acks(struct world *w, struct path *p, uint32_t src)
 			w->paused = k.flow;
 		update_timer(w, f);
 	}
-	set_key(w, src, ring_len(&p->acks) ? ring_head(&p->acks)->t_ns : NEVER);
+	set_key(w, src, ring_len(&p->acks) ? line_wake(w, ring_head(&p->acks)->t_ns) : NEVER);
 }
 
 static void take_data(struct world *w, struct path *p, uint32_t src)
@@ -207,7 +213,7 @@ static void take_data(struct world *w, struct path *p, uint32_t src)
 		link_arrive(&w->down, ring_head(&p->data), w->now);
 		p->data.head++;
 	}
-	set_key(w, src, ring_len(&p->data) ? ring_head(&p->data)->t_ns : NEVER);
+	set_key(w, src, ring_len(&p->data) ? line_wake(w, ring_head(&p->data)->t_ns) : NEVER);
 	set_key(w, SRC_DOWN, w->down.next_ns);
 }
 
@@ -264,8 +270,8 @@ int world_run(struct world *w, uint64_t until_ns)
 	if (w->paused >= 0)
 		return w->paused;
 	w->now = until_ns;
-	link_serve(&w->up, until_ns);
-	link_serve(&w->down, until_ns);
+	link_count(&w->up, until_ns);
+	link_count(&w->down, until_ns);
 	return -1;
 }
 
@@ -342,12 +348,13 @@ struct world *world_new(const struct world_conf *conf)
 	w->conf = *conf;
 	w->conf.hz = conf->hz ? conf->hz : 250;
 	w->conf.flows = NULL;
+	w->conf.down.poll_ns = w->conf.up.poll_ns = conf->poll_ns;
 	w->tick_ns = SEC / w->conf.hz;
 	w->paused = -1;
 	w->flows = calloc(conf->nflows + 1, sizeof(*w->flows));
 	w->paths = calloc(conf->nflows + 1, sizeof(*w->paths));
-	if (!w->flows || !w->paths || link_init(&w->down, &conf->down, conf->seed, at_receiver, w) ||
-		link_init(&w->up, &conf->up, conf->seed + 1, at_sender_side, w))
+	if (!w->flows || !w->paths || link_init(&w->down, &w->conf.down, conf->seed, at_receiver, w) ||
+		link_init(&w->up, &w->conf.up, conf->seed + 1, at_sender_side, w))
 		goto fail;
 	for (int i = 0; i < conf->nflows; i++) {
 		w->flows[i].index = i;

@@ -22,6 +22,8 @@
 #define MS 1000000ull /* ns */
 #define SEC 1000000000ull
 
+#define WORLD_POLL_NS 50000
+
 struct flow_conf {
 	const struct cc_ops *cc;
 	const void *cc_arg;   /* handed to cc->init; kept by the caller */
@@ -35,6 +37,13 @@ struct flow_conf {
 struct world_conf {
 	struct link_conf down, up;
 	bool ms_delay;  /* delays on mm-delay's millisecond grid: released at floor(now) + d */
+	/*
+	 * How late the emulator's processes act, 0 for an ideal one. mahimahi's processes read a clock floored
+	 * to milliseconds and then poll() for a whole number of milliseconds from that moment, so each wakes
+	 * the fraction of the millisecond it went to sleep at too late, plus the kernel's timer slack. Packets
+	 * are handed on then; the log has the schedule. WORLD_POLL_NS is Linux's default slack. With ms_delay.
+	 */
+	uint32_t poll_ns;
 	uint64_t seed;
 	uint32_t hz;    /* kernel ticks a second, 0: 250 */
 	int nflows;

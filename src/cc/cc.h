@@ -118,7 +118,7 @@ void cc_cong_avoid_ai(struct cc *cc, uint32_t w, uint32_t acked);
 uint32_t cc_reno_undo_cwnd(struct cc *cc);
 
 /* The controllers. */
-extern const struct cc_ops cc_reno, cc_cubic, cc_vegas, cc_bbr;
+extern const struct cc_ops cc_reno, cc_cubic;
 
 /* By name, NULL if there is none. */
 const struct cc_ops *cc_find(const char *name);

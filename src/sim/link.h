@@ -12,7 +12,7 @@
 
 #include "trace/trace.h"
 
-enum queue_kind { QUEUE_INFINITE, QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_CODEL, QUEUE_PIE };
+enum queue_kind { QUEUE_INFINITE, QUEUE_DROPTAIL, QUEUE_DROPHEAD };
 
 struct link_log; /* sim/link_log.h: where events go, in mahimahi's format */
 

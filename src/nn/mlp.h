@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #define MLP_MAX_LAYERS 8
+#define MLP_MAX_WIDTH 4096
 #define MLP_PANEL 32 /* outputs that the kernels compute together */
 
 struct mlp_layer {

@@ -1,6 +1,6 @@
 /*
- * The decisions of one policy flow: counted always, kept and written as safetensors when asked. The file is
- * described in doc/formats.md.
+ * A policy flow of a run: its configuration, and its reports and decisions, kept when asked and written as
+ * safetensors. doc/formats.md describes the file.
  */
 #ifndef EVAL_DECISIONS_H
 #define EVAL_DECISIONS_H
@@ -12,20 +12,18 @@
 #include "eval/run.h"
 #include "policy/policy.h"
 
+#define DECISIONS_FORMAT "canopy-decisions"
+#define DECISIONS_VERSION 1
+
 struct decisions {
-	bool keep;
-	int err;             /* first allocation that failed */
-	int64_t n;           /* decisions so far */
-	double reward_sum;   /* of the first `rewarded` of them */
-	int64_t rewarded;
-	uint64_t start_ns;   /* of the first report, UINT64_MAX before */
-	struct policy_conf policy; /* what the controller is given: points back here */
-	struct decision *rows;     /* [n] when kept */
-	size_t cap;
+	struct policy_conf policy; /* what the controller is given; points back here */
+	struct decision_row *rows; /* [n], reports in order */
+	size_t n, cap;
+	int err;                   /* -ENOMEM: rows were lost */
 };
 
-/* Prepares d for flow number `flow` of the run, which is one of sender s. d must stay where it is. */
-void decisions_init(struct decisions *d, const struct run_conf *conf, const struct sender *s, int flow, bool keep);
+/* Prepares zeroed d for flow `flow` of the run, which is one of sender s. d must stay where it is. 0 or -ENOMEM. */
+int decisions_init(struct decisions *d, const struct run_conf *conf, const struct sender *s, int flow, bool keep);
 void decisions_free(struct decisions *d);
 
 /* Writes DIR/decisions/ID-FLOW.safetensors, flow counted from 1. Prints the error. 0 or -errno. */

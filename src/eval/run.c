@@ -53,14 +53,14 @@ static void put_senders(FILE *f, const struct scheme *s)
 	for (int i = 0; i < s->n; i++) {
 		const struct sender *one = &s->senders[i];
 
-		fprintf(f, "sender %s %s %s\n", one->name, one->cc ? one->cc->name : sender_digest(one),
+		fprintf(f, "sender %s %s %s\n", one->name, one->cc ? one->cc->name : one->model->model->sha256,
 			one->zero ? "zero" : "-");
 	}
 }
 
-void run_id(struct run_conf *c)
+char *run_text(const struct run_conf *c)
 {
-	char hex[HASH_HEX], *text;
+	char *text;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
@@ -80,7 +80,14 @@ void run_id(struct run_conf *c)
 	fprintf(f, "\npacing %d hz %" PRIu32 " ms-delay %d\n", c->pacing, c->hz, c->ms_delay);
 	if (fclose(f))
 		abort();
-	hash_sha256(hex, &(struct hash_part){text, len}, 1);
+	return text;
+}
+
+void run_id(struct run_conf *c)
+{
+	char hex[HASH_HEX], *text = run_text(c);
+
+	hash_sha256(hex, &(struct hash_part){text, strlen(text)}, 1);
 	free(text);
 	snprintf(c->id, sizeof(c->id), "%.16s", hex);
 }
@@ -113,14 +120,14 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 	return err;
 }
 
-static void set_flow(struct run *r, int i, struct rng *rng)
+static int set_flow(struct run *r, int i, struct rng *rng)
 {
 	const struct run_conf *c = r->conf;
 	const struct sender *s = sender_of(c, i);
 	struct flow_conf *f = &r->flows[i];
 
 	*f = (struct flow_conf){
-		.cc = s->cc ? s->cc : &policy_cc,
+		.cc = s->cc ? s->cc : &cc_policy,
 		.cc_arg = s->cc ? NULL : &r->decisions[i].policy,
 		.delay_ms = c->delay_ms + (c->nextra ? c->extra_ms[i % c->nextra] : 0),
 		.start_ns = c->stagger_s * i * SEC + rng_uniform(rng) * START_JITTER_NS,
@@ -128,8 +135,7 @@ static void set_flow(struct run *r, int i, struct rng *rng)
 	};
 	if (c->flow_s > 0)
 		f->stop_ns = f->start_ns + c->flow_s * SEC;
-	if (!s->cc)
-		decisions_init(&r->decisions[i], c, s, i, r->io->decisions);
+	return s->cc ? 0 : decisions_init(&r->decisions[i], c, s, i, r->io->decisions);
 }
 
 static int set_up(struct run *r)
@@ -151,8 +157,10 @@ static int set_up(struct run *r)
 	if (err)
 		return err;
 	rng_init(&rng, c->seed, START_STREAM);
-	for (int i = 0; i < c->flows; i++)
-		set_flow(r, i, &rng);
+	for (int i = 0; i < c->flows && !err; i++)
+		err = set_flow(r, i, &rng);
+	if (err)
+		return err;
 	w.flows = r->flows;
 	w.down = (struct link_conf){.trace = c->down->trace, .queue = c->queue, .limit_pkts = c->queue_pkts,
 		.loss = c->loss, .log = r->log_down, .stats = true};
@@ -203,10 +211,16 @@ static int add_bin(struct run *r, uint64_t now_ns)
 
 /* --- The record --- */
 
+// Of a policy flow, NULL for a classic one.
+static const struct policy_stats *stats_of(const struct run *r, int flow)
+{
+	return r->flows[flow].cc_arg ? policy_stats(world_cc(r->world, flow)) : NULL;
+}
+
 static void measure_flow(struct flow_result *out, const struct run *r, int i, uint64_t now_ns)
 {
 	const struct flow_stats *s = world_flow(r->world, i);
-	const struct decisions *d = &r->decisions[i];
+	const struct policy_stats *p = stats_of(r, i);
 	const struct flow_conf *f = &r->flows[i];
 	uint64_t stop = f->stop_ns && f->stop_ns < now_ns ? f->stop_ns : now_ns;
 
@@ -217,8 +231,8 @@ static void measure_flow(struct flow_result *out, const struct run *r, int i, ui
 	out->rtos = s->rtos;
 	out->start_s = f->start_ns * 1e-9;
 	out->stop_s = stop * 1e-9;
-	out->decisions = d->n;
-	out->policy_start_s = f->cc_arg && d->start_ns < now_ns ? d->start_ns * 1e-9 : NAN;
+	out->decisions = p ? p->decisions : 0;
+	out->policy_start_s = p && p->start_us ? p->start_us * 1e-6 : NAN;
 }
 
 // Sums and means over the flows.
@@ -243,12 +257,12 @@ static void measure_flows(struct run_result *out, const struct run *r, uint64_t 
 		out->decisions += f->decisions;
 		sum += f->goodput_mbps;
 		squares += f->goodput_mbps * f->goodput_mbps;
-		if (!r->flows[i].cc_arg)
+		if (!stats_of(r, i))
 			continue;
 		time += f->stop_s - f->start_s;
 		acted += isnan(f->policy_start_s) ? 0 : fmax(0, f->stop_s - f->policy_start_s);
-		rewards += r->decisions[i].reward_sum;
-		rewarded += r->decisions[i].rewarded;
+		rewards += stats_of(r, i)->reward_sum;
+		rewarded += stats_of(r, i)->rewards;
 	}
 	out->goodput_mbps = mbps(bytes, now_ns);
 	out->rtt_mean_ms = rtts > 0 ? rtt_sum / rtts : NAN;
@@ -279,6 +293,7 @@ static void measure_link(struct run_result *out, const struct link_stats *l, uin
 static int measure(struct run_result *out, const struct run *r, uint64_t now_ns)
 {
 	const struct run_conf *c = r->conf;
+	const struct scheme_model *model = scheme_model(c->scheme);
 
 	memset(out, 0, sizeof(*out));
 	out->flows = calloc(c->flows, sizeof(*out->flows));
@@ -288,7 +303,7 @@ static int measure(struct run_result *out, const struct run *r, uint64_t now_ns)
 	snprintf(out->id, sizeof(out->id), "%s", c->id);
 	snprintf(out->on, sizeof(out->on), "sim");
 	snprintf(out->controller, sizeof(out->controller), "%s", c->scheme->name);
-	snprintf(out->model, sizeof(out->model), "%s", scheme_digest(c->scheme));
+	snprintf(out->model, sizeof(out->model), "%s", model ? model->model->sha256 : "");
 	snprintf(out->trace, sizeof(out->trace), "%s", c->down->trace->name);
 	snprintf(out->queue, sizeof(out->queue), "%s", run_queue_name(c->queue));
 	out->nominal_mbps = c->nominal_mbps;

@@ -35,7 +35,7 @@ struct run_conf {
 	uint32_t queue_pkts;     /* limit of both queues, 0 none */
 	double delay_ms;         /* one-way */
 	double loss;             /* each direction */
-	struct frame_noise noise;
+	struct frame_noise noise; /* of policy flows */
 	uint64_t seed;
 	double duration_s, skip_end_s; /* metrics leave out the last skip_end_s */
 	int flows;               /* flow i uses sender i % n */
@@ -56,7 +56,10 @@ double run_queue_pkts(double mult, double mbps, double ms);
 #define RUN_QUEUES "droptail|drophead|infinite"
 const char *run_queue_name(enum queue_kind kind);
 
-/* Fills id from all the rest. */
+/* Everything that determines the run as canonical text, malloc'ed. */
+char *run_text(const struct run_conf *conf);
+
+/* Fills id: the first 16 digits of the SHA-256 of run_text. */
 void run_id(struct run_conf *conf);
 
 /* What to write besides the record, into DIR; and who wants to know how far the run is. */

@@ -15,14 +15,21 @@
 #include "eval/results.h"
 #include "model/model.h"
 
-#define SCHEME_SENDERS 8
+#define SCHEME_SENDERS 8 /* most in a mix */
+#define SCHEME_MODELS 64 /* most in a set */
 #define SCHEME_ZERO "@zero"
 
 struct sender {
-	char *name;                     /* in results: "cubic", "m", "m@zero" */
-	const struct cc_ops *cc;        /* a classic controller, or NULL: the policy below */
-	const struct model *model;      /* the set's */
+	char *name;                       /* in results: "cubic", "m", "m@zero" */
+	const struct cc_ops *cc;          /* a classic controller, or NULL: the policy below */
+	const struct scheme_model *model; /* the set's */
 	bool zero;
+};
+
+struct scheme_model {
+	char *path, *name; /* name: the file's, without folders and .safetensors */
+	struct model *model;
+	struct mlp *mlp;   /* its actor, folded; shared by all threads */
 };
 
 struct scheme {
@@ -35,10 +42,7 @@ struct scheme {
 struct scheme_set {
 	struct scheme *schemes;
 	int n;
-	struct scheme_model {
-		char *path;
-		struct model *model;
-	} *models;
+	struct scheme_model *models[SCHEME_MODELS];
 	int nmodels;
 };
 
@@ -50,6 +54,6 @@ int scheme_add(struct scheme_set *set, const char *what);
 void scheme_set_free(struct scheme_set *set);
 
 /* The model of the first sender that has one, or NULL: the scheme is classic. */
-const struct model *scheme_model(const struct scheme *s);
+const struct scheme_model *scheme_model(const struct scheme *s);
 
 #endif

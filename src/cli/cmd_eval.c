@@ -124,7 +124,7 @@ static int run(struct opts *o)
 }
 
 const struct cmd cmd_eval[] = {
-	{"eval", NULL, "", 0, 0, "run controllers over traces in the simulator",
+	{"eval", NULL, "", 0, 0, "Run controllers over traces in the simulator",
 		"Runs every combination of controllers, traces, buffers, delays, losses, noises and seeds, and\n"
 		"prints utilisation, queueing delay and drops. Runs that the folder has are not made again, so\n"
 		"the same command resumes, and more --runs or --traces extend. canopy report draws the folder.\n\n"

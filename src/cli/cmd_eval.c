@@ -15,7 +15,7 @@ static const struct opt opts[] = {
 	CMD_COMMON_OPTS,
 	{OPT_SPEC, 's', "spec", "FILE", NULL, 0, 0, NULL, "read options from a spec file"},
 	{OPT_FILE, 'o', "output", "DIR", NULL, 0, 0, NULL, "result folder: made, resumed or extended"},
-	GRID_OPTS,
+	PLAN_OPTS,
 	{OPT_FLAG, 0, "series", NULL, "yes", 0, 0, NULL, "write time series (--no-series: none)"},
 	{OPT_FLAG, 0, "logs", NULL, "no", 0, 0, NULL, "write mahimahi logs of both links"},
 	{OPT_FLAG, 0, "decisions", NULL, "no", 0, 0, NULL, "write every report and decision of policy flows"},
@@ -46,7 +46,7 @@ static json_t *spec_of(const struct opts *o)
 	return spec;
 }
 
-static void warn_of_buffers(const struct grid *g)
+static void warn_of_buffers(const struct plan *g)
 {
 	for (int i = 0; i < g->schemes.nmodels; i++) {
 		const struct scheme_model *m = g->schemes.models[i];
@@ -69,7 +69,7 @@ struct ids {
 	int n;
 };
 
-static bool in_grid(void *arg, const struct run_result *r)
+static bool in_plan(void *arg, const struct run_result *r)
 {
 	const struct ids *ids = arg;
 	const char *key = r->id;
@@ -78,7 +78,7 @@ static bool in_grid(void *arg, const struct run_result *r)
 }
 
 // The table of the grid's runs, as the folder has them.
-static int show_table(const struct grid *g, const char *dir)
+static int show_table(const struct plan *g, const char *dir)
 {
 	struct result_set set = {.n = 0};
 	struct ids ids = {calloc(g->n, sizeof(*ids.id)), g->n};
@@ -88,7 +88,7 @@ static int show_table(const struct grid *g, const char *dir)
 		ids.id[i] = g->runs[i].id;
 	if (!err) {
 		qsort(ids.id, ids.n, sizeof(*ids.id), by_id);
-		table_print(stdout, &set, in_grid, &ids);
+		table_print(stdout, &set, in_plan, &ids);
 	}
 	result_set_free(&set);
 	free(ids.id);
@@ -104,22 +104,22 @@ static int run(struct opts *o)
 		.logs = opts_flag(o, "logs"),
 		.decisions = opts_flag(o, "decisions"),
 	};
-	struct grid g;
+	struct plan g;
 	int err;
 
 	if (!conf.dir || !*conf.dir) {
 		pr_err("name a result folder with --output\n");
 		return EXIT_USAGE;
 	}
-	if (grid_init(&g, o))
+	if (plan_init(&g, o))
 		return EXIT_FAILED;
 	warn_of_buffers(&g);
 	conf.spec = spec_of(o);
-	err = conf.spec ? eval_grid(&g, &conf) : -EINVAL;
+	err = conf.spec ? eval_run(&g, &conf) : -EINVAL;
 	json_decref(conf.spec);
 	if (!err)
 		err = show_table(&g, conf.dir);
-	grid_free(&g);
+	plan_free(&g);
 	return err ? EXIT_FAILED : EXIT_OK;
 }
 

@@ -53,7 +53,7 @@ static bool files_missing(const struct run_conf *r, const struct run_io *io)
 	return false;
 }
 
-static int plan(struct eval *e, const struct grid *g)
+static int plan(struct eval *e, const struct plan *g)
 {
 	int finished = 0;
 
@@ -151,7 +151,7 @@ static int run_all(struct eval *e, int threads)
 	return err;
 }
 
-int eval_grid(const struct grid *g, const struct eval_conf *c)
+int eval_run(const struct plan *g, const struct eval_conf *c)
 {
 	struct eval e = {.io = {.dir = c->dir, .series = c->series, .logs = c->logs, .decisions = c->decisions}};
 	int err = results_open(&e.results, c->dir, c->spec), close_err;

@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#include "eval/grid.h"
+#include "eval/plan.h"
 
 struct eval_conf {
 	const char *dir;
@@ -23,6 +23,6 @@ struct eval_conf {
  * Runs what is missing. Returns 0, -EINTR after work_stop (what is finished is kept; said in one line) or
  * another -errno with the error printed; the folder is usable in every case.
  */
-int eval_grid(const struct grid *g, const struct eval_conf *c);
+int eval_run(const struct plan *g, const struct eval_conf *c);
 
 #endif

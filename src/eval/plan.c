@@ -1,5 +1,5 @@
 /* Reads the axes, checks them, and multiplies them out. */
-#include "eval/grid.h"
+#include "eval/plan.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-static int read_schemes(struct grid *g, const struct opts *o)
+static int read_schemes(struct plan *g, const struct opts *o)
 {
 	char **names;
 	int n = opts_texts(o, "controllers", &names), err = 0;
@@ -32,7 +32,7 @@ static int open_trace(struct run_trace *t, const char *what, const char *opt)
 	return 0;
 }
 
-static int read_traces(struct grid *g, const struct opts *o)
+static int read_traces(struct plan *g, const struct opts *o)
 {
 	char **names;
 	int n = opts_texts(o, "traces", &names), err = 0;
@@ -83,7 +83,7 @@ static int word_index(const char *words, const char *word)
 }
 
 // What all runs share.
-static int read_common(struct run_conf *c, const struct grid *g, const struct opts *o)
+static int read_common(struct run_conf *c, const struct plan *g, const struct opts *o)
 {
 	static const enum queue_kind kinds[] = {QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_INFINITE};
 
@@ -130,7 +130,7 @@ static int size_queue(struct run_conf *c, const struct opts *o)
 {
 	double pkts;
 
-	c->nominal_mbps = c->down->trace->nominal_mbps ? c->down->trace->nominal_mbps : GRID_CELLULAR_MBPS;
+	c->nominal_mbps = c->down->trace->nominal_mbps ? c->down->trace->nominal_mbps : PLAN_CELLULAR_MBPS;
 	if (opts_given(o, "nominal"))
 		c->nominal_mbps = opts_real(o, "nominal");
 	if (c->queue == QUEUE_INFINITE) {
@@ -147,11 +147,11 @@ static int size_queue(struct run_conf *c, const struct opts *o)
 	return 0;
 }
 
-// Index into the axes of a point of the product; see the order in grid.h.
+// Index into the axes of a point of the product; see the order in plan.h.
 enum { SEED, DELAY, LOSS, NOISE, TRACE, BUFFER, SCHEME, AXES };
 
 // Adds the run at that point, if it is one of its own.
-static int add_run(struct grid *g, const struct run_conf *common, const struct opts *o, const int at[AXES])
+static int add_run(struct plan *g, const struct run_conf *common, const struct opts *o, const int at[AXES])
 {
 	struct run_conf *c = &g->runs[g->n];
 	bool gaussian = !strcmp(opts_text(o, "noise-kind"), "gaussian");
@@ -182,7 +182,7 @@ static int add_run(struct grid *g, const struct run_conf *common, const struct o
 	return 0;
 }
 
-static int expand(struct grid *g, const struct opts *o)
+static int expand(struct plan *g, const struct opts *o)
 {
 	const int size[AXES] = {opts_int(o, "runs"), g->ndelays, g->nlosses, g->nnoises, g->ntraces, g->nbuffers,
 		g->schemes.n};
@@ -192,8 +192,8 @@ static int expand(struct grid *g, const struct opts *o)
 
 	for (int i = 0; i < AXES; i++)
 		total *= size[i];
-	if (total > GRID_MAX_RUNS) {
-		pr_err("a grid of %.0f runs is too large (at most %d)\n", total, GRID_MAX_RUNS);
+	if (total > PLAN_MAX_RUNS) {
+		pr_err("a grid of %.0f runs is too large (at most %d)\n", total, PLAN_MAX_RUNS);
 		return -EINVAL;
 	}
 	g->runs = calloc(total, sizeof(*g->runs));
@@ -208,7 +208,7 @@ static int expand(struct grid *g, const struct opts *o)
 	return err;
 }
 
-int grid_init(struct grid *g, const struct opts *o)
+int plan_init(struct plan *g, const struct opts *o)
 {
 	int err;
 
@@ -228,11 +228,11 @@ int grid_init(struct grid *g, const struct opts *o)
 	if (!err)
 		err = expand(g, o);
 	if (err)
-		grid_free(g);
+		plan_free(g);
 	return err;
 }
 
-void grid_free(struct grid *g)
+void plan_free(struct plan *g)
 {
 	scheme_set_free(&g->schemes);
 	for (int i = 0; i < g->ntraces; i++)

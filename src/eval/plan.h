@@ -5,16 +5,16 @@
  * interrupted grid is a smaller one with fewer seeds. Noise is for policies: a scheme without one runs once,
  * at noise 0. An infinite queue has no size: it runs once, at buffer 0.
  */
-#ifndef EVAL_GRID_H
-#define EVAL_GRID_H
+#ifndef EVAL_PLAN_H
+#define EVAL_PLAN_H
 
 #include "base/opts.h"
 #include "eval/run.h"
 
-#define GRID_MAX_RUNS 1000000
-#define GRID_CELLULAR_MBPS 30 /* what sizes the queue where a trace's name promises no rate */
+#define PLAN_MAX_RUNS 1000000
+#define PLAN_CELLULAR_MBPS 30 /* what sizes the queue where a trace's name promises no rate */
 
-struct grid {
+struct plan {
 	struct scheme_set schemes;
 	struct run_trace *traces;
 	int ntraces;
@@ -27,7 +27,7 @@ struct grid {
 
 /* clang-format off */
 /* Rows of an option table; the names are the keys of spec files. */
-#define GRID_OPTS \
+#define PLAN_OPTS \
 	{OPT_TEXTS, 'c', "controllers", "NAMES", "cubic", 0, 0, NULL, \
 		"classic controllers and model files; a+b mixes flows, MODEL@zero fixes the action at 0"}, \
 	{OPT_TEXTS, 't', "traces", "TRACES", NULL, 0, 0, NULL, "mahimahi trace files or generated traces"}, \
@@ -40,7 +40,7 @@ struct grid {
 		"the noisy feature"}, \
 	{OPT_WORD, 0, "noise-kind", "KIND", "uniform", 0, 0, "uniform|gaussian", "distribution of the noise"}, \
 	{OPT_INT, 0, "seed", "N", "1", 0, 1e15, NULL, "first seed"}, \
-	{OPT_INT, 'n', "runs", "N", "1", 1, GRID_MAX_RUNS, NULL, "runs of each combination: seeds SEED, SEED + 1, ..."}, \
+	{OPT_INT, 'n', "runs", "N", "1", 1, PLAN_MAX_RUNS, NULL, "runs of each combination: seeds SEED, SEED + 1, ..."}, \
 	{OPT_REAL, 'd', "duration", "S", "60", 0.1, 1e5, NULL, "simulated seconds of a run"}, \
 	{OPT_REAL, 0, "skip-end", "S", "0", 0, 1e5, NULL, "seconds at the end that metrics leave out"}, \
 	{OPT_TEXT, 0, "uplink", "TRACE", "wired192", 0, 0, NULL, "trace of the ACKs' link"}, \
@@ -57,7 +57,7 @@ struct grid {
 /* clang-format on */
 
 /* Expands the options into runs. Prints what makes a grid impossible. 0 or -errno; on failure g is empty. */
-int grid_init(struct grid *g, const struct opts *o);
-void grid_free(struct grid *g);
+int plan_init(struct plan *g, const struct opts *o);
+void plan_free(struct plan *g);
 
 #endif

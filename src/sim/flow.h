@@ -104,7 +104,9 @@ struct sender {
 	uint8_t ncache;
 
 	uint64_t wstamp_ns; /* earliest departure of the next packet; time of the last send */
-	uint64_t timer_ns, pace_ns; /* deadlines, NEVER */
+	uint64_t timer_ns, pace_ns; /* deadlines, NEVER; timer_ns without the tick's rounding up */
+	uint64_t timer_in_us;       /* how long the timer was to run, from tick timer_jiffy */
+	uint32_t timer_jiffy;
 	enum timer timer;
 
 	/* RTT and RTO, us */
@@ -168,6 +170,7 @@ struct flow {
 void wire_data(struct world *w, struct flow *f, const struct pkt *k);
 void wire_ack(struct world *w, struct flow *f, const struct pkt *k);
 uint64_t wire_now(const struct world *w);
+uint64_t wire_tick_ns(const struct world *w, uint32_t jiffies); /* when that tick comes */
 
 /* receiver.c */
 void receiver_init(struct receiver *r);

@@ -19,6 +19,7 @@ int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_
 	l->next_ns = LINK_NEVER;
 	l->grid = !t->rate_bps;
 	l->ns_per_byte = t->rate_bps ? 8e9 / t->rate_bps : 0;
+	l->op_ns = l->grid ? t->t_ms[0] * NS_PER_MS : LINK_NEVER;
 	rng_init(&l->rng, seed, 0);
 	ring_init(&l->q, conf->limit_pkts && conf->limit_pkts < 4096 ? conf->limit_pkts + 1 : 1024);
 	if (conf->stats) {
@@ -36,23 +37,13 @@ void link_free(struct link *l)
 	free(l->stats.delays);
 }
 
-static uint64_t op_ns(const struct link *l)
+static void depart(struct link *l, uint64_t now_ns)
 {
-	return (l->base_ms + l->conf.trace->t_ms[l->next_op]) * NS_PER_MS;
-}
-
-static void next_op(struct link *l)
-{
-	if (++l->next_op == l->conf.trace->n) {
-		l->base_ms += l->conf.trace->t_ms[l->next_op - 1];
-		l->next_op = 0;
-	}
-}
-
-static void depart(struct link *l, const struct pkt *k, uint64_t now_ns)
-{
+	const struct pkt *k = ring_head(&l->q);
 	uint64_t delay = now_ns - k->t_ns;
 
+	l->wire_left = 0;
+	l->q.head++;
 	l->stats.departures++;
 	l->stats.bytes_out += k->bytes;
 	l->stats.delay_sum_ns += delay;
@@ -65,13 +56,25 @@ static void depart(struct link *l, const struct pkt *k, uint64_t now_ns)
 	l->deliver(l->arg, k, now_ns);
 }
 
-static struct pkt dequeue(struct link *l)
+// The packet at the head goes on the wire: it no longer counts in the queue.
+static void start_wire(struct link *l)
 {
-	struct pkt k = *ring_head(&l->q);
+	l->wire_left = ring_head(&l->q)->bytes;
+	l->stats.queue_bytes -= l->wire_left;
+}
 
-	l->q.head++;
-	l->stats.queue_bytes -= k.bytes;
-	return k;
+static void next_op(struct link *l)
+{
+	const struct trace *t = l->conf.trace;
+
+	l->stats.capacity_bytes += TRACE_QUANTUM;
+	if (l->conf.log)
+		link_log_opportunity(l->conf.log, l->op_ns / NS_PER_MS);
+	if (++l->next_op == t->n) {
+		l->base_ms += t->t_ms[l->next_op - 1];
+		l->next_op = 0;
+	}
+	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
 }
 
 // One opportunity: 1504 bytes of what waits.
@@ -79,44 +82,24 @@ static void use_opportunity(struct link *l, uint64_t now_ns)
 {
 	uint32_t left = TRACE_QUANTUM;
 
-	l->stats.capacity_bytes += TRACE_QUANTUM;
-	if (l->conf.log)
-		link_log_opportunity(l->conf.log, now_ns / NS_PER_MS);
-	while (left) {
-		uint32_t part;
-
-		if (!l->transit_left) {
-			if (!ring_len(&l->q))
-				return;
-			l->transit = dequeue(l);
-			l->transit_left = l->transit.bytes;
+	while (ring_len(&l->q)) {
+		if (!l->wire_left)
+			start_wire(l);
+		if (l->wire_left > left) {
+			l->wire_left -= left;
+			return;
 		}
-		part = l->transit_left < left ? l->transit_left : left;
-		l->transit_left -= part;
-		left -= part;
-		if (!l->transit_left)
-			depart(l, &l->transit, now_ns);
-	}
-}
-
-// Passes opportunities that find nothing to send without looking at each one's queue.
-static void skip_opportunities(struct link *l, uint64_t now_ns)
-{
-	const struct trace *t = l->conf.trace;
-	uint64_t now_ms = now_ns / NS_PER_MS;
-
-	while (l->base_ms + t->t_ms[l->next_op] <= now_ms) {
-		l->stats.capacity_bytes += TRACE_QUANTUM;
-		if (l->conf.log)
-			link_log_opportunity(l->conf.log, l->base_ms + t->t_ms[l->next_op]);
-		next_op(l);
+		left -= l->wire_left;
+		depart(l, now_ns);
+		if (!left)
+			return;
 	}
 }
 
 static void serve_grid(struct link *l, uint64_t now_ns)
 {
-	while (ring_len(&l->q) || l->transit_left) {
-		uint64_t at = op_ns(l);
+	while (ring_len(&l->q)) {
+		uint64_t at = l->op_ns;
 
 		if (at > now_ns) {
 			l->next_ns = at;
@@ -125,7 +108,8 @@ static void serve_grid(struct link *l, uint64_t now_ns)
 		next_op(l);
 		use_opportunity(l, at);
 	}
-	skip_opportunities(l, now_ns);
+	while (l->op_ns <= now_ns) // wasted
+		next_op(l);
 	l->next_ns = LINK_NEVER;
 }
 
@@ -133,9 +117,8 @@ static void start_smooth(struct link *l, uint64_t now_ns)
 {
 	if (l->free_at_ns + 1 < now_ns) // not simply the rounding of the last departure
 		l->free_at_ns = now_ns;
-	l->transit = dequeue(l);
-	l->transit_left = l->transit.bytes;
-	l->free_at_ns += l->transit.bytes * l->ns_per_byte;
+	start_wire(l);
+	l->free_at_ns += l->wire_left * l->ns_per_byte;
 	l->next_ns = ceil(l->free_at_ns);
 }
 
@@ -147,14 +130,18 @@ static void serve_smooth(struct link *l, uint64_t now_ns)
 	}
 	while (l->next_ns <= now_ns) {
 		uint64_t at = l->next_ns;
-		struct pkt done = l->transit;
 
-		l->transit_left = 0;
+		depart(l, at);
 		l->next_ns = LINK_NEVER;
 		if (ring_len(&l->q))
 			start_smooth(l, at);
-		depart(l, &done, at);
 	}
+}
+
+// Packets that wait, the one on the wire apart.
+static uint32_t waiting(const struct link *l)
+{
+	return ring_len(&l->q) - (l->wire_left > 0);
 }
 
 void link_serve(struct link *l, uint64_t now_ns)
@@ -163,60 +150,66 @@ void link_serve(struct link *l, uint64_t now_ns)
 		serve_grid(l, now_ns);
 	else
 		serve_smooth(l, now_ns);
-	l->stats.queue_pkts = ring_len(&l->q);
-}
-
-static void drop(struct link *l, uint64_t now_ns, uint32_t bytes)
-{
-	l->stats.drops++;
-	if (l->conf.log)
-		link_log_drop(l->conf.log, now_ns / NS_PER_MS, 1, bytes);
+	l->stats.queue_pkts = waiting(l);
 }
 
 static bool over_limit(const struct link *l)
 {
 	const struct link_conf *c = &l->conf;
 
-	return c->queue != QUEUE_INFINITE && ((c->limit_pkts && ring_len(&l->q) > c->limit_pkts) ||
+	return c->queue != QUEUE_INFINITE && ((c->limit_pkts && waiting(l) > c->limit_pkts) ||
 						     (c->limit_bytes && l->stats.queue_bytes > c->limit_bytes));
 }
 
-// Queues the packet, then drops at the tail or the head until the limit holds.
-static void enqueue(struct link *l, const struct pkt *k, uint64_t now_ns)
+// Drops one packet that waits: the last, or the first that is not on the wire.
+static void drop(struct link *l, uint64_t now_ns)
 {
-	ring_push(&l->q, k);
-	l->stats.queue_bytes += k->bytes;
-	while (over_limit(l)) {
-		uint32_t at = l->conf.queue == QUEUE_DROPTAIL ? --l->q.tail : l->q.head++;
-		uint32_t bytes = l->q.p[at & l->q.mask].bytes;
+	struct pkt *head = ring_head(&l->q), victim;
 
-		l->stats.queue_bytes -= bytes;
-		drop(l, now_ns, bytes);
+	if (l->conf.queue == QUEUE_DROPTAIL) {
+		victim = l->q.p[--l->q.tail & l->q.mask];
+	} else if (l->wire_left) {
+		struct pkt *second = &l->q.p[(l->q.head + 1) & l->q.mask];
+
+		victim = *second;
+		*second = *head;
+		l->q.head++;
+	} else {
+		victim = *head;
+		l->q.head++;
 	}
+	l->stats.drops++;
+	l->stats.queue_bytes -= victim.bytes;
+	if (l->conf.log)
+		link_log_drop(l->conf.log, now_ns / NS_PER_MS, 1, victim.bytes);
 }
 
 void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
 {
-	struct pkt in = *k;
+	struct pkt *in;
 
 	if (l->conf.loss > 0 && rng_uniform(&l->rng) < l->conf.loss) {
 		l->stats.lost++;
 		return;
 	}
-	link_serve(l, now_ns);
-	in.t_ns = l->grid ? now_ns / NS_PER_MS * NS_PER_MS : now_ns;
+	if (l->grid ? l->op_ns <= now_ns : l->next_ns <= now_ns)
+		link_serve(l, now_ns);
+	in = ring_push(&l->q, k);
+	in->t_ns = l->grid ? now_ns / NS_PER_MS * NS_PER_MS : now_ns;
 	l->stats.arrivals++;
-	l->stats.bytes_in += in.bytes;
+	l->stats.bytes_in += k->bytes;
+	l->stats.queue_bytes += k->bytes;
 	if (l->conf.log)
-		link_log_arrival(l->conf.log, now_ns / NS_PER_MS, in.bytes);
-	enqueue(l, &in, now_ns);
-	l->stats.queue_pkts = ring_len(&l->q);
-	if (!ring_len(&l->q) || l->next_ns != LINK_NEVER)
-		return;
-	if (l->grid)
-		l->next_ns = op_ns(l);
-	else
-		start_smooth(l, now_ns);
+		link_log_arrival(l->conf.log, now_ns / NS_PER_MS, k->bytes);
+	while (over_limit(l))
+		drop(l, now_ns);
+	l->stats.queue_pkts = waiting(l);
+	if (l->next_ns == LINK_NEVER && ring_len(&l->q)) {
+		if (l->grid)
+			l->next_ns = l->op_ns;
+		else
+			start_smooth(l, now_ns);
+	}
 }
 
 double link_delay_quantile_ms(const struct link_stats *s, double q)

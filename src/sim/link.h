@@ -49,7 +49,8 @@ typedef void link_deliver_fn(void *arg, const struct pkt *k, uint64_t now_ns);
 struct link {
 	struct link_conf conf;
 	struct link_stats stats;
-	struct ring q;
+	struct ring q;       /* what waits; its head may be on the wire already */
+	uint32_t wire_left;  /* bytes still to go of a head that is on the wire, 0: none is */
 	struct rng rng;
 	link_deliver_fn *deliver;
 	void *arg;
@@ -58,8 +59,7 @@ struct link {
 	/* grid */
 	uint64_t base_ms;    /* start of this round of the trace */
 	size_t next_op;      /* index of the next opportunity */
-	struct pkt transit;  /* partly sent packet; transit_left bytes to go */
-	uint32_t transit_left;
+	uint64_t op_ns;      /* its time */
 	/* smooth */
 	uint64_t counted_ns; /* capacity is counted up to here */
 	double ns_per_byte;

@@ -41,15 +41,20 @@ void sender_free(struct flow *f)
 	free(f->s.retx);
 }
 
-// Timers of the kernel's wheel run on its tick: the first one at least n ticks after the last.
 void sender_set_timer(struct flow *f, enum timer t, uint64_t in_us)
 {
-	uint64_t tick = 1000000000 / f->cc.hz, n = (in_us * 1000 + tick - 1) / tick;
-
 	f->s.timer = t;
-	f->s.timer_ns = t == TIMER_NONE ? NEVER : (f->cc.now_ns / tick + n) * tick;
-	if (f->s.timer_ns <= f->cc.now_ns && t != TIMER_NONE)
-		f->s.timer_ns = (f->cc.now_ns / tick + 1) * tick;
+	f->s.timer_in_us = in_us;
+	f->s.timer_jiffy = f->cc.jiffies;
+	f->s.timer_ns = t == TIMER_NONE ? NEVER : f->cc.now_ns + in_us * 1000;
+}
+
+// Timers of the kernel's wheel run on its tick: at least one after, and no sooner than asked.
+static uint64_t timer_tick_ns(const struct flow *f)
+{
+	uint64_t n = (f->s.timer_in_us * f->cc.hz + 999999) / 1000000;
+
+	return wire_tick_ns(f->w, f->s.timer_jiffy + (n ? n : 1));
 }
 
 // Time until the oldest packet in flight is one RTO old (tcp_rto_delta_us).
@@ -418,6 +423,9 @@ static void run_timer(struct flow *f)
 {
 	enum timer t = f->s.timer;
 
+	if (f->s.timer_ns > f->cc.now_ns)
+		return;
+	f->s.timer_ns = timer_tick_ns(f);
 	if (f->s.timer_ns > f->cc.now_ns)
 		return;
 	f->s.timer_ns = NEVER;

@@ -62,11 +62,16 @@ static inline void ring_grow(struct ring *r)
 	*r = bigger;
 }
 
-static inline void ring_push(struct ring *r, const struct pkt *k)
+/* Returns the copy in the ring, good until the next push. */
+static inline struct pkt *ring_push(struct ring *r, const struct pkt *k)
 {
+	struct pkt *in;
+
 	if (__builtin_expect(ring_len(r) > r->mask, 0))
 		ring_grow(r);
-	r->p[r->tail++ & r->mask] = *k;
+	in = &r->p[r->tail++ & r->mask];
+	*in = *k;
+	return in;
 }
 
 static inline struct pkt *ring_head(const struct ring *r)

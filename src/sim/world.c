@@ -15,6 +15,8 @@ struct path {
  */
 enum { SRC_UP, SRC_DOWN, SRC_PATHS };
 
+#define JIFFIES_0 1000u /* at time 0; CUBIC takes 0 for "no epoch" */
+
 struct world {
 	struct world_conf conf;
 	struct link down, up;
@@ -32,6 +34,11 @@ struct world {
 uint64_t wire_now(const struct world *w)
 {
 	return w->now;
+}
+
+uint64_t wire_tick_ns(const struct world *w, uint32_t jiffies)
+{
+	return (jiffies - JIFFIES_0) * w->tick_ns;
 }
 
 static void set_key(struct world *w, uint32_t src, uint64_t t)
@@ -89,7 +96,7 @@ void sender_clock(struct flow *f)
 	if (w->now >= w->jiffy_end_ns) {
 		uint64_t n = w->now / w->tick_ns;
 
-		w->jiffies = n + 1000; // CUBIC takes 0 for "no epoch"
+		w->jiffies = n + JIFFIES_0;
 		w->jiffy_end_ns = (n + 1) * w->tick_ns;
 	}
 	f->cc.now_ns = w->now;
@@ -107,9 +114,13 @@ static uint64_t flow_deadline(const struct flow *f)
 	return f->conf.stop_ns && !f->stopped && f->conf.stop_ns < s ? f->conf.stop_ns : s;
 }
 
+// A deadline moved: the key may stay early (the flow then looks again), never late.
 static void update_timer(struct world *w, struct flow *f)
 {
-	set_key(w, src_timer(w, f->index), flow_deadline(f));
+	uint64_t at = flow_deadline(f);
+
+	if (at < w->key[src_timer(w, f->index)])
+		set_key(w, src_timer(w, f->index), at);
 }
 
 // Behind the down link: the receiver. The SYN is answered there too.
@@ -127,8 +138,7 @@ static void at_receiver(void *arg, const struct pkt *k, uint64_t now_ns)
 		return;
 	}
 	receiver_data(f, k);
-	if (receiver_deadline(f) < w->key[src_timer(w, f->index)])
-		update_timer(w, f);
+	update_timer(w, f);
 }
 
 // Behind the up link: the delay line back to the sender.
@@ -210,7 +220,7 @@ static void flow_timer(struct world *w, struct flow *f)
 		f->stopped = true;
 	receiver_timer(f);
 	sender_timer(f);
-	update_timer(w, f);
+	set_key(w, src_timer(w, f->index), flow_deadline(f));
 }
 
 static void run_event(struct world *w, uint32_t src)

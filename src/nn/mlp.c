@@ -132,9 +132,9 @@ static int padded(int n)
 	return (n + MLP_PANEL - 1) / MLP_PANEL * MLP_PANEL;
 }
 
-static int init_layer(struct mlp_layer *l, int in, int out)
+static int init_layer(struct mlp_layer *l, int in, int out, bool last)
 {
-	size_t floats = out == 1 ? (size_t)in : (size_t)in * padded(out);
+	size_t floats = last ? (size_t)in : (size_t)in * padded(out);
 
 	l->in = in;
 	l->out = out;
@@ -157,7 +157,7 @@ struct mlp *mlp_new(int n, const int *dims, double slope)
 	m->n = n;
 	m->slope = slope;
 	for (int i = 0; i < n && !err; i++)
-		err = init_layer(&m->layer[i], dims[i], dims[i + 1]);
+		err = init_layer(&m->layer[i], dims[i], dims[i + 1], i == n - 1);
 	if (err) {
 		mlp_free(m);
 		return NULL;
@@ -179,11 +179,11 @@ void mlp_free(struct mlp *m)
 	free(m);
 }
 
-static void pack_layer(struct mlp_layer *l)
+static void pack_layer(struct mlp_layer *l, bool last)
 {
-	int panel = l->out == 1 ? 1 : MLP_PANEL;
+	int panel = last ? 1 : MLP_PANEL, out = last ? 1 : padded(l->out);
 
-	for (int o = 0; o < (l->out == 1 ? 1 : padded(l->out)); o++)
+	for (int o = 0; o < out; o++)
 		for (int k = 0; k < l->in; k++)
 			l->panels[((size_t)(o / panel) * l->in + k) * panel + o % panel] =
 				o < l->out ? (float)l->w[(size_t)k * l->out + o] : 0;
@@ -194,7 +194,7 @@ static void pack_layer(struct mlp_layer *l)
 void mlp_pack(struct mlp *m)
 {
 	for (int i = 0; i < m->n; i++)
-		pack_layer(&m->layer[i]);
+		pack_layer(&m->layer[i], i == m->n - 1);
 }
 
 static int widest(const struct mlp *m)

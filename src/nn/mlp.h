@@ -18,7 +18,7 @@
 struct mlp_layer {
 	int in, out;
 	double *w, *b; /* w is (in, out), b is (out): as the caller filled them */
-	float *panels; /* w rounded: (ceil(out / PANEL), in, PANEL), zero padded; w itself (in) when out is 1 */
+	float *panels; /* w rounded: (ceil(out / PANEL), in, PANEL), zero padded; (in) in the last layer */
 	float *bias;   /* b rounded, zero padded */
 };
 

@@ -77,7 +77,17 @@ static bool in_plan(void *arg, const struct run_result *r)
 	return bsearch(&key, ids->id, ids->n, sizeof(*ids->id), by_id);
 }
 
-// The table of the grid's runs, as the folder has them.
+static void warn_of_idle(const struct result_set *set, struct ids *ids)
+{
+	int idle = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		idle += set->runs[i].acted_pct == 0 && in_plan(ids, &set->runs[i]);
+	if (idle)
+		pr_warn("in %d run%s the policy never acted: slow start never ended\n", idle, idle > 1 ? "s" : "");
+}
+
+// The table of the plan's runs, as the folder has them.
 static int show_table(const struct plan *g, const char *dir)
 {
 	struct result_set set = {.n = 0};
@@ -89,6 +99,7 @@ static int show_table(const struct plan *g, const char *dir)
 	if (!err) {
 		qsort(ids.id, ids.n, sizeof(*ids.id), by_id);
 		table_print(stdout, &set, in_plan, &ids);
+		warn_of_idle(&set, &ids);
 	}
 	result_set_free(&set);
 	free(ids.id);

@@ -11,7 +11,7 @@
 #include "base/opts.h"
 #include "eval/run.h"
 
-#define PLAN_MAX_RUNS 1000000
+#define PLAN_MAX_RUNS 100000
 #define PLAN_CELLULAR_MBPS 30 /* what sizes the queue where a trace's name promises no rate */
 
 struct plan {

@@ -1,4 +1,4 @@
-/* Tests of evaluations: plans, ids, records against logs, threads, interruption, full disks, decision files. */
+/* Tests of evaluations: records against logs, threads, interruption, full disks, decision files. */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -18,187 +18,14 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/rng.h"
 #include "eval/decisions.h"
 #include "eval/eval.h"
 #include "eval/log_metrics.h"
-#include "model/model.h"
 #include "model/safetensors.h"
+#include "plans.h"
 #include "policy/action.h"
 
 #define assert_near(a, b, eps) assert_true((a) - (b) <= (eps) && (b) - (a) <= (eps))
-
-static char dir[] = "/tmp/canopy-t_eval-XXXXXX";
-static char *model; /* path of a small random policy */
-
-static const struct opt table[] = {PLAN_OPTS, {.kind = OPT_END}};
-
-static char *make_model(void)
-{
-	static const int dims[] = {STATE_SIZE, 8, 1};
-	char *path = file_path("%s/small.safetensors", dir);
-	struct model *m = model_new();
-	struct rng rng;
-
-	rng_init(&rng, 1, 0);
-	for (int l = 0; l < 2; l++) {
-		struct model_layer *at = &m->net[MODEL_ACTOR].layer[l];
-
-		assert_int_equal(model_add_layer(&m->net[MODEL_ACTOR], dims[l], dims[l + 1], false), 0);
-		for (int i = 0; i < dims[l] * dims[l + 1]; i++)
-			at->w[i] = 0.05 * rng_normal(&rng);
-	}
-	model_digest(m);
-	assert_int_equal(model_save(m, path), 0);
-	model_free(m);
-	return path;
-}
-
-static int set_up(void **state)
-{
-	if (!mkdtemp(dir))
-		return -1;
-	model = make_model();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char *cmd = file_path("rm -r '%s'", dir);
-	int err = system(cmd);
-
-	free(cmd);
-	free(model);
-	return err;
-}
-
-// Expands the options given as "key=value" up to NULL.
-static int make_plan(struct plan *g, const char *const *settings)
-{
-	struct opts o;
-	int err = 0;
-
-	opts_init(&o, table);
-	for (; *settings && !err; settings++) {
-		char *key = file_path("%s", *settings), *eq = strchr(key, '=');
-
-		*eq = 0;
-		err = opts_set(&o, key, eq + 1, 2, key);
-		free(key);
-	}
-	if (!err)
-		err = plan_init(g, &o);
-	opts_free(&o);
-	return err;
-}
-#define PLAN(g, ...) make_plan(g, (const char *const[]){__VA_ARGS__, NULL})
-
-static void test_order(void **state)
-{
-	struct plan g;
-
-	assert_int_equal(PLAN(&g, "controllers=cubic,reno", "traces=wired12,wired24", "buffers=0.5,5", "runs=2",
-				 "seed=7", "delays=10,20"), 0);
-	assert_int_equal(g.n, 32);
-	assert_string_equal(g.runs[0].scheme->name, "cubic");
-	assert_string_equal(g.runs[1].scheme->name, "reno");
-	assert_near(g.runs[2].buffer_bdp, 5, 0);
-	assert_string_equal(g.runs[4].down->trace->name, "wired24");
-	assert_near(g.runs[8].delay_ms, 20, 0);
-	assert_int_equal(g.runs[15].seed, 7);
-	assert_int_equal(g.runs[16].seed, 8);
-	for (int i = 0; i < g.n; i++)
-		for (int k = 0; k < i; k++)
-			assert_string_not_equal(g.runs[i].id, g.runs[k].id);
-	plan_free(&g);
-}
-
-static void test_queue_formula(void **state)
-{
-	struct plan g;
-
-	assert_int_equal(PLAN(&g, "traces=wired12,cellular:1", "buffers=0.5,5,0"), 0);
-	assert_int_equal(g.runs[0].queue_pkts, 10);
-	assert_int_equal(g.runs[1].queue_pkts, 100);
-	assert_int_equal(g.runs[2].queue_pkts, 1);
-	assert_near(g.runs[3].nominal_mbps, 30, 0);
-	assert_int_equal(g.runs[3].queue_pkts, 25);
-	plan_free(&g);
-	assert_int_equal(PLAN(&g, "traces=wired12,cellular:1", "nominal=24", "queue=infinite"), 0);
-	assert_int_equal(g.n, 2); // the buffer means nothing to an infinite queue
-	assert_near(g.runs[0].nominal_mbps, 24, 0);
-	assert_int_equal(g.runs[0].queue_pkts, 0);
-	plan_free(&g);
-}
-
-// A classic controller observes nothing, so noise does not multiply its runs.
-static void test_noise_is_for_policies(void **state)
-{
-	char *both = file_path("controllers=cubic,%s,%s@zero", model, model);
-	struct plan g;
-
-	assert_int_equal(PLAN(&g, both, "traces=wired12", "buffers=1", "noise=0,0.05"), 0);
-	assert_int_equal(g.n, 5);
-	assert_string_equal(g.runs[1].scheme->name, "small");
-	assert_string_equal(g.runs[2].scheme->name, "small@zero");
-	assert_string_equal(g.runs[3].scheme->name, "small");
-	assert_int_equal(g.runs[3].noise.kind, FRAME_NOISE_UNIFORM);
-	assert_int_equal(g.schemes.nmodels, 1);
-	plan_free(&g);
-	free(both);
-}
-
-static void test_ids(void **state)
-{
-	static const char *const changes[] = {"controllers=reno", "traces=wired24", "buffers=2", "delays=11", "loss=0.1",
-		"seed=2", "duration=61", "skip-end=1", "uplink=wired48", "queue=drophead", "nominal=13", "flows=2",
-		"stagger=1", "flow-time=9", "extra-delays=1", "pacing=on", "hz=1000", "ms-delay=no"};
-	struct plan base, g;
-
-	assert_int_equal(PLAN(&base, "traces=wired12", "buffers=1"), 0);
-	assert_int_equal(PLAN(&g, "traces=wired48,wired12", "buffers=5,1", "runs=3", "controllers=reno,cubic"), 0);
-	assert_string_equal(g.runs[7].id, base.runs[0].id); // whatever else is in the plan
-	plan_free(&g);
-	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-		const char *key = changes[i];
-		bool trace = !strncmp(key, "traces", 6), buffer = !strncmp(key, "buffers", 7);
-
-		assert_int_equal(PLAN(&g, trace ? key : "traces=wired12", buffer ? key : "buffers=1",
-					 trace || buffer ? "seed=1" : key), 0);
-		assert_string_not_equal(g.runs[0].id, base.runs[0].id);
-		plan_free(&g);
-	}
-	plan_free(&base);
-}
-
-static void test_impossible(void **state)
-{
-	static const char *const bad[] = {"controllers=cubc", "controllers=cubic,cubic", "controllers=cubic+",
-		"controllers=/nonexistent/m.safetensors", "traces=wird12", "traces=wired12,wired12",
-		"uplink=/nonexistent", "buffers=1,1", "runs=0", "runs=100000", "duration=0", "skip-end=60",
-		"flow-time=x", "queue=red", "loss=2", "stagger=-1"};
-	char *zero = file_path("controllers=%s@zer", model), *copy = file_path("%s/again", dir), *both, *cmd;
-	struct plan g;
-
-	log_set_level(LOG_ERR - 1);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_true(PLAN(&g, bad[i], !strncmp(bad[i], "traces", 6) ? "seed=1" : "traces=wired12") < 0);
-	assert_int_equal(PLAN(&g, "controllers=cubic"), -EINVAL); // no trace
-	assert_int_equal(PLAN(&g, "traces=wired12", "controllers=cubic+reno", "flows=1"), -EINVAL);
-	assert_int_equal(PLAN(&g, "traces=wired12", "flows=4", "stagger=20"), -EINVAL);
-	assert_int_equal(PLAN(&g, "traces=wired12", "buffers=10000", "nominal=1000000"), -EINVAL);
-	assert_true(PLAN(&g, "traces=wired12", zero) < 0);
-	// Two models of one name would be one in the results.
-	cmd = file_path("mkdir '%s' && cp '%s' '%s'", copy, model, copy);
-	both = file_path("controllers=%s,%s/small.safetensors", model, copy);
-	assert_int_equal(system(cmd), 0);
-	assert_int_equal(PLAN(&g, "traces=wired12", both), -EINVAL);
-	log_set_level(LOG_INFO);
-	free(both);
-	free(cmd);
-	free(copy);
-	free(zero);
-}
 
 // Runs the only run of a plan into dir.
 static void run_only(struct run_result *r, const struct plan *g, bool files)
@@ -223,7 +50,8 @@ static void test_record_equals_log(void **state)
 	for (int i = 0; i < 2; i++) {
 		char *path;
 
-		assert_int_equal(PLAN(&g, traces[i], "buffers=0.5", "duration=10", "controllers=cubic"), 0);
+		assert_int_equal(
+			PLAN(&g, traces[i], "buffers=0.5", "duration=10", "controllers=cubic"), 0);
 		run_only(&r, &g, true);
 		path = file_path("%s/logs/%s.down", dir, r.id);
 		assert_int_equal(log_metrics_read(&m, path, 0), 0);
@@ -236,7 +64,8 @@ static void test_record_equals_log(void **state)
 		assert_near(m.qdelay_p50_ms, r.qdelay_p50_ms, 1e-9);
 		assert_near(m.qdelay_p95_ms, r.qdelay_p95_ms, 1e-9);
 		assert_near(m.qdelay_max_ms, r.qdelay_max_ms, 1e-9);
-		assert_near(m.capacity_mbps, r.capacity_mbps, 0.01 * r.capacity_mbps); // by first and last event
+		assert_near(m.capacity_mbps, r.capacity_mbps,
+			0.01 * r.capacity_mbps); // by first and last event
 		free(path);
 		free(r.flows);
 		plan_free(&g);
@@ -250,7 +79,8 @@ static void test_skip_end(void **state)
 	struct plan a, b;
 
 	assert_int_equal(PLAN(&a, "traces=wired24", "buffers=1", "duration=6.05"), 0);
-	assert_int_equal(PLAN(&b, "traces=wired24", "buffers=1", "duration=10.05", "skip-end=4"), 0);
+	assert_int_equal(
+		PLAN(&b, "traces=wired24", "buffers=1", "duration=10.05", "skip-end=4"), 0);
 	run_only(&whole, &a, false);
 	run_only(&cut, &b, false);
 	assert_near(cut.duration_s, 6.05, 1e-9);
@@ -268,8 +98,9 @@ static void test_many_flows(void **state)
 	struct run_result r;
 	struct plan g;
 
-	assert_int_equal(PLAN(&g, "controllers=cubic+reno", "flows=4", "stagger=2", "flow-time=5", "traces=wired48",
-				 "buffers=1", "duration=12", "extra-delays=0,5"), 0);
+	assert_int_equal(PLAN(&g, "controllers=cubic+reno", "flows=4", "stagger=2", "flow-time=5",
+				 "traces=wired48", "buffers=1", "duration=12", "extra-delays=0,5"),
+		0);
 	run_only(&r, &g, false);
 	assert_int_equal(r.nflows, 4);
 	assert_string_equal(r.controller, "cubic+reno");
@@ -285,7 +116,8 @@ static void test_many_flows(void **state)
 	plan_free(&g);
 }
 
-static const struct st_tensor *column(const struct st_file *f, const char *name, enum st_dtype dtype, uint64_t width)
+static const struct st_tensor *column(
+	const struct st_file *f, const char *name, enum st_dtype dtype, uint64_t width)
 {
 	const struct st_tensor *t = st_find(f, name);
 
@@ -298,14 +130,17 @@ static const struct st_tensor *column(const struct st_file *f, const char *name,
 	return t;
 }
 
-// What a decision installed follows from its action; the changes are those installed before, newest first.
+// What a decision installed follows from its action; the changes are those installed before, newest
+// first.
 static void check_decisions(const struct st_file *f, bool zero, const struct run_result *r)
 {
 	const int64_t *w = column(f, "w", ST_I64, 0)->data, *p = column(f, "p", ST_I64, 0)->data;
 	const int64_t *installed = column(f, "installed", ST_I64, 0)->data;
 	const int64_t *percent = column(f, "percent", ST_I64, 0)->data;
-	const int64_t *deltas = column(f, "deltas", ST_I64, 10)->data, *nd = column(f, "ndeltas", ST_I64, 0)->data;
-	const double *action = column(f, "action", ST_F64, 0)->data, *report = column(f, "report", ST_F64, 8)->data;
+	const int64_t *deltas = column(f, "deltas", ST_I64, 10)->data,
+		      *nd = column(f, "ndeltas", ST_I64, 0)->data;
+	const double *action = column(f, "action", ST_F64, 0)->data,
+		     *report = column(f, "report", ST_F64, 8)->data;
 	const double *reward = column(f, "reward", ST_F64, 0)->data;
 	const float *state = column(f, "state", ST_F32, STATE_SIZE)->data;
 	const uint8_t *open = column(f, "open", ST_U8, 0)->data;
@@ -316,7 +151,8 @@ static void check_decisions(const struct st_file *f, bool zero, const struct run
 		assert_int_equal(w[i], report[8 * i + 4]);
 		assert_true(state[STATE_SIZE * i + 63] >= 0 && state[STATE_SIZE * i + 63] <= 1);
 		if (i)
-			assert_memory_equal(&state[STATE_SIZE * i], &state[STATE_SIZE * (i - 1) + 7], 63 * sizeof(float));
+			assert_memory_equal(&state[STATE_SIZE * i],
+				&state[STATE_SIZE * (i - 1) + 7], 63 * sizeof(float));
 		if (!open[i])
 			continue;
 		assert_int_equal(p[i], last);
@@ -338,19 +174,22 @@ static void check_decisions(const struct st_file *f, bool zero, const struct run
 static void test_decisions(void **state)
 {
 	for (int zero = 0; zero < 2; zero++) {
-		char *controller = file_path("controllers=%s%s", model, zero ? "@zero" : ""), *path, hex[HASH_HEX];
+		char *controller = file_path("controllers=%s%s", model, zero ? "@zero" : ""), *path,
+		     hex[HASH_HEX];
 		struct run_result r;
 		struct st_file *f;
 		struct plan g;
 
-		assert_int_equal(PLAN(&g, controller, "traces=wired12", "buffers=2", "duration=8"), 0);
+		assert_int_equal(
+			PLAN(&g, controller, "traces=wired12", "buffers=2", "duration=8"), 0);
 		run_only(&r, &g, true);
 		path = file_path("%s/decisions/%s-1.safetensors", dir, r.id);
 		assert_int_equal(st_read(&f, path), 0);
 		assert_string_equal(st_get(f, "format"), "canopy-decisions");
 		assert_string_equal(st_get(f, "run"), r.id);
 		assert_string_equal(st_get(f, "model"), r.model);
-		hash_sha256(hex, &(struct hash_part){st_get(f, "spec"), strlen(st_get(f, "spec"))}, 1);
+		hash_sha256(
+			hex, &(struct hash_part){st_get(f, "spec"), strlen(st_get(f, "spec"))}, 1);
 		assert_memory_equal(hex, r.id, 16);
 		assert_true(r.decisions > 100);
 		assert_true(r.acted_pct > 50 && r.flows[0].policy_start_s > 0);
@@ -368,8 +207,12 @@ static void test_decisions(void **state)
 static int evaluate(const char *name, int threads, const struct plan *g)
 {
 	char *path = file_path("%s/%s", dir, name);
-	struct eval_conf conf = {.dir = path, .threads = threads, .spec = json_pack("{s:s}", "a", "b"),
-		.series = true, .logs = true, .decisions = true};
+	struct eval_conf conf = {.dir = path,
+		.threads = threads,
+		.spec = json_pack("{s:s}", "a", "b"),
+		.series = true,
+		.logs = true,
+		.decisions = true};
 	int err = eval_run(g, &conf);
 
 	json_decref(conf.spec);
@@ -391,8 +234,9 @@ static void test_threads(void **state)
 	struct plan g;
 
 	log_set_level(LOG_ERR);
-	assert_int_equal(PLAN(&g, controllers, "traces=wired12,cellular:2", "buffers=0.5,2", "runs=2", "loss=0,0.001",
-				 "duration=2", "noise=0.05"), 0);
+	assert_int_equal(PLAN(&g, controllers, "traces=wired12,cellular:2", "buffers=0.5,2",
+				 "runs=2", "loss=0,0.001", "duration=2", "noise=0.05"),
+		0);
 	assert_int_equal(evaluate("one", 1, &g), 0);
 	assert_int_equal(evaluate("two", 2, &g), 0);
 	assert_same("one", "two");
@@ -402,19 +246,22 @@ static void test_threads(void **state)
 	free(controllers);
 }
 
-// A folder made in two steps has the runs of one made at once; lost files come back, records do not double.
+// A folder made in two steps has the runs of one made at once; lost files come back, records do not
+// double.
 static void test_extend(void **state)
 {
 	char *cmd = file_path("cd '%s' && rm part/series/*.csv part/logs/*.up", dir);
-	char *sort = file_path("cd '%s' && for d in part whole; do grep '\"run\"' $d/runs.jsonl | sort >$d.lines; "
-			       "done; cmp part.lines whole.lines",
+	char *sort = file_path(
+		"cd '%s' && for d in part whole; do grep '\"run\"' $d/runs.jsonl | sort >$d.lines; "
+		"done; cmp part.lines whole.lines",
 		dir);
 	struct plan small, large;
 
 	log_set_level(LOG_ERR);
 	assert_int_equal(PLAN(&small, "traces=wired12", "buffers=1", "duration=2"), 0);
 	assert_int_equal(PLAN(&large, "traces=wired12,wired24", "buffers=1", "duration=2", "runs=2",
-				 "controllers=cubic,reno"), 0);
+				 "controllers=cubic,reno"),
+		0);
 	assert_int_equal(evaluate("part", 2, &small), 0);
 	assert_int_equal(system(cmd), 0);
 	assert_int_equal(evaluate("part", 2, &large), 0);
@@ -428,12 +275,12 @@ static void test_extend(void **state)
 	free(sort);
 }
 
-#define GRID "-c cubic,reno -t wired48,wired96 -b 1 -d 40 -n 6 --no-series"
+#define GRID "-c cubic,reno -t wired48,wired96 -b 1 -d 20 -n 6 --no-series"
 
 static pid_t start(const char *args, const char *name, rlim_t max_file)
 {
-	char *cmd = file_path("exec '%s' eval -q %s -o '%s/%s' >/dev/null 2>'%s/%s.err'", getenv("CANOPY"), args, dir,
-		name, dir, name);
+	char *cmd = file_path("exec '%s' eval -q %s -o '%s/%s' >/dev/null 2>'%s/%s.err'",
+		getenv("CANOPY"), args, dir, name, dir, name);
 	pid_t pid = fork();
 
 	if (!pid) {
@@ -485,6 +332,7 @@ static void test_interrupt(void **state)
 	char *file = file_path("%s/cut/runs.jsonl", dir);
 	size_t kept;
 	pid_t pid;
+	int status;
 
 	need_binary();
 	assert_int_equal(finish(start(GRID, "full", 0)), 0);
@@ -492,16 +340,17 @@ static void test_interrupt(void **state)
 	for (int i = 0; i < 2000 && access(file, F_OK); i++)
 		usleep(1000);
 	kill(pid, SIGINT);
-	assert_int_equal(finish(pid), 1);
+	status = finish(pid);
 	kept = count_runs("cut");
-	assert_true(kept < 24);
+	assert_int_equal(status, kept < 24); // 0 where the machine was too quick to be interrupted
 	assert_int_equal(finish(start(GRID " -j 1", "cut", 0)), 0);
 	assert_int_equal(count_runs("cut"), 24);
 	assert_same("full", "cut");
 	free(file);
 }
 
-// A file that may not grow stands in for a full disk: the error is named, what was finished stays and goes on.
+// A file that may not grow stands in for a full disk: the error is named, what was finished stays
+// and goes on.
 static void test_full_disk(void **state)
 {
 	char *err_path = file_path("%s/limited.err", dir), *text;
@@ -523,11 +372,6 @@ static void test_full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_queue_formula),
-		cmocka_unit_test(test_noise_is_for_policies),
-		cmocka_unit_test(test_ids),
-		cmocka_unit_test(test_impossible),
 		cmocka_unit_test(test_record_equals_log),
 		cmocka_unit_test(test_skip_end),
 		cmocka_unit_test(test_many_flows),

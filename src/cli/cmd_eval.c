@@ -14,11 +14,13 @@
 static const struct opt opts[] = {
 	CMD_COMMON_OPTS,
 	{OPT_SPEC, 's', "spec", "FILE", NULL, 0, 0, NULL, "read options from a spec file"},
-	{OPT_FILE, 'o', "output", "DIR", NULL, 0, 0, NULL, "result folder: made, resumed or extended"},
+	{OPT_FILE, 'o', "output", "DIR", NULL, 0, 0, NULL,
+		"result folder: made, resumed or extended"},
 	PLAN_OPTS,
 	{OPT_FLAG, 0, "series", NULL, "yes", 0, 0, NULL, "write time series (--no-series: none)"},
 	{OPT_FLAG, 0, "logs", NULL, "no", 0, 0, NULL, "write mahimahi logs of both links"},
-	{OPT_FLAG, 0, "decisions", NULL, "no", 0, 0, NULL, "write every report and decision of policy flows"},
+	{OPT_FLAG, 0, "decisions", NULL, "no", 0, 0, NULL,
+		"write every report and decision of policy flows"},
 	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL, "worker threads, all cores by default"},
 	{.kind = OPT_END},
 };
@@ -26,8 +28,8 @@ static const struct opt opts[] = {
 // The options that say what is run, for the results' header; not where to and how.
 static json_t *spec_of(const struct opts *o)
 {
-	static const char *const out[] = {"help", "verbose", "quiet", "spec", "output", "series", "logs", "decisions",
-		"threads"};
+	static const char *const out[] = {"help", "verbose", "quiet", "spec", "output", "series",
+		"logs", "decisions", "threads"};
 	json_t *spec = json_object();
 
 	for (int i = 0; spec && i < o->n; i++) {
@@ -54,8 +56,8 @@ static void warn_of_buffers(const struct plan *g)
 
 		for (int k = 0; k < g->nbuffers && !isnan(made_for); k++)
 			if ((g->buffers[k] < 1) != (made_for < 1))
-				pr_warn("%s was made for buffers of %g BDP; %g BDP is the other regime\n", m->path,
-					made_for, g->buffers[k]);
+				pr_warn("%s was made for %g BDP buffers, not for %g BDP\n",
+					m->path, made_for, g->buffers[k]);
 	}
 }
 
@@ -84,7 +86,8 @@ static void warn_of_idle(const struct result_set *set, struct ids *ids)
 	for (size_t i = 0; i < set->n; i++)
 		idle += set->runs[i].acted_pct == 0 && in_plan(ids, &set->runs[i]);
 	if (idle)
-		pr_warn("in %d run%s the policy never acted: slow start never ended\n", idle, idle > 1 ? "s" : "");
+		pr_warn("in %d run%s the policy never acted: slow start never ended\n", idle,
+			idle > 1 ? "s" : "");
 }
 
 // The table of the plan's runs, as the folder has them.
@@ -136,9 +139,10 @@ static int run(struct opts *o)
 
 const struct cmd cmd_eval[] = {
 	{"eval", NULL, "", 0, 0, "Run controllers over traces in the simulator",
-		"Runs every combination of controllers, traces, buffers, delays, losses, noises and seeds, and\n"
-		"prints utilisation, queueing delay and drops. Runs that the folder has are not made again, so\n"
-		"the same command resumes, and more --runs or --traces extend. canopy report draws the folder.\n\n"
+		"Runs every combination of controllers, traces, buffers, delays, losses, noises and\n"
+		"seeds, and prints utilisation, queueing delay and drops. Runs that the folder has are\n"
+		"not made again, so the same command resumes, and more --runs or --traces extend it;\n"
+		"a stored run is told by everything that determines it. canopy report draws the folder.\n\n"
 		"  canopy eval -c cubic,bbr -t wired12,cellular:1 -o results/first",
 		opts, run},
 	{.name = NULL},

@@ -24,8 +24,8 @@ struct decision_row {
 
 static void put_report(double out[REPORT_SIZE], const struct report *r)
 {
-	const double v[REPORT_SIZE] = {r->thr, r->pacing_rate, r->loss_rate, r->samples, r->cwnd, r->delta_t,
-		r->srtt_ms, r->min_rtt_ms};
+	const double v[REPORT_SIZE] = {r->thr, r->pacing_rate, r->loss_rate, r->samples, r->cwnd,
+		r->delta_t, r->srtt_ms, r->min_rtt_ms};
 
 	memcpy(out, v, sizeof(v));
 }
@@ -61,7 +61,8 @@ static void record(void *arg, const struct decision *d)
 	if (all->n)
 		all->rows[all->n - 1].reward = d->reward;
 	row = &all->rows[all->n++];
-	*row = (struct decision_row){.t_ns = d->now_us * 1000, .open = d->open, .action = NAN, .reward = NAN};
+	*row = (struct decision_row){
+		.t_ns = d->now_us * 1000, .open = d->open, .action = NAN, .reward = NAN};
 	put_report(row->report, d->report);
 	for (int i = 0; i < STATE_SIZE; i++)
 		row->state[i] = d->state[i];
@@ -70,7 +71,8 @@ static void record(void *arg, const struct decision *d)
 		put_decision(row, d);
 }
 
-int decisions_init(struct decisions *d, const struct run_conf *c, const struct sender *s, int flow, bool keep)
+int decisions_init(
+	struct decisions *d, const struct run_conf *c, const struct sender *s, int flow, bool keep)
 {
 	d->policy = (struct policy_conf){
 		.mode = s->zero ? POLICY_TCP_ONLY : POLICY_MODEL,
@@ -98,7 +100,10 @@ static const struct column {
 	size_t offset;
 	int width; /* 0: one item a row */
 } columns[] = {
-#define COLUMN(name, dtype, width) {#name, dtype, offsetof(struct decision_row, name), width}
+#define COLUMN(name, dtype, width)                                                                 \
+	{                                                                                          \
+#name, dtype, offsetof(struct decision_row, name), width                           \
+	}
 	COLUMN(t_ns, ST_I64, 0),
 	COLUMN(state, ST_F32, STATE_SIZE),
 	COLUMN(w, ST_I64, 0),

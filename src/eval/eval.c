@@ -41,13 +41,15 @@ static bool files_missing(const struct run_conf *r, const struct run_io *io)
 {
 	if (io->series && missing(io->dir, "series", r->id, ".csv"))
 		return true;
-	if (io->logs && (missing(io->dir, "logs", r->id, ".down") || missing(io->dir, "logs", r->id, ".up")))
+	if (io->logs && (missing(io->dir, "logs", r->id, ".down") ||
+				missing(io->dir, "logs", r->id, ".up")))
 		return true;
 	for (int i = 0; io->decisions && i < r->flows; i++) {
 		char end[32];
 
 		snprintf(end, sizeof(end), "-%d.safetensors", i + 1);
-		if (!r->scheme->senders[i % r->scheme->n].cc && missing(io->dir, "decisions", r->id, end))
+		if (!r->scheme->senders[i % r->scheme->n].cc &&
+			missing(io->dir, "decisions", r->id, end))
 			return true;
 	}
 	return false;
@@ -132,7 +134,8 @@ static int done(void *arg, int i)
 
 static int run_all(struct eval *e, int threads)
 {
-	const struct work w = {.threads = threads, .jobs = e->n, .arg = e, .job = job, .done = done};
+	const struct work w = {
+		.threads = threads, .jobs = e->n, .arg = e, .job = job, .done = done};
 	double total = 0;
 	int err;
 
@@ -144,16 +147,21 @@ static int run_all(struct eval *e, int threads)
 	progress_end(&e->progress);
 	pthread_mutex_destroy(&e->lock);
 	if (err == -EINTR)
-		pr_info("%s: stopped with %d of %d runs finished; the same command goes on from there\n", e->io.dir,
-			e->added, e->n);
+		pr_info("%s: stopped with %d of %d runs finished; the same command goes on from "
+			"there\n",
+			e->io.dir, e->added, e->n);
 	else if (err)
-		pr_err("%s: stopped with %d of %d runs finished, which are kept\n", e->io.dir, e->added, e->n);
+		pr_err("%s: stopped with %d of %d runs finished, which are kept\n", e->io.dir,
+			e->added, e->n);
 	return err;
 }
 
 int eval_run(const struct plan *g, const struct eval_conf *c)
 {
-	struct eval e = {.io = {.dir = c->dir, .series = c->series, .logs = c->logs, .decisions = c->decisions}};
+	struct eval e = {.io = {.dir = c->dir,
+				 .series = c->series,
+				 .logs = c->logs,
+				 .decisions = c->decisions}};
 	int err = results_open(&e.results, c->dir, c->spec), close_err;
 
 	if (err)

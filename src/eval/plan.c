@@ -25,7 +25,8 @@ static int open_trace(struct run_trace *t, const char *what, const char *opt)
 	if (err)
 		return err;
 	if (strlen(t->trace->name) >= RESULTS_NAME) {
-		pr_err("--%s: the name of '%s' is longer than %d bytes\n", opt, what, RESULTS_NAME - 1);
+		pr_err("--%s: the name of '%s' is longer than %d bytes\n", opt, what,
+			RESULTS_NAME - 1);
 		return -EINVAL;
 	}
 	trace_digest(t->trace, t->digest);
@@ -105,7 +106,8 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 	if (c->pacing == 2)
 		c->pacing = -1;
 	if (c->skip_end_s >= c->duration_s) {
-		pr_err("--skip-end: %g s leave nothing of a run of %g s\n", c->skip_end_s, c->duration_s);
+		pr_err("--skip-end: %g s leave nothing of a run of %g s\n", c->skip_end_s,
+			c->duration_s);
 		return -EINVAL;
 	}
 	return 0;
@@ -115,12 +117,13 @@ static int count_flows(struct run_conf *c, const struct scheme *s, const struct 
 {
 	c->flows = opts_given(o, "flows") ? opts_int(o, "flows") : s->n;
 	if (c->flows < s->n) {
-		pr_err("--flows: %d cannot mix the %d controllers of '%s'\n", c->flows, s->n, s->name);
+		pr_err("--flows: %d cannot mix the %d controllers of '%s'\n", c->flows, s->n,
+			s->name);
 		return -EINVAL;
 	}
 	if (c->stagger_s * (c->flows - 1) + 0.02 >= c->duration_s - c->skip_end_s) {
-		pr_err("--stagger: flow %d would start at %g s, after the end of a run of %g s\n", c->flows,
-			c->stagger_s * (c->flows - 1), c->duration_s - c->skip_end_s);
+		pr_err("--stagger: flow %d would start at %g s, after the end of a run of %g s\n",
+			c->flows, c->stagger_s * (c->flows - 1), c->duration_s - c->skip_end_s);
 		return -EINVAL;
 	}
 	return 0;
@@ -130,7 +133,8 @@ static int size_queue(struct run_conf *c, const struct opts *o)
 {
 	double pkts;
 
-	c->nominal_mbps = c->down->trace->nominal_mbps ? c->down->trace->nominal_mbps : PLAN_CELLULAR_MBPS;
+	c->nominal_mbps =
+		c->down->trace->nominal_mbps ? c->down->trace->nominal_mbps : PLAN_CELLULAR_MBPS;
 	if (opts_given(o, "nominal"))
 		c->nominal_mbps = opts_real(o, "nominal");
 	if (c->queue == QUEUE_INFINITE) {
@@ -139,8 +143,8 @@ static int size_queue(struct run_conf *c, const struct opts *o)
 	}
 	pkts = run_queue_pkts(c->buffer_bdp, c->nominal_mbps, c->delay_ms);
 	if (pkts > 1e8) {
-		pr_err("--buffers: %g BDP at %g Mbit/s and %g ms is a queue of %.0f packets\n", c->buffer_bdp,
-			c->nominal_mbps, c->delay_ms, pkts);
+		pr_err("--buffers: %g BDP at %g Mbit/s and %g ms is a queue of %.0f packets\n",
+			c->buffer_bdp, c->nominal_mbps, c->delay_ms, pkts);
 		return -EINVAL;
 	}
 	c->queue_pkts = pkts;
@@ -151,7 +155,8 @@ static int size_queue(struct run_conf *c, const struct opts *o)
 enum { SEED, DELAY, LOSS, NOISE, TRACE, BUFFER, SCHEME, AXES };
 
 // Adds the run at that point, if it is one of its own.
-static int add_run(struct plan *g, const struct run_conf *common, const struct opts *o, const int at[AXES])
+static int add_run(
+	struct plan *g, const struct run_conf *common, const struct opts *o, const int at[AXES])
 {
 	struct run_conf *c = &g->runs[g->n];
 	bool gaussian = !strcmp(opts_text(o, "noise-kind"), "gaussian");
@@ -184,8 +189,8 @@ static int add_run(struct plan *g, const struct run_conf *common, const struct o
 
 static int expand(struct plan *g, const struct opts *o)
 {
-	const int size[AXES] = {opts_int(o, "runs"), g->ndelays, g->nlosses, g->nnoises, g->ntraces, g->nbuffers,
-		g->schemes.n};
+	const int size[AXES] = {opts_int(o, "runs"), g->ndelays, g->nlosses, g->nnoises, g->ntraces,
+		g->nbuffers, g->schemes.n};
 	int at[AXES] = {0}, axis = AXES, err;
 	double total = 1;
 	struct run_conf common;

@@ -45,7 +45,9 @@ double run_queue_pkts(double mult, double mbps, double ms)
 
 const char *run_queue_name(enum queue_kind kind)
 {
-	return kind == QUEUE_DROPTAIL ? "droptail" : kind == QUEUE_DROPHEAD ? "drophead" : "infinite";
+	return kind == QUEUE_DROPTAIL	? "droptail"
+	       : kind == QUEUE_DROPHEAD ? "drophead"
+					: "infinite";
 }
 
 static void put_senders(FILE *f, const struct scheme *s)
@@ -53,7 +55,8 @@ static void put_senders(FILE *f, const struct scheme *s)
 	for (int i = 0; i < s->n; i++) {
 		const struct sender *one = &s->senders[i];
 
-		fprintf(f, "sender %s %s %s\n", one->name, one->cc ? one->cc->name : one->model->model->sha256,
+		fprintf(f, "sender %s %s %s\n", one->name,
+			one->cc ? one->cc->name : one->model->model->sha256,
 			one->zero ? "zero" : "-");
 	}
 }
@@ -69,12 +72,14 @@ char *run_text(const struct run_conf *c)
 	fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
 	put_senders(f, c->scheme);
 	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
-	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue), c->queue_pkts,
-		c->nominal_mbps, c->buffer_bdp);
+	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue),
+		c->queue_pkts, c->nominal_mbps, c->buffer_bdp);
 	fprintf(f, "delay %.17g loss %.17g seed %" PRIu64 "\n", c->delay_ms, c->loss, c->seed);
-	fprintf(f, "noise %d %d %.17g\n", c->noise.kind, c->noise.kind ? (int)c->noise.feature : 0, c->noise.size);
+	fprintf(f, "noise %d %d %.17g\n", c->noise.kind, c->noise.kind ? (int)c->noise.feature : 0,
+		c->noise.size);
 	fprintf(f, "duration %.17g skip-end %.17g\n", c->duration_s, c->skip_end_s);
-	fprintf(f, "flows %d stagger %.17g flow-time %.17g extra", c->flows, c->stagger_s, c->flow_s);
+	fprintf(f, "flows %d stagger %.17g flow-time %.17g extra", c->flows, c->stagger_s,
+		c->flow_s);
 	for (int i = 0; i < c->flows && i < c->nextra; i++)
 		fprintf(f, " %.17g", c->extra_ms[i]);
 	fprintf(f, "\npacing %d hz %" PRIu32 " ms-delay %d\n", c->pacing, c->hz, c->ms_delay);
@@ -100,16 +105,21 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 	const struct trace *t = (down ? c->down : c->up)->trace;
 	char *shown = file_path("logs/%s.%s", c->id, down ? "down" : "up");
 	char *path = file_path("%s/%s", r->io->dir, shown);
-	char *command = file_path("'canopy' 'eval' (version %s) '--controllers=%s' '--traces=%s' '--buffers=%g' "
-				  "'--delays=%g' '--loss=%g' '--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
-		CANOPY_VERSION, c->scheme->name, c->down->trace->name, c->buffer_bdp, c->delay_ms, c->loss,
-		c->noise.size, c->seed, c->duration_s);
+	char *command = file_path(
+		"'canopy' 'eval' (version %s) '--controllers=%s' '--traces=%s' '--buffers=%g' "
+		"'--delays=%g' '--loss=%g' '--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
+		CANOPY_VERSION, c->scheme->name, c->down->trace->name, c->buffer_bdp, c->delay_ms,
+		c->loss, c->noise.size, c->seed, c->duration_s);
 	char *queue = c->queue == QUEUE_INFINITE ? file_path("infinite")
 						 : file_path("%s [packets=%" PRIu32 "]",
 							   run_queue_name(c->queue), c->queue_pkts);
 	char *config = file_path("[delay %g ms]", c->delay_ms);
-	const struct link_log_conf conf = {.direction = down ? "Downlink" : "Uplink", .trace = t->name,
-		.command = command, .queue = queue, .config = config, .shown = shown};
+	const struct link_log_conf conf = {.direction = down ? "Downlink" : "Uplink",
+		.trace = t->name,
+		.command = command,
+		.queue = queue,
+		.config = config,
+		.shown = shown};
 	int err = link_log_open(out, path, &conf);
 
 	free(shown);
@@ -141,7 +151,8 @@ static int set_flow(struct run *r, int i, struct rng *rng)
 static int set_up(struct run *r)
 {
 	const struct run_conf *c = r->conf;
-	struct world_conf w = {.ms_delay = c->ms_delay, .seed = c->seed, .hz = c->hz, .nflows = c->flows};
+	struct world_conf w = {
+		.ms_delay = c->ms_delay, .seed = c->seed, .hz = c->hz, .nflows = c->flows};
 	struct rng rng;
 	int err = 0;
 
@@ -162,10 +173,17 @@ static int set_up(struct run *r)
 	if (err)
 		return err;
 	w.flows = r->flows;
-	w.down = (struct link_conf){.trace = c->down->trace, .queue = c->queue, .limit_pkts = c->queue_pkts,
-		.loss = c->loss, .log = r->log_down, .stats = true};
-	w.up = (struct link_conf){.trace = c->up->trace, .queue = c->queue, .limit_pkts = c->queue_pkts,
-		.loss = c->loss, .log = r->log_up};
+	w.down = (struct link_conf){.trace = c->down->trace,
+		.queue = c->queue,
+		.limit_pkts = c->queue_pkts,
+		.loss = c->loss,
+		.log = r->log_down,
+		.stats = true};
+	w.up = (struct link_conf){.trace = c->up->trace,
+		.queue = c->queue,
+		.limit_pkts = c->queue_pkts,
+		.loss = c->loss,
+		.log = r->log_up};
 	r->world = world_new(&w);
 	return r->world ? 0 : -ENOMEM;
 }
@@ -238,7 +256,8 @@ static void measure_flow(struct flow_result *out, const struct run *r, int i, ui
 // Sums and means over the flows.
 static void measure_flows(struct run_result *out, const struct run *r, uint64_t now_ns)
 {
-	double rtt_sum = 0, rtts = 0, time = 0, acted = 0, rewards = 0, rewarded = 0, sum = 0, squares = 0;
+	double rtt_sum = 0, rtts = 0, time = 0, acted = 0, rewards = 0, rewarded = 0, sum = 0,
+	       squares = 0;
 	uint64_t bytes = 0;
 
 	out->rtt_min_ms = NAN;
@@ -329,7 +348,8 @@ static void run_until(struct world *w, uint64_t until_ns)
 // Runs to the end; the metrics are those of the moment the last skip_end_s begin.
 static int drive(struct run_result *out, struct run *r)
 {
-	uint64_t end = r->conf->duration_s * SEC, cut = (r->conf->duration_s - r->conf->skip_end_s) * SEC;
+	uint64_t end = r->conf->duration_s * SEC,
+		 cut = (r->conf->duration_s - r->conf->skip_end_s) * SEC;
 	uint64_t now = 0, bin = RUN_BIN_MS * MS, ticked = 0;
 	int err = 0;
 

@@ -70,7 +70,8 @@ static int find_model(struct scheme_set *set, const char *path, const struct sch
 	}
 	for (int i = 0; i < set->nmodels && !err; i++)
 		if (!strcmp(set->models[i]->name, m->name)) {
-			pr_err(OPTION ": %s and %s would both be called '%s' in the results: rename one\n",
+			pr_err(OPTION ": %s and %s would both be called '%s' in the results: "
+				      "rename one\n",
 				set->models[i]->path, path, m->name);
 			err = -EINVAL;
 		}
@@ -95,7 +96,8 @@ static int unknown(const char *what)
 	if (near)
 		pr_err(OPTION ": there is no '%s', did you mean '%s'?\n", what, near);
 	else
-		pr_err(OPTION ": '%s' is neither a controller (%s) nor a model file\n", what, cc_names());
+		pr_err(OPTION ": '%s' is neither a controller (%s) nor a model file\n", what,
+			cc_names());
 	free(names);
 	return -EINVAL;
 }

@@ -40,8 +40,9 @@ static void add_run(struct group *g, const struct run_result *r)
 
 static bool same_place(const struct run_result *a, const struct run_result *b)
 {
-	return !strcmp(a->trace, b->trace) && a->buffer_bdp == b->buffer_bdp && a->delay_ms == b->delay_ms &&
-		a->loss == b->loss && !strcmp(a->queue, b->queue) && a->nominal_mbps == b->nominal_mbps;
+	return !strcmp(a->trace, b->trace) && a->buffer_bdp == b->buffer_bdp &&
+	       a->delay_ms == b->delay_ms && a->loss == b->loss && !strcmp(a->queue, b->queue) &&
+	       a->nominal_mbps == b->nominal_mbps;
 }
 
 static bool same_cell(const struct run_result *a, const struct run_result *b)
@@ -79,8 +80,8 @@ static void print_group(FILE *out, const struct group *g, int width)
 {
 	char name[RESULTS_NAME + 32];
 
-	snprintf(name, sizeof(name), g->first->noise > 0 ? "%s (noise %g)" : "%s", g->first->controller,
-		g->first->noise);
+	snprintf(name, sizeof(name), g->first->noise > 0 ? "%s (noise %g)" : "%s",
+		g->first->controller, g->first->noise);
 	fprintf(out, "  %-*s", width, name);
 	print_mean(out, &g->util, 7, 2);
 	print_mean(out, &g->mean_ms, 9, 2);
@@ -133,8 +134,8 @@ static void print_cells(FILE *out, const struct groups *cells, int width)
 	free(shown);
 }
 
-void table_print(FILE *out, const struct result_set *s, bool (*keep)(void *arg, const struct run_result *r),
-	void *arg)
+void table_print(FILE *out, const struct result_set *s,
+	bool (*keep)(void *arg, const struct run_result *r), void *arg)
 {
 	struct groups cells = {.g = calloc(s->n + 1, sizeof(struct group))};
 	struct groups all = {.g = calloc(s->n + 1, sizeof(struct group))};
@@ -151,8 +152,8 @@ void table_print(FILE *out, const struct result_set *s, bool (*keep)(void *arg, 
 	if (!cells.n)
 		goto out;
 	width = name_width(&all);
-	fprintf(out, "  %-*s %7s %9s %9s %9s %5s\n", width, "controller", "util %", "delay ms", "p95 ms", "drops",
-		"runs");
+	fprintf(out, "  %-*s %7s %9s %9s %9s %5s\n", width, "controller", "util %", "delay ms",
+		"p95 ms", "drops", "runs");
 	print_cells(out, &cells, width);
 	fprintf(out, "mean over all\n");
 	for (int i = 0; i < all.n; i++)

@@ -12,9 +12,9 @@
  *   9 - 1504 2                                       departure and its delay, propagation excluded
  *   7 d 1 1504                                       packets and bytes dropped, after the packet's +
  *
- * Times are whole milliseconds since the start, floored, also on a smooth link,
- * which has no opportunities. Sizes are those of the link:
- * they include the 4-byte TUN header, so a full packet is 1504.
+ * Times are whole milliseconds since the start, floored, also on a smooth link, which has no
+ * opportunities. Sizes are those of the link: they include the 4-byte TUN header, so a full packet
+ * is 1504.
  */
 #ifndef SIM_LINK_LOG_H
 #define SIM_LINK_LOG_H

@@ -1,4 +1,4 @@
-/* Fuzzes the readers of foreign text: mahimahi traces and CSV rates. The first byte picks units and columns. */
+/* Fuzzes the readers of mahimahi traces and CSV; the first byte picks units and columns. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,11 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
-	if (!trace_parse(&t, text, size - 1, "fuzz") && t->t_ms[t->n - 1] < 100000 && trace_describe(&f, t))
+	if (!trace_parse(&t, text, size - 1, "fuzz") && t->t_ms[t->n - 1] < 100000 &&
+		trace_describe(&f, t))
 		abort();
 	check(t);
-	convert_csv(&csv, text, size - 1, "fuzz", &(struct convert){data[0] & 1, (data[0] >> 1) % 3,
-		columns[data[0] >> 4 & 3], columns[data[0] >> 6 & 3]});
+	convert_csv(&csv, text, size - 1, "fuzz",
+		&(struct convert){data[0] & 1, (data[0] >> 1) % 3, columns[data[0] >> 4 & 3],
+			columns[data[0] >> 6 & 3]});
 	check(csv);
 	trace_nominal_mbps(text);
 	free(text);

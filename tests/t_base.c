@@ -51,7 +51,7 @@ static int parse(struct opts *o, int argc, const char *const *words)
 	return err;
 }
 
-#define PARSE(o, ...)                                                                                  \
+#define PARSE(o, ...)                                                                              \
 	parse(o, (int)LEN(((const char *const[]){__VA_ARGS__})), (const char *const[]){__VA_ARGS__})
 
 static void options_are_read(void **state)
@@ -60,13 +60,15 @@ static void options_are_read(void **state)
 	double *reals;
 	char **texts;
 
-	assert_int_equal(PARSE(&o, "-fi7", "--text=a b", "arg", "--word", "two", "--texts", "a,b", "--texts", "c",
-				 "--reals", "4,5.5,6", "--", "--int"), 0);
+	assert_int_equal(PARSE(&o, "-fi7", "--text=a b", "arg", "--word", "two", "--texts", "a,b",
+				 "--texts", "c", "--reals", "4,5.5,6", "--", "--int"),
+		0);
 	assert_true(opts_flag(&o, "flag"));
 	assert_int_equal(opts_int(&o, "int"), 7);
 	assert_string_equal(opts_text(&o, "text"), "a b");
 	assert_string_equal(opts_text(&o, "word"), "two");
-	assert_true(opts_real(&o, "real") == 0.5 && !opts_given(&o, "real") && opts_given(&o, "int"));
+	assert_true(
+		opts_real(&o, "real") == 0.5 && !opts_given(&o, "real") && opts_given(&o, "int"));
 	assert_int_equal(opts_texts(&o, "texts", &texts), 3);
 	assert_string_equal(texts[2], "c");
 	assert_int_equal(opts_reals(&o, "reals", &reals), 3);
@@ -82,9 +84,10 @@ static void options_are_read(void **state)
 
 static void bad_options_are_refused(void **state)
 {
-	static const char *const bad[] = {"--nope", "--int=11", "--int=1.5", "--int=", "--int= 1", "--real=nan",
-		"--real=1e-3x", "--word=three", "--word=one|two", "--word=", "--flag=maybe", "--reals=1,,2", "--reals=101",
-		"--text", "-i", "-z", "--no-int", "--spec=/nonexistent"};
+	static const char *const bad[] = {"--nope", "--int=11", "--int=1.5", "--int=", "--int= 1",
+		"--real=nan", "--real=1e-3x", "--word=three", "--word=one|two",
+		"--word=", "--flag=maybe", "--reals=1,,2", "--reals=101", "--text", "-i", "-z",
+		"--no-int", "--spec=/nonexistent"};
 
 	log_set_level(-1);
 	for (size_t i = 0; i < LEN(bad); i++) {
@@ -111,7 +114,8 @@ static void spec_files_rank_below_the_command_line(void **state)
 	struct opts o;
 
 	assert_int_equal(PARSE(&o, "--int", "4"), 0);
-	assert_int_equal(load(&o, "# comment\n int = 9 # more\r\n\nreal=0.25\ntext = a = b\nflag = yes"), 0);
+	assert_int_equal(
+		load(&o, "# comment\n int = 9 # more\r\n\nreal=0.25\ntext = a = b\nflag = yes"), 0);
 	assert_int_equal(opts_int(&o, "int"), 4);
 	assert_true(opts_real(&o, "real") == 0.25);
 	assert_string_equal(opts_text(&o, "text"), "a = b");
@@ -121,7 +125,8 @@ static void spec_files_rank_below_the_command_line(void **state)
 
 static void bad_spec_files_are_refused(void **state)
 {
-	static const char *const bad[] = {"int", "nope = 1", "int = x", "= 1", "flag = 1", "spec = x", "int = 1\nint"};
+	static const char *const bad[] = {
+		"int", "nope = 1", "int = x", "= 1", "flag = 1", "spec = x", "int = 1\nint"};
 	char nul[] = "int = 1\0\n";
 	struct opts o;
 
@@ -154,8 +159,9 @@ static void numbers_are_whole_texts(void **state)
 	double v = 7;
 
 	assert_true(opts_number("1e3", 0, 1e4, &v) && v == 1000);
-	assert_false(opts_number("", 0, 1, &v) || opts_number(" 1", 0, 1, &v) || opts_number("1 ", 0, 1, &v) ||
-		opts_number("nan", -1, 1, &v) || opts_number("2", 0, 1, &v) || opts_number("inf", 0, 1, &v));
+	assert_false(opts_number("", 0, 1, &v) || opts_number(" 1", 0, 1, &v) ||
+		     opts_number("1 ", 0, 1, &v) || opts_number("nan", -1, 1, &v) ||
+		     opts_number("2", 0, 1, &v) || opts_number("inf", 0, 1, &v));
 	assert_true(v == 1000);
 }
 
@@ -214,7 +220,8 @@ static void random_streams_repeat_and_differ(void **state)
 	assert_int_equal(same, 0);
 }
 
-// Sample means over n draws: within 5 standard errors of the exact moments (a seed fixed, so never flaky).
+// Sample means over n draws: within 5 standard errors of the exact moments (a seed fixed, so never
+// flaky).
 static void random_moments_are_right(void **state)
 {
 	enum { N = 200000 };
@@ -236,7 +243,8 @@ static void random_moments_are_right(void **state)
 		e2 += e * e / N;
 		below[rng_below(&r, 7)]++;
 	}
-	// Standard deviations of one draw: u 1/sqrt(12), u^2 sqrt(4/45), x 1, x^2 sqrt 2, x^4 sqrt 96, e 1, e^2 sqrt 20.
+	// Standard deviations of one draw: u 1/sqrt(12), u^2 sqrt(4/45), x 1, x^2 sqrt 2, x^4 sqrt
+	// 96, e 1, e^2 sqrt 20.
 	assert_true(fabs(u1 - 0.5) < se * 0.2887 && fabs(u2 - 1 / 3.0) < se * 0.2982);
 	assert_true(fabs(n1) < se && fabs(n2 - 1) < se * 1.4143 && fabs(n4 - 3) < se * 9.798);
 	assert_true(fabs(e1 - 1) < se && fabs(e2 - 2) < se * 4.4722);
@@ -252,11 +260,14 @@ static void sha256_known_answers(void **state)
 	char hex[HASH_HEX];
 
 	hash_sha256(hex, NULL, 0);
-	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_string_equal(
+		hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 	hash_sha256(hex, &abc, 1);
-	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_string_equal(
+		hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	hash_sha256(hex, parts, 3);
-	assert_string_equal(hex, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+	assert_string_equal(
+		hex, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
 static void crc32c_known_answers(void **state)

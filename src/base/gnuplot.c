@@ -20,7 +20,14 @@ extern char **environ;
 
 // Okabe and Ito's palette, black last; tells apart under the usual colour-vision deficiencies.
 static const char *const colours[GNUPLOT_LINES] = {
-	"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000",
+	"#0072b2",
+	"#d55e00",
+	"#009e73",
+	"#cc79a7",
+	"#e69f00",
+	"#56b4e9",
+	"#7f7f7f",
+	"#000000",
 };
 
 static const struct {
@@ -65,15 +72,19 @@ static int kind_of(const char *path)
 static void write_style(FILE *f)
 {
 	for (int i = 0; i < GNUPLOT_LINES; i++)
-		fprintf(f, "set linetype %d linecolor rgb '%s' linewidth 1.6 pointtype %d pointsize 0.9\n", i + 1,
-			colours[i], 4 + i);
-	fprintf(f, "set linetype cycle %d\n"
-		   "set border 3 linecolor rgb '#555555'\n"
-		   "set tics nomirror out scale 0.6 textcolor rgb '#333333'\n"
-		   "set grid linecolor rgb '#dddddd' linetype 1 linewidth 0.6, linecolor rgb '#dddddd' "
-		   "linetype 1 linewidth 0.6\n"
-		   "set key outside top center horizontal samplen 2\n"
-		   "set style fill solid 0.25 noborder\n",
+		fprintf(f,
+			"set linetype %d linecolor rgb '%s' linewidth 1.6 pointtype %d pointsize "
+			"0.9\n",
+			i + 1, colours[i], 4 + i);
+	fprintf(f,
+		"set linetype cycle %d\n"
+		"set border 3 linecolor rgb '#555555'\n"
+		"set tics nomirror out scale 0.6 textcolor rgb '#333333'\n"
+		"set grid linecolor rgb '#dddddd' linetype 1 linewidth 0.6, linecolor rgb "
+		"'#dddddd' "
+		"linetype 1 linewidth 0.6\n"
+		"set key outside top center horizontal samplen 2\n"
+		"set style fill solid 0.25 noborder\n",
 		GNUPLOT_LINES);
 }
 
@@ -98,8 +109,8 @@ int gnuplot_open(struct gnuplot *g, const char *path, int width_px, int height_p
 		return err;
 	}
 	made.path = file_path("%s", path);
-	fprintf(made.script, "set terminal %s %g,%g\n", kinds[kind].terminal, width_px / kinds[kind].unit_px,
-		height_px / kinds[kind].unit_px);
+	fprintf(made.script, "set terminal %s %g,%g\n", kinds[kind].terminal,
+		width_px / kinds[kind].unit_px, height_px / kinds[kind].unit_px);
 	write_style(made.script);
 	*g = made;
 	return 0;
@@ -114,7 +125,8 @@ void gnuplot_abandon(struct gnuplot *g)
 	g->path = NULL;
 }
 
-// Runs gnuplot with the three standard streams on files. 0, -errno, or -EIO when it reports failure.
+// Runs gnuplot with the three standard streams on files. 0, -errno, or -EIO when it reports
+// failure.
 static int run(FILE *in, FILE *out, FILE *err)
 {
 	char *argv[] = {"gnuplot", "-d", NULL}; // -d: nobody's ~/.gnuplot changes the picture
@@ -192,7 +204,8 @@ int gnuplot_take(struct gnuplot *g, char **data, size_t *len)
 	FILE *out = tmpfile(), *said = tmpfile();
 	int err = 0;
 
-	if (!out || !said || fflush(g->script) || ferror(g->script) || fseek(g->script, 0, SEEK_SET)) {
+	if (!out || !said || fflush(g->script) || ferror(g->script) ||
+		fseek(g->script, 0, SEEK_SET)) {
 		err = errno ? -errno : -EIO;
 		pr_err("%s: temporary file for the plot: %s\n", g->path, strerror(-err));
 		goto out;

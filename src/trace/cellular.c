@@ -10,15 +10,15 @@
 static const struct {
 	double tau_s, sigma;
 } scales[CELLULAR_SCALES] = {
-	{0.1, 0.35},  // fading and scheduling against other users
-	{0.8, 0.25},  // shadowing on foot or in a street
-	{5.0, 0.60},  // place and load of the cell
+	{0.1, 0.35}, // fading and scheduling against other users
+	{0.8, 0.25}, // shadowing on foot or in a street
+	{5.0, 0.60}, // place and load of the cell
 };
 
-#define GRANT 0.28            // share of ms in which something may be delivered
-#define OUTAGES_PER_S 0.2     // while up
-#define OUTAGE_MIN_MS 100.0   // Pareto's scale
-#define OUTAGE_ALPHA 1.6      // Pareto's shape
+#define GRANT 0.28	    // share of ms in which something may be delivered
+#define OUTAGES_PER_S 0.2   // while up
+#define OUTAGE_MIN_MS 100.0 // Pareto's scale
+#define OUTAGE_ALPHA 1.6    // Pareto's shape
 #define OUTAGE_MAX_MS 3000.0
 
 enum { STREAM_RATE, STREAM_OUTAGE, STREAM_GRANT };
@@ -84,7 +84,8 @@ int cellular_build(struct build *b, const struct cellular *c)
 	for (uint32_t t = 0; t + 1 < c->duration_ms && !err; t++) {
 		earned += rate[t] / sum * (double)total;
 		if (rng_uniform(&r) < GRANT && rate[t] > 0)
-			err = build_reach(b, t + 1, (size_t)earned < total ? (size_t)earned : total);
+			err = build_reach(
+				b, t + 1, (size_t)earned < total ? (size_t)earned : total);
 	}
 	if (!err && (b->n < total || !b->n)) // what is left ends the round at its full length
 		err = build_reach(b, c->duration_ms, total ? total : 1);

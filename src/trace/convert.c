@@ -14,7 +14,8 @@ __extension__ typedef unsigned __int128 wide;
 
 #define COLUMNS_MAX 256
 #define NS_PER_MS 1000000ull
-#define QUANTUM ((wide)TRACE_OPPORTUNITY_BITS * 1000 * 1000000000) // an opportunity in mbit/s times ns
+#define QUANTUM                                                                                    \
+	((wide)TRACE_OPPORTUNITY_BITS * 1000 * 1000000000) // an opportunity in mbit/s times ns
 #define DURATION_MAX_NS (86400ull * 1000000000)
 #define RATE_MAX_MBPS_E9 (100ull * 1000000000000) // 100 Gbit/s in mbit/s (1e-3 bit/s)
 #define TIME_MAX_NS (1ull << 62)
@@ -29,17 +30,19 @@ struct reader {
 	const char *path;
 	size_t line;
 	int time_col, rate_col; // from 0
-	bool started;           // a row of numbers was seen
-	uint64_t start_ns, at_ns, held_ns; // first row, the latest row, how long the row before it held
-	uint64_t rate;                     // of the latest row, 1e-3 bit/s
-	wide earned;                       // up to the latest row
+	bool started;		// a row of numbers was seen
+	uint64_t start_ns, at_ns,
+		held_ns; // first row, the latest row, how long the row before it held
+	uint64_t rate;	 // of the latest row, 1e-3 bit/s
+	wide earned;	 // up to the latest row
 	struct build b;
 };
 
 static int fail(const struct reader *r, const char *what, const struct field *f)
 {
 	if (f)
-		pr_err("%s:%zu: '%.*s' %s\n", r->path, r->line, f->len > 40 ? 40 : (int)f->len, f->s, what);
+		pr_err("%s:%zu: '%.*s' %s\n", r->path, r->line, f->len > 40 ? 40 : (int)f->len,
+			f->s, what);
 	else
 		pr_err("%s:%zu: %s\n", r->path, r->line, what);
 	return -EINVAL;
@@ -92,7 +95,8 @@ static bool take_exponent(const struct field *f, size_t i, int *exponent)
 	return true;
 }
 
-// A non-negative decimal times 10^scale, rounded half up, saturating at UINT64_MAX. False when it is no number.
+// A non-negative decimal times 10^scale, rounded half up, saturating at UINT64_MAX. False when it
+// is no number.
 static bool read_decimal(const struct field *f, int scale, uint64_t *out)
 {
 	int exponent = scale;
@@ -119,7 +123,8 @@ static bool read_decimal(const struct field *f, int scale, uint64_t *out)
 	}
 	if (!digits)
 		return false;
-	if (i < f->len && ((f->s[i] != 'e' && f->s[i] != 'E') || !take_exponent(f, i + 1, &exponent)))
+	if (i < f->len &&
+		((f->s[i] != 'e' && f->s[i] != 'E') || !take_exponent(f, i + 1, &exponent)))
 		return false;
 	for (; exponent > 0 && v && v <= UINT64_MAX; exponent--)
 		v *= 10;
@@ -140,7 +145,8 @@ static int earn(struct reader *r, uint64_t until_ns)
 	if (end / QUANTUM > TRACE_MADE_MAX)
 		return -EFBIG;
 	for (wide k = r->b.n + 1; k * QUANTUM <= end && !err; k++) {
-		uint64_t ns = r->at_ns + (uint64_t)((k * QUANTUM - r->earned + r->rate - 1) / r->rate);
+		uint64_t ns =
+			r->at_ns + (uint64_t)((k * QUANTUM - r->earned + r->rate - 1) / r->rate);
 
 		err = build_add(&r->b, (uint32_t)((ns + NS_PER_MS - 1) / NS_PER_MS));
 	}
@@ -150,7 +156,8 @@ static int earn(struct reader *r, uint64_t until_ns)
 	return err;
 }
 
-static int find_column(const struct reader *r, const char *name, int dflt, const struct field *f, int n, int *col)
+static int find_column(
+	const struct reader *r, const char *name, int dflt, const struct field *f, int n, int *col)
 {
 	char *end;
 	long number;
@@ -176,7 +183,9 @@ static int find_column(const struct reader *r, const char *name, int dflt, const
 static int read_row(struct reader *r, const struct field *f, int n)
 {
 	int to_ns = r->conf->time_unit == CONVERT_S ? 9 : 6;
-	int to_rate = r->conf->rate_unit == CONVERT_BPS ? 3 : r->conf->rate_unit == CONVERT_KBPS ? 6 : 9;
+	int to_rate = r->conf->rate_unit == CONVERT_BPS	   ? 3
+		      : r->conf->rate_unit == CONVERT_KBPS ? 6
+							   : 9;
 	const struct field *time = &f[r->time_col], *rate = &f[r->rate_col];
 	uint64_t at, value;
 	int err = 0;
@@ -217,7 +226,8 @@ static int read_line(struct reader *r, const char *line, size_t len)
 		err = err ? err : find_column(r, r->conf->rate_column, 1, f, n, &r->rate_col);
 		if (err)
 			return err;
-		if (n > r->time_col && !read_decimal(&f[r->time_col], 0, &number) && f[r->time_col].s[0] != '-')
+		if (n > r->time_col && !read_decimal(&f[r->time_col], 0, &number) &&
+			f[r->time_col].s[0] != '-')
 			return 0; // a header
 	}
 	return read_row(r, f, n);
@@ -240,7 +250,8 @@ static int finish(struct reader *r)
 	return err;
 }
 
-int convert_csv(struct trace **out, const char *text, size_t len, const char *path, const struct convert *conf)
+int convert_csv(struct trace **out, const char *text, size_t len, const char *path,
+	const struct convert *conf)
 {
 	struct reader r = {.conf = conf, .path = path, .time_col = -1};
 	const char *line = text, *end = text + len, *slash = strrchr(path, '/');

@@ -1,4 +1,5 @@
-/* Straight-line rates to opportunities. kbit/s times ms is bits, and twice the integral of a line is whole. */
+/* Straight-line rates to opportunities. kbit/s times ms is bits, and twice the integral of a line
+ * is whole. */
 #include "trace/curve.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@ static uint64_t gcd(uint64_t a, uint64_t b)
 	return a;
 }
 
-// Half bits of the first x ms of a piece, rounded down (comparison with whole numbers loses nothing).
+// Half bits of the first x ms of a piece, rounded down (comparison with whole numbers loses
+// nothing).
 static uint64_t piece_half_bits(const struct piece *p, uint32_t x)
 {
 	wide slope = (wide)p->to_kbps - p->from_kbps;
@@ -34,7 +36,8 @@ static int build_period(struct build *b, const struct curve *c, uint64_t *half_b
 		const struct piece *p = &c->piece[i];
 
 		for (uint32_t x = 1; x <= p->ms && !err; x++)
-			err = build_reach(b, *t_ms + x, (*half_bits + piece_half_bits(p, x)) / HALF_BITS);
+			err = build_reach(
+				b, *t_ms + x, (*half_bits + piece_half_bits(p, x)) / HALF_BITS);
 		*half_bits += piece_half_bits(p, p->ms);
 		*t_ms += p->ms;
 	}

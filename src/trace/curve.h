@@ -20,9 +20,9 @@ struct curve {
 
 /*
  * Opportunity k = 1, 2, ... of the endlessly repeated curve at the first whole millisecond t with
- * bits(0..t) >= 12000 k. Whole periods until the bits are a whole number of opportunities, at most loop_ms
- * (but one period): then the last one is rounded up. The list ends exactly at the end of a period. 0, -ENOMEM,
- * or -EFBIG over TRACE_MADE_MAX.
+ * bits(0..t) >= 12000 k. Whole periods until the bits are a whole number of opportunities, at most
+ * loop_ms (but one period): then the last one is rounded up. The list ends exactly at the end of a
+ * period. 0, -ENOMEM, or -EFBIG over TRACE_MADE_MAX.
  */
 int curve_build(struct build *b, const struct curve *c, uint32_t loop_ms);
 

@@ -50,7 +50,8 @@ static double coherence(const double *x, uint32_t n, double mean, double var)
 
 static int describe_rates(struct trace_facts *f, const struct trace *t)
 {
-	uint64_t bins = t->n ? ((uint64_t)t->t_ms[t->n - 1] + DESCRIBE_BIN_MS - 1) / DESCRIBE_BIN_MS : 0;
+	uint64_t bins =
+		t->n ? ((uint64_t)t->t_ms[t->n - 1] + DESCRIBE_BIN_MS - 1) / DESCRIBE_BIN_MS : 0;
 	uint32_t n = bins < 10 ? 10 : bins < DESCRIBE_BINS_MAX ? (uint32_t)bins : DESCRIBE_BINS_MAX;
 	double *x = malloc(n * sizeof(*x)), mean = 0, var = 0;
 
@@ -97,7 +98,8 @@ static void describe_gaps(struct trace_facts *f, const struct trace *t)
 // In 1500-byte opportunities, the unit of names.
 static double nominal_mean_mbps(const struct trace *t)
 {
-	return trace_mean_bps(t) / 1e6 * (t->n ? TRACE_OPPORTUNITY_BITS / (8.0 * TRACE_QUANTUM) : 1);
+	return trace_mean_bps(t) / 1e6 *
+	       (t->n ? TRACE_OPPORTUNITY_BITS / (8.0 * TRACE_QUANTUM) : 1);
 }
 
 int trace_describe(struct trace_facts *f, const struct trace *t)

@@ -24,8 +24,8 @@ struct recipe {
 };
 
 /*
- * Reads a whole name. 0; -ENOENT when it is another kind of name; -EINVAL with *why when it is this kind but
- * asks for something impossible.
+ * Reads a whole name. 0; -ENOENT when it is another kind of name; -EINVAL with *why when it is this
+ * kind but asks for something impossible.
  */
 typedef int read_fn(struct recipe *r, const char *name, const char **why);
 
@@ -39,7 +39,8 @@ static bool take_text(const char **s, const char *text)
 	return true;
 }
 
-// A decimal in units of 10^-digits. Saturates far above every limit; false without a number or with finer digits.
+// A decimal in units of 10^-digits. Saturates far above every limit; false without a number or with
+// finer digits.
 static bool take_decimal(const char **s, int digits, uint64_t *out)
 {
 	const char *p = *s;
@@ -125,7 +126,8 @@ static int read_wired(struct recipe *r, const char *name, const char **why)
 	return 0;
 }
 
-// The published files change at 6999 and loop at 13999 ms, having no opportunity in ms 7000; these at 7000 and 14000.
+// The published files change at 6999 and loop at 13999 ms, having no opportunity in ms 7000; these
+// at 7000 and 14000.
 static int read_wired_step(struct recipe *r, const char *name, const char **why)
 {
 	uint32_t kbps = 0;
@@ -158,8 +160,8 @@ static int read_wired_step(struct recipe *r, const char *name, const char **why)
 }
 
 // Reads "KINDp_a_b...": period and min..max rates.
-static int read_pattern(const char *kind, const char *name, uint32_t *ms, uint32_t *kbps, int min, int max,
-	const char **why)
+static int read_pattern(const char *kind, const char *name, uint32_t *ms, uint32_t *kbps, int min,
+	int max, const char **why)
 {
 	uint64_t period;
 	int n = 0;
@@ -197,8 +199,8 @@ static int read_step_3(struct recipe *r, const char *name, const char **why)
 }
 
 /*
- * A rectangle, not a smooth hump: the edges are the hardest change of rate there is, mountain already covers
- * the gradual one, and it stays exact in integers.
+ * A rectangle, not a smooth hump: the edges are the hardest change of rate there is, mountain
+ * already covers the gradual one, and it stays exact in integers.
  */
 static int read_bump(struct recipe *r, const char *name, const char **why)
 {
@@ -263,18 +265,58 @@ static const struct {
 } kinds[] = {TRACE_GENERATORS(ROW)};
 #define NKINDS ((int)(sizeof(kinds) / sizeof(kinds[0])))
 
-// What the published evaluation names: fixed rates, steps (where the exact set is not known, its range), patterns.
+// What the published evaluation names: fixed rates, steps (where the exact set is not known, its
+// range), patterns.
 static const char *const published[] = {
-	"wired6", "wired12", "wired24", "wired48", "wired96", "wired192",
-	"wired12-2x-u-7s", "wired12-4x-u-7s", "wired12-8x-u-7s", "wired24-2x-u-7s", "wired24-4x-u-7s",
-	"wired24-8x-u-7s", "wired48-2x-u-7s", "wired48-4x-u-7s", "wired96-2x-u-7s", "wired96-4x-u-7s",
-	"wired12-2x-d-7s", "wired24-2x-d-7s", "wired24-4x-d-7s", "wired48-2x-d-7s", "wired48-4x-d-7s",
-	"wired48-8x-d-7s", "wired96-2x-d-7s", "wired96-4x-d-7s", "wired96-8x-d-7s", "wired192-2x-d-7s",
-	"wired192-4x-d-7s", "wired192-8x-d-7s", "wired24-2x-u-long", "wired48-2x-d-long",
-	"bump1000_12_24", "bump100_6_12", "bump500_24_12", "bump500_96_48", "mountain500_12_24",
-	"sawtooth1000_12_24", "sawtooth100_12_24", "sawtooth500_24_12", "sawtooth500_96_48", "bump1000_24_48",
-	"bump500_12_24", "bump500_48_96", "bump50_6_12", "mountain500_48_96", "sawtooth1000_24_48",
-	"sawtooth500_12_24", "sawtooth500_48_96", "sawtooth50_12_24", "step-10s-3-level",
+	"wired6",
+	"wired12",
+	"wired24",
+	"wired48",
+	"wired96",
+	"wired192",
+	"wired12-2x-u-7s",
+	"wired12-4x-u-7s",
+	"wired12-8x-u-7s",
+	"wired24-2x-u-7s",
+	"wired24-4x-u-7s",
+	"wired24-8x-u-7s",
+	"wired48-2x-u-7s",
+	"wired48-4x-u-7s",
+	"wired96-2x-u-7s",
+	"wired96-4x-u-7s",
+	"wired12-2x-d-7s",
+	"wired24-2x-d-7s",
+	"wired24-4x-d-7s",
+	"wired48-2x-d-7s",
+	"wired48-4x-d-7s",
+	"wired48-8x-d-7s",
+	"wired96-2x-d-7s",
+	"wired96-4x-d-7s",
+	"wired96-8x-d-7s",
+	"wired192-2x-d-7s",
+	"wired192-4x-d-7s",
+	"wired192-8x-d-7s",
+	"wired24-2x-u-long",
+	"wired48-2x-d-long",
+	"bump1000_12_24",
+	"bump100_6_12",
+	"bump500_24_12",
+	"bump500_96_48",
+	"mountain500_12_24",
+	"sawtooth1000_12_24",
+	"sawtooth100_12_24",
+	"sawtooth500_24_12",
+	"sawtooth500_96_48",
+	"bump1000_24_48",
+	"bump500_12_24",
+	"bump500_48_96",
+	"bump50_6_12",
+	"mountain500_48_96",
+	"sawtooth1000_24_48",
+	"sawtooth500_12_24",
+	"sawtooth500_48_96",
+	"sawtooth50_12_24",
+	"step-10s-3-level",
 };
 #define NPUBLISHED ((int)(sizeof(published) / sizeof(published[0])))
 
@@ -302,9 +344,11 @@ static int bad_name(const char *name, int err, int kind, const char *why)
 	if (err == -EINVAL)
 		pr_err("%s: %s (%s)\n", name, why, kinds[kind].syntax);
 	else if (near)
-		pr_err("%s: neither a file nor a generated trace, did you mean '%s'?\n", name, near);
+		pr_err("%s: neither a file nor a generated trace, did you mean '%s'?\n", name,
+			near);
 	else
-		pr_err("%s: neither a file nor a generated trace (canopy trace gen lists those)\n", name);
+		pr_err("%s: neither a file nor a generated trace (canopy trace gen lists those)\n",
+			name);
 	return err;
 }
 
@@ -326,8 +370,10 @@ int trace_generate(struct trace **out, const char *name)
 		err = build_finish(&t, &b, name);
 	build_free(&b);
 	if (err) {
-		pr_err("%s: %s\n", name, err == -EFBIG ? "more than 33 million opportunities in one round; "
-			"a lower rate, a shorter period or a smooth rate will do" : strerror(-err));
+		pr_err("%s: %s\n", name,
+			err == -EFBIG ? "more than 33 million opportunities in one round; "
+					"a lower rate, a shorter period or a smooth rate will do"
+				      : strerror(-err));
 		return err;
 	}
 	t->rate_bps = r.smooth_bps;

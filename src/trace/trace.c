@@ -1,4 +1,5 @@
-/* Traces: opening by name, reading and writing mahimahi's format, and what follows from a trace alone. */
+/* Traces: opening by name, reading and writing mahimahi's format, and what follows from a trace
+ * alone. */
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -79,7 +80,8 @@ int trace_parse(struct trace **out, const char *text, size_t len, const char *pa
 		pr_err("%s:1: an empty file is no trace\n", path);
 		err = -EINVAL;
 	} else if (!err && !b.t_ms[b.n - 1]) {
-		pr_err("%s:%zu: the last time must be over 0 ms, the trace could not loop\n", path, b.n);
+		pr_err("%s:%zu: the last time must be over 0 ms, the trace could not loop\n", path,
+			b.n);
 		err = -EINVAL;
 	}
 	if (!err)
@@ -129,7 +131,9 @@ int trace_write(const struct trace *t, const char *path)
 	int err = 0;
 
 	if (!t->n) {
-		pr_err("%s: a smooth rate has no list of times; wiredN is the rate on mahimahi's grid\n", t->name);
+		pr_err("%s: a smooth rate has no list of times; wiredN is the rate on mahimahi's "
+		       "grid\n",
+			t->name);
 		return -EINVAL;
 	}
 	f = path ? open_memstream(&text, &len) : stdout;
@@ -159,7 +163,8 @@ double trace_nominal_mbps(const char *name)
 	if (mbps > 0 || strncmp(name, "wired", 5) || !is_digit(name[5]))
 		return mbps;
 	n = 5 + strspn(name + 5, "0123456789.");
-	if (name[n] && name[n] != '-' && name[n - 1] != '.') // wired12.down: the point ends the number
+	if (name[n] && name[n] != '-' &&
+		name[n - 1] != '.') // wired12.down: the point ends the number
 		return 0;
 	return strtod(name + 5, NULL);
 }
@@ -167,7 +172,8 @@ double trace_nominal_mbps(const char *name)
 void trace_digest(const struct trace *t, char hex[65])
 {
 	char head[64];
-	int len = snprintf(head, sizeof(head), "canopy-trace 1 %llu %zu\n", (unsigned long long)t->rate_bps, t->n);
+	int len = snprintf(head, sizeof(head), "canopy-trace 1 %llu %zu\n",
+		(unsigned long long)t->rate_bps, t->n);
 	uint8_t *times = malloc(t->n * 4 + 1);
 	struct hash_part parts[2] = {{head, (size_t)len}, {times, t->n * 4}};
 

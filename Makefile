@@ -83,12 +83,15 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 install: all
 	install -D -m755 $(BUILD)/canopy $(DESTDIR)$(PREFIX)/bin/canopy
 	install -D -m644 $(BUILD)/canopy.1 $(DESTDIR)$(PREFIX)/share/man/man1/canopy.1
+	mkdir -p $(DESTDIR)$(PREFIX)/share/canopy/specs
+	install -m644 specs/*.spec $(DESTDIR)$(PREFIX)/share/canopy/specs/
 	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	$(BUILD)/canopy completion >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/canopy $(DESTDIR)$(PREFIX)/share/man/man1/canopy.1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
+	rm -rf $(DESTDIR)$(PREFIX)/share/canopy/specs
 
 clean:
 	rm -rf build build-address build-thread

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (!f)
 		return 0;
 	if (!log_metrics_stream(&m, f, "fuzz", cut) &&
-		(!isfinite(m.capacity_mbps) || !isfinite(m.qdelay_mean_ms) || m.qdelay_p95_ms > m.qdelay_max_ms))
+		(!isfinite(m.capacity_mbps) || !isfinite(m.qdelay_mean_ms) ||
+			m.qdelay_p95_ms > m.qdelay_max_ms))
 		abort();
 	fclose(f);
 	return 0;

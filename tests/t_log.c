@@ -1,4 +1,5 @@
-/* Tests of mahimahi logs: the writer's bytes, metrics of our own and of recorded logs, broken input. */
+/* Tests of mahimahi logs: the writer's bytes, metrics of our own and of recorded logs, broken
+ * input. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,8 +40,12 @@ static int tear_down(void **state)
 
 static struct link_log *open_log(const char *path)
 {
-	const struct link_log_conf conf = {.direction = "Downlink", .trace = "wired12", .command = "canopy eval",
-		.queue = "droptail [packets=10]", .config = "[delay 10 ms]", .base_ms = 0};
+	const struct link_log_conf conf = {.direction = "Downlink",
+		.trace = "wired12",
+		.command = "canopy eval",
+		.queue = "droptail [packets=10]",
+		.config = "[delay 10 ms]",
+		.base_ms = 0};
 	struct link_log *l;
 
 	assert_int_equal(link_log_open(&l, path, &conf), 0);
@@ -60,10 +65,11 @@ static void test_writer_bytes(void **state)
 	link_log_departure(l, 1234567890123, 1504, 9);
 	assert_int_equal(link_log_close(l), 0);
 	assert_int_equal(file_read(path, 1 << 20, &text, &len), 0);
-	want = file_path("# mahimahi mm-link (Downlink) [wired12] > %s\n# command line: canopy eval\n"
-			 "# queue: droptail [packets=10]\n# init timestamp: 0\n# base timestamp: 0\n"
-			 "# mahimahi config: [delay 10 ms]\n"
-			 "0 # 1504\n7 + 1504\n7 + 80\n7 d 1 80\n1234567890123 - 1504 9\n",
+	want = file_path(
+		"# mahimahi mm-link (Downlink) [wired12] > %s\n# command line: canopy eval\n"
+		"# queue: droptail [packets=10]\n# init timestamp: 0\n# base timestamp: 0\n"
+		"# mahimahi config: [delay 10 ms]\n"
+		"0 # 1504\n7 + 1504\n7 + 80\n7 d 1 80\n1234567890123 - 1504 9\n",
 		path);
 	assert_string_equal(text, want);
 	free(want);
@@ -114,8 +120,9 @@ static int measure(struct log_metrics *m, const char *text, size_t len)
 static void test_definitions(void **state)
 {
 	// A delay's p95 is sorted[int(.95 n)], drops count packets, an extra column is ignored.
-	static const char text[] = HEAD "10 # 1504\n10 - 1504 999\n11 # 1504\n12 - 752 3 12.25\n12 d 2 3008\n"
-					"13 + 60\n14 - 752 1\n21 # 1504\n";
+	static const char text[] =
+		HEAD "10 # 1504\n10 - 1504 999\n11 # 1504\n12 - 752 3 12.25\n12 d 2 3008\n"
+		     "13 + 60\n14 - 752 1\n21 # 1504\n";
 	struct log_metrics m;
 
 	assert_int_equal(measure(&m, text, strlen(text)), 0);
@@ -142,11 +149,11 @@ static void test_one_instant(void **state)
 
 static void test_broken_input(void **state)
 {
-	static const char *const texts[] = {"hello\n", "11 # 1504\n", HEAD, HEAD "11 # 15", HEAD "x # 1504\n",
-		HEAD "11 ? 1504\n", HEAD "11 #\n", HEAD "11 # \n", HEAD "11 - 1504\n", HEAD "11 - 1504 x\n",
-		HEAD "11 d 1\n", HEAD "-1 # 1504\n", HEAD "99999999999999999999999 # 1\n", HEAD "11 # 1.5\n",
-		HEAD "11 - 1504 4194304\n", "# base timestamp: soon\n", HEAD "11  # 1504 \x80\n\xff\n",
-		"\x1f\x8b\x08zzz"};
+	static const char *const texts[] = {"hello\n", "11 # 1504\n", HEAD, HEAD "11 # 15",
+		HEAD "x # 1504\n", HEAD "11 ? 1504\n", HEAD "11 #\n", HEAD "11 # \n",
+		HEAD "11 - 1504\n", HEAD "11 - 1504 x\n", HEAD "11 d 1\n", HEAD "-1 # 1504\n",
+		HEAD "99999999999999999999999 # 1\n", HEAD "11 # 1.5\n", HEAD "11 - 1504 4194304\n",
+		"# base timestamp: soon\n", HEAD "11  # 1504 \x80\n\xff\n", "\x1f\x8b\x08zzz"};
 	char *big = malloc(100000);
 	struct log_metrics m;
 

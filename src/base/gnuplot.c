@@ -1,6 +1,7 @@
 /* Runs gnuplot on a script in a temporary file and takes the picture from its standard output. */
 #include "base/gnuplot.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
@@ -173,35 +174,36 @@ static void print_failure(const char *path, FILE *said, int err)
 	pr_err("%s: gnuplot failed: %s\n", path, n ? line : strerror(-err));
 }
 
-static int keep_picture(FILE *out, const char *path)
+static int read_picture(FILE *out, const char *path, char **data, size_t *len)
 {
 	long size = fseek(out, 0, SEEK_END) ? -1 : ftell(out);
-	char *data;
-	int err = -EIO;
+	char *got;
+	int err = 0;
 
 	if (size <= 0 || size > (long)PICTURE_MAX) {
 		pr_err("%s: gnuplot made no picture\n", path);
+		return -EIO;
+	}
+	got = malloc((size_t)size);
+	rewind(out);
+	if (!got)
+		err = -ENOMEM;
+	else if (fread(got, 1, (size_t)size, out) != (size_t)size)
+		err = -EIO;
+	if (err) {
+		free(got);
 		return err;
 	}
-	data = malloc((size_t)size);
-	rewind(out);
-	if (!data)
-		err = -ENOMEM;
-	else if (fread(data, 1, (size_t)size, out) == (size_t)size)
-		err = file_write(path, data, (size_t)size);
-	free(data);
-	return err;
+	*data = got;
+	*len = (size_t)size;
+	return 0;
 }
 
-int gnuplot_close(struct gnuplot *g)
+int gnuplot_take(struct gnuplot *g, char **data, size_t *len)
 {
-	FILE *out = NULL, *said = NULL;
+	FILE *out = tmpfile(), *said = tmpfile();
 	int err = 0;
 
-	if (!g->script)
-		return 0;
-	out = tmpfile();
-	said = tmpfile();
 	if (!out || !said || fflush(g->script) || ferror(g->script) ||
 		fseek(g->script, 0, SEEK_SET)) {
 		err = errno ? -errno : -EIO;
@@ -212,7 +214,7 @@ int gnuplot_close(struct gnuplot *g)
 	if (err)
 		print_failure(g->path, said, err);
 	else
-		err = keep_picture(out, g->path);
+		err = read_picture(out, g->path, data, len);
 out:
 	if (out)
 		fclose(out);
@@ -222,13 +224,36 @@ out:
 	return err;
 }
 
+int gnuplot_close(struct gnuplot *g)
+{
+	char *path, *data;
+	size_t len;
+	int err;
+
+	if (!g->script)
+		return 0;
+	path = file_path("%s", g->path);
+	err = gnuplot_take(g, &data, &len);
+	if (!err) {
+		err = file_write(path, data, len);
+		free(data);
+	}
+	free(path);
+	return err;
+}
+
+// In double quotes, all but letters, digits and spaces as \0ooo: what gnuplot makes of '' depends on where it stands
+// (it ends a string that begins with one), and backticks run a shell wherever they stand as themselves.
 void gnuplot_quote(FILE *script, const char *text)
 {
-	putc('\'', script);
-	for (; *text; text++) {
-		if (*text == '\'')
-			putc('\'', script);
-		putc((unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text, script);
+	putc('"', script);
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (*p < ' ' || *p == 0x7f)
+			putc(' ', script);
+		else if (*p >= 0x80 || *p == ' ' || isalnum(*p))
+			putc(*p, script);
+		else
+			fprintf(script, "\\0%03o", *p);
 	}
-	putc('\'', script);
+	putc('"', script);
 }

@@ -19,6 +19,7 @@
 #define BASE_GNUPLOT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #define GNUPLOT_LINES 8 /* distinct line types; more repeat them */
@@ -44,6 +45,13 @@ int gnuplot_open(struct gnuplot *g, const char *path, int width_px, int height_p
  * do).
  */
 int gnuplot_close(struct gnuplot *g);
+
+/*
+ * As gnuplot_close, but hands over what gnuplot drew instead of writing it: *data is malloc'ed and not
+ * NUL-terminated. A script may draw several SVGs (each "set terminal svg" begins one): they come one after
+ * another. g->path only names the picture in messages.
+ */
+int gnuplot_take(struct gnuplot *g, char **data, size_t *len);
 
 /* Frees g without drawing. */
 void gnuplot_abandon(struct gnuplot *g);

@@ -1,9 +1,149 @@
-/* canopy eval: not written yet. */
-#include "cli/cmd.h"
+/* canopy eval: runs a grid of controllers over traces in the simulator. */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-static const struct opt opts[] = {CMD_COMMON_OPTS, {.kind = OPT_END}};
+#include "base/log.h"
+#include "base/work.h"
+#include "cli/cmd.h"
+#include "eval/eval.h"
+#include "eval/table.h"
+
+static const struct opt opts[] = {
+	CMD_COMMON_OPTS,
+	{OPT_SPEC, 's', "spec", "FILE", NULL, 0, 0, NULL, "read options from a spec file"},
+	{OPT_FILE, 'o', "output", "DIR", NULL, 0, 0, NULL,
+		"result folder: made, resumed or extended"},
+	PLAN_OPTS,
+	{OPT_FLAG, 0, "series", NULL, "yes", 0, 0, NULL, "write time series (--no-series: none)"},
+	{OPT_FLAG, 0, "logs", NULL, "no", 0, 0, NULL, "write mahimahi logs of both links"},
+	{OPT_FLAG, 0, "decisions", NULL, "no", 0, 0, NULL,
+		"write every report and decision of policy flows"},
+	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL, "worker threads, all cores by default"},
+	{.kind = OPT_END},
+};
+
+// The options that say what is run, for the results' header; not where to and how.
+static json_t *spec_of(const struct opts *o)
+{
+	static const char *const out[] = {"help", "verbose", "quiet", "spec", "output", "series",
+		"logs", "decisions", "threads"};
+	json_t *spec = json_object();
+
+	for (int i = 0; spec && i < o->n; i++) {
+		bool skip = !o->text[i];
+
+		for (size_t k = 0; k < sizeof(out) / sizeof(out[0]); k++)
+			skip = skip || !strcmp(o->table[i].name, out[k]);
+		if (skip)
+			continue;
+		if (json_object_set_new(spec, o->table[i].name, json_string(o->text[i]))) {
+			pr_err("--%s: '%s' is not UTF-8 text\n", o->table[i].name, o->text[i]);
+			json_decref(spec);
+			return NULL;
+		}
+	}
+	return spec;
+}
+
+static void warn_of_buffers(const struct plan *g)
+{
+	for (int i = 0; i < g->schemes.nmodels; i++) {
+		const struct scheme_model *m = g->schemes.models[i];
+		double made_for = m->model->info.buffer_bdp;
+
+		for (int k = 0; k < g->nbuffers && !isnan(made_for); k++)
+			if ((g->buffers[k] < 1) != (made_for < 1))
+				pr_warn("%s was made for %g BDP buffers, not for %g BDP\n",
+					m->path, made_for, g->buffers[k]);
+	}
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct ids {
+	const char **id; /* [n] sorted */
+	int n;
+};
+
+static bool in_plan(void *arg, const struct run_result *r)
+{
+	const struct ids *ids = arg;
+	const char *key = r->id;
+
+	return bsearch(&key, ids->id, ids->n, sizeof(*ids->id), by_id);
+}
+
+static void warn_of_idle(const struct result_set *set, struct ids *ids)
+{
+	int idle = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		idle += set->runs[i].acted_pct == 0 && in_plan(ids, &set->runs[i]);
+	if (idle)
+		pr_warn("in %d run%s the policy never acted: slow start never ended\n", idle,
+			idle > 1 ? "s" : "");
+}
+
+// The table of the plan's runs, as the folder has them.
+static int show_table(const struct plan *g, const char *dir)
+{
+	struct result_set set = {.n = 0};
+	struct ids ids = {calloc(g->n, sizeof(*ids.id)), g->n};
+	int err = ids.id ? results_load(dir, &set) : -ENOMEM;
+
+	for (int i = 0; i < g->n && ids.id; i++)
+		ids.id[i] = g->runs[i].id;
+	if (!err) {
+		qsort(ids.id, ids.n, sizeof(*ids.id), by_id);
+		table_print(stdout, &set, in_plan, &ids);
+		warn_of_idle(&set, &ids);
+	}
+	result_set_free(&set);
+	free(ids.id);
+	return err;
+}
+
 static int run(struct opts *o)
 {
-	return EXIT_FAILED;
+	struct eval_conf conf = {
+		.dir = opts_text(o, "output"),
+		.threads = opts_given(o, "threads") ? opts_int(o, "threads") : work_cpus(),
+		.series = opts_flag(o, "series"),
+		.logs = opts_flag(o, "logs"),
+		.decisions = opts_flag(o, "decisions"),
+	};
+	struct plan g;
+	int err;
+
+	if (!conf.dir || !*conf.dir) {
+		pr_err("name a result folder with --output\n");
+		return EXIT_USAGE;
+	}
+	if (plan_init(&g, o))
+		return EXIT_FAILED;
+	warn_of_buffers(&g);
+	conf.spec = spec_of(o);
+	err = conf.spec ? eval_run(&g, &conf) : -EINVAL;
+	json_decref(conf.spec);
+	if (!err)
+		err = show_table(&g, conf.dir);
+	plan_free(&g);
+	return err ? EXIT_FAILED : EXIT_OK;
 }
-const struct cmd cmd_eval[] = {{"eval", NULL, "", 0, 0, "placeholder", NULL, opts, run}, {.name = NULL}};
+
+const struct cmd cmd_eval[] = {
+	{"eval", NULL, "", 0, 0, "Run controllers over traces in the simulator",
+		"Runs every combination of controllers, traces, buffers, delays, losses, noises and\n"
+		"seeds, and prints utilisation, queueing delay and drops. Runs that the folder has are\n"
+		"not made again, so the same command resumes, and more --runs or --traces extend it;\n"
+		"a stored run is told by everything that determines it. canopy report draws the folder.\n\n"
+		"  canopy eval -c cubic,bbr -t wired12,cellular:1 -o results/first",
+		opts, run},
+	{.name = NULL},
+};

@@ -9,6 +9,7 @@
 #include "base/gnuplot.h"
 #include "base/log.h"
 #include "cli/cmd.h"
+#include "cli/cmd_trace_log.h"
 #include "trace/convert.h"
 #include "trace/describe.h"
 #include "trace/generate.h"
@@ -286,6 +287,7 @@ const struct cmd cmd_trace[] = {
 		"summed exactly, one opportunity per 1500 bytes. Lines that start with # are "
 		"skipped.",
 		convert_opts, run_convert},
+	CMD_TRACE_LOG_ROW,
 	{"trace", "plot", "TRACE...", 1, -1, "Draw capacity over time (needs gnuplot)", NULL,
 		plot_opts, run_plot},
 	{.name = NULL},

@@ -14,8 +14,8 @@ const struct opt cmd_trace_log_opts[] = {
 	{.kind = OPT_END},
 };
 
-#define HEAD_CSV                                                                                       \
-	"log,duration_s,capacity_mbps,throughput_mbps,util_pct,qdelay_mean_ms,qdelay_p50_ms,"          \
+#define HEAD_CSV                                                                                   \
+	"log,duration_s,capacity_mbps,throughput_mbps,util_pct,qdelay_mean_ms,qdelay_p50_ms,"      \
 	"qdelay_p95_ms,qdelay_max_ms,arrivals,departures,drops"
 
 // A file name as a CSV field.
@@ -40,12 +40,13 @@ static void print_row(const char *path, const struct log_metrics *m, bool csv, i
 		print_field(path);
 	else
 		printf("%-*s", width, path);
-	printf(csv ? ",%.3f,%.3f,%.3f,%.2f,%.2f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-		     ",%" PRIu64 "\n"
-		   : " %9.3f %9.2f %9.2f %7.2f %8.2f %6" PRIu64 " %6" PRIu64 " %6" PRIu64 " %9" PRIu64
-		     " %9" PRIu64 " %7" PRIu64 "\n",
+	printf(csv ? ",%.3f,%.3f,%.3f,%.2f,%.2f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
+		     ",%" PRIu64 ",%" PRIu64 "\n"
+		   : " %9.3f %9.2f %9.2f %7.2f %8.2f %6" PRIu64 " %6" PRIu64 " %6" PRIu64
+		     " %9" PRIu64 " %9" PRIu64 " %7" PRIu64 "\n",
 		m->duration_s, m->capacity_mbps, m->throughput_mbps, m->util_pct, m->qdelay_mean_ms,
-		m->qdelay_p50_ms, m->qdelay_p95_ms, m->qdelay_max_ms, m->arrivals, m->departures, m->drops);
+		m->qdelay_p50_ms, m->qdelay_p95_ms, m->qdelay_max_ms, m->arrivals, m->departures,
+		m->drops);
 }
 
 int cmd_trace_log_run(struct opts *o)
@@ -59,8 +60,9 @@ int cmd_trace_log_run(struct opts *o)
 	if (csv)
 		puts(HEAD_CSV);
 	else
-		printf("%-*s %9s %9s %9s %7s %8s %6s %6s %6s %9s %9s %7s\n", width, "log", "seconds", "capacity",
-			"through", "util%", "mean ms", "p50", "p95", "max", "arrivals", "departed", "drops");
+		printf("%-*s %9s %9s %9s %7s %8s %6s %6s %6s %9s %9s %7s\n", width, "log",
+			"seconds", "capacity", "through", "util%", "mean ms", "p50", "p95", "max",
+			"arrivals", "departed", "drops");
 	for (int i = 0; i < o->nargs; i++) {
 		struct log_metrics m;
 

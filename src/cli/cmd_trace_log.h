@@ -9,7 +9,7 @@ int cmd_trace_log_run(struct opts *o);
 
 /* clang-format off */
 #define CMD_TRACE_LOG_ROW \
-	{"trace", "log", "LOG...", 1, -1, "summarise mahimahi link logs", \
+	{"trace", "log", "LOG...", 1, -1, "Measure mahimahi link logs: utilisation, queueing delay, drops", \
 	 "Prints what mm-throughput-graph computes, and more, for each log: capacity and throughput in Mbit/s,\n" \
 	 "utilisation in %, the queueing delay of the departures in ms, dropped packets.", \
 	 cmd_trace_log_opts, cmd_trace_log_run}

@@ -1,4 +1,5 @@
-/* One pass over a mahimahi log (two when the end is cut): sums and a histogram of whole-millisecond delays. */
+/* One pass over a mahimahi log (two when the end is cut): sums and a histogram of whole-millisecond
+ * delays. */
 #include "eval/log_metrics.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 
 #include "base/log.h"
 
-#define BUF (1 << 16)         /* longest line */
+#define BUF (1 << 16)	      /* longest line */
 #define MAX_DELAY_MS 0x3fffff /* 70 minutes: bounds the histogram */
 #define MAX_MS (1ull << 53)   /* times stay exact as doubles */
 #define MAX_SIZE UINT32_MAX
@@ -19,7 +20,7 @@ struct scan {
 	const char *path;
 	uint64_t line;
 	bool have_base, any;
-	uint64_t base, first, last, until; /* ms; events after until do not count */
+	uint64_t base, first, last, until;  /* ms; events after until do not count */
 	uint64_t capacity, sent, delay_sum; /* bytes, bytes, ms */
 	struct log_metrics m;
 	uint64_t *delays; /* [ndelays] departures by delay in ms */
@@ -211,7 +212,8 @@ static int scan_all(struct scan *s, FILE *f, const char *path, uint64_t until)
 	*s = (struct scan){.path = path, .until = until};
 	err = scan_file(s, f);
 	if (!err && !s->any) {
-		pr_err("%s: no events after the base timestamp%s\n", path, until < UINT64_MAX ? " are left" : "");
+		pr_err("%s: no events after the base timestamp%s\n", path,
+			until < UINT64_MAX ? " are left" : "");
 		err = -EINVAL;
 	}
 	return err;

@@ -64,8 +64,9 @@ int link_log_open(struct link_log **out, const char *path, const struct link_log
 	l->path = file_path("%s", path);
 	header = file_path("# mahimahi mm-link (%s) [%s] > %s\n# command line: %s\n# queue: %s\n"
 			   "# init timestamp: %" PRIu64 "\n# base timestamp: %" PRIu64 "\n%s%s%s",
-		c->direction, c->trace, path, c->command, c->queue, c->init_ms, c->base_ms,
-		c->config ? "# mahimahi config: " : "", c->config ? c->config : "", c->config ? "\n" : "");
+		c->direction, c->trace, c->shown ? c->shown : path, c->command, c->queue,
+		c->init_ms, c->base_ms, c->config ? "# mahimahi config: " : "",
+		c->config ? c->config : "", c->config ? "\n" : "");
 	write_out(l, header, strlen(header));
 	free(header);
 	*out = l;

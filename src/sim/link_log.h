@@ -12,8 +12,9 @@
  *   9 - 1504 2                                       departure and its delay, propagation excluded
  *   7 d 1 1504                                       packets and bytes dropped, after the packet's +
  *
- * Times are whole milliseconds since the start, floored, also on a smooth link. Sizes are those of the link:
- * they include the 4-byte TUN header, so a full packet is 1504.
+ * Times are whole milliseconds since the start, floored, also on a smooth link, which has no
+ * opportunities. Sizes are those of the link: they include the 4-byte TUN header, so a full packet
+ * is 1504.
  */
 #ifndef SIM_LINK_LOG_H
 #define SIM_LINK_LOG_H
@@ -29,6 +30,7 @@ struct link_log_conf {
 	const char *queue;     /* "droptail [packets=10]", "infinite" */
 	const char *config;    /* "[delay 10 ms]", or NULL */
 	uint64_t init_ms, base_ms;
+	const char *shown;     /* the path that the first line shows, NULL: the one opened */
 };
 
 /* Creates the file with its header. Prints the error. 0 or -errno. */

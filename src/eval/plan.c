@@ -1,0 +1,254 @@
+/* Reads the axes, checks them, and multiplies them out. */
+#include "eval/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static int read_schemes(struct plan *g, const struct opts *o)
+{
+	char **names;
+	int n = opts_texts(o, "controllers", &names), err = 0;
+
+	for (int i = 0; i < n && !err; i++)
+		err = scheme_add(&g->schemes, names[i]);
+	free(names);
+	return err;
+}
+
+static int open_trace(struct run_trace *t, const char *what, const char *opt)
+{
+	int err = trace_open(&t->trace, what);
+
+	if (err)
+		return err;
+	if (strlen(t->trace->name) >= RESULTS_NAME) {
+		pr_err("--%s: the name of '%s' is longer than %d bytes\n", opt, what,
+			RESULTS_NAME - 1);
+		return -EINVAL;
+	}
+	trace_digest(t->trace, t->digest);
+	return 0;
+}
+
+static int read_traces(struct plan *g, const struct opts *o)
+{
+	char **names;
+	int n = opts_texts(o, "traces", &names), err = 0;
+
+	g->traces = calloc(n + 1, sizeof(*g->traces));
+	if (!g->traces)
+		err = -ENOMEM;
+	else if (!n)
+		pr_err("no traces: name some with --traces\n"), err = -EINVAL;
+	for (int i = 0; i < n && !err; i++) {
+		err = open_trace(&g->traces[i], names[i], "traces");
+		g->ntraces = i + 1;
+		for (int k = 0; k < i && !err; k++) {
+			if (strcmp(g->traces[k].trace->name, g->traces[i].trace->name))
+				continue;
+			pr_err("--traces: two are called '%s'\n", g->traces[i].trace->name);
+			err = -EINVAL;
+		}
+	}
+	free(names);
+	return err ? err : open_trace(&g->uplink, opts_text(o, "uplink"), "uplink");
+}
+
+// A list of distinct numbers.
+static int read_axis(const struct opts *o, const char *name, double **v, int *n)
+{
+	*n = opts_reals(o, name, v);
+	if (!*n) {
+		pr_err("--%s: an empty list\n", name);
+		return -EINVAL;
+	}
+	for (int i = 0; i < *n; i++)
+		for (int k = 0; k < i; k++)
+			if ((*v)[i] == (*v)[k]) {
+				pr_err("--%s: %g is named twice\n", name, (*v)[i]);
+				return -EINVAL;
+			}
+	return 0;
+}
+
+static int word_index(const char *words, const char *word)
+{
+	int i = 0;
+
+	for (size_t n = strlen(word); strncmp(words, word, n) || (words[n] && words[n] != '|'); i++)
+		words += strcspn(words, "|") + 1;
+	return i;
+}
+
+// What all runs share.
+static int read_common(struct run_conf *c, const struct plan *g, const struct opts *o)
+{
+	static const enum queue_kind kinds[] = {QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_INFINITE};
+
+	*c = (struct run_conf){
+		.up = &g->uplink,
+		.queue = kinds[word_index(RUN_QUEUES, opts_text(o, "queue"))],
+		.noise.feature = frame_find(opts_text(o, "noise-feature")),
+		.duration_s = opts_real(o, "duration"),
+		.skip_end_s = opts_real(o, "skip-end"),
+		.flows = opts_int(o, "flows"),
+		.stagger_s = opts_real(o, "stagger"),
+		.flow_s = opts_real(o, "flow-time"),
+		.extra_ms = g->extra,
+		.nextra = g->nextra,
+		.pacing = word_index("off|on|auto", opts_text(o, "pacing")),
+		.hz = opts_int(o, "hz"),
+		.ms_delay = opts_flag(o, "ms-delay"),
+	};
+	if (c->pacing == 2)
+		c->pacing = -1;
+	if (c->skip_end_s >= c->duration_s) {
+		pr_err("--skip-end: %g s leave nothing of a run of %g s\n", c->skip_end_s,
+			c->duration_s);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int count_flows(struct run_conf *c, const struct scheme *s, const struct opts *o)
+{
+	c->flows = opts_given(o, "flows") ? opts_int(o, "flows") : s->n;
+	if (c->flows < s->n) {
+		pr_err("--flows: %d cannot mix the %d controllers of '%s'\n", c->flows, s->n,
+			s->name);
+		return -EINVAL;
+	}
+	if (c->stagger_s * (c->flows - 1) + 0.02 >= c->duration_s - c->skip_end_s) {
+		pr_err("--stagger: flow %d would start at %g s, after the end of a run of %g s\n",
+			c->flows, c->stagger_s * (c->flows - 1), c->duration_s - c->skip_end_s);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int size_queue(struct run_conf *c, const struct opts *o)
+{
+	double pkts;
+
+	c->nominal_mbps =
+		c->down->trace->nominal_mbps ? c->down->trace->nominal_mbps : PLAN_CELLULAR_MBPS;
+	if (opts_given(o, "nominal"))
+		c->nominal_mbps = opts_real(o, "nominal");
+	if (c->queue == QUEUE_INFINITE) {
+		c->buffer_bdp = c->queue_pkts = 0;
+		return 0;
+	}
+	pkts = run_queue_pkts(c->buffer_bdp, c->nominal_mbps, c->delay_ms);
+	if (pkts > 1e8) {
+		pr_err("--buffers: %g BDP at %g Mbit/s and %g ms is a queue of %.0f packets\n",
+			c->buffer_bdp, c->nominal_mbps, c->delay_ms, pkts);
+		return -EINVAL;
+	}
+	c->queue_pkts = pkts;
+	return 0;
+}
+
+// Index into the axes of a point of the product; see the order in plan.h.
+enum { SEED, DELAY, LOSS, NOISE, TRACE, BUFFER, SCHEME, AXES };
+
+// Adds the run at that point, if it is one of its own.
+static int add_run(
+	struct plan *g, const struct run_conf *common, const struct opts *o, const int at[AXES])
+{
+	struct run_conf *c = &g->runs[g->n];
+	bool gaussian = !strcmp(opts_text(o, "noise-kind"), "gaussian");
+	int err;
+
+	*c = *common;
+	c->scheme = &g->schemes.schemes[at[SCHEME]];
+	c->down = &g->traces[at[TRACE]];
+	c->seed = opts_int(o, "seed") + at[SEED];
+	c->delay_ms = g->delays[at[DELAY]];
+	c->loss = g->losses[at[LOSS]];
+	c->buffer_bdp = g->buffers[at[BUFFER]];
+	if (c->queue == QUEUE_INFINITE && at[BUFFER])
+		return 0;
+	if (scheme_model(c->scheme))
+		c->noise.size = g->noises[at[NOISE]];
+	else if (at[NOISE])
+		return 0;
+	if (c->noise.size > 0)
+		c->noise.kind = gaussian ? FRAME_NOISE_NORMAL : FRAME_NOISE_UNIFORM;
+	err = size_queue(c, o);
+	if (!err)
+		err = count_flows(c, c->scheme, o);
+	if (err)
+		return err;
+	run_id(c);
+	g->n++;
+	return 0;
+}
+
+static int expand(struct plan *g, const struct opts *o)
+{
+	const int size[AXES] = {opts_int(o, "runs"), g->ndelays, g->nlosses, g->nnoises, g->ntraces,
+		g->nbuffers, g->schemes.n};
+	int at[AXES] = {0}, axis = AXES, err;
+	double total = 1;
+	struct run_conf common;
+
+	for (int i = 0; i < AXES; i++)
+		total *= size[i];
+	if (total > PLAN_MAX_RUNS) {
+		pr_err("a grid of %.0f runs is too large (at most %d)\n", total, PLAN_MAX_RUNS);
+		return -EINVAL;
+	}
+	g->runs = calloc(total, sizeof(*g->runs));
+	if (!g->runs)
+		return -ENOMEM;
+	err = read_common(&common, g, o);
+	while (!err && axis >= 0) {
+		err = add_run(g, &common, o, at);
+		for (axis = AXES - 1; axis >= 0 && ++at[axis] == size[axis]; axis--)
+			at[axis] = 0;
+	}
+	return err;
+}
+
+int plan_init(struct plan *g, const struct opts *o)
+{
+	int err;
+
+	memset(g, 0, sizeof(*g));
+	g->nextra = opts_reals(o, "extra-delays", &g->extra);
+	err = read_axis(o, "buffers", &g->buffers, &g->nbuffers);
+	if (!err)
+		err = read_axis(o, "delays", &g->delays, &g->ndelays);
+	if (!err)
+		err = read_axis(o, "loss", &g->losses, &g->nlosses);
+	if (!err)
+		err = read_axis(o, "noise", &g->noises, &g->nnoises);
+	if (!err)
+		err = read_schemes(g, o);
+	if (!err)
+		err = read_traces(g, o);
+	if (!err)
+		err = expand(g, o);
+	if (err)
+		plan_free(g);
+	return err;
+}
+
+void plan_free(struct plan *g)
+{
+	scheme_set_free(&g->schemes);
+	for (int i = 0; i < g->ntraces; i++)
+		trace_free(g->traces[i].trace);
+	free(g->traces);
+	trace_free(g->uplink.trace);
+	free(g->buffers);
+	free(g->delays);
+	free(g->losses);
+	free(g->noises);
+	free(g->extra);
+	free(g->runs);
+	memset(g, 0, sizeof(*g));
+}

@@ -1,0 +1,63 @@
+/*
+ * The runs of an evaluation: controllers x traces x buffers x delays x losses x noises x seeds.
+ *
+ * The order, outermost first: seed, delay, loss, noise, trace, buffer, controller; within each as named. So an
+ * interrupted grid is a smaller one with fewer seeds. Noise is for policies: a scheme without one runs once,
+ * at noise 0. An infinite queue has no size: it runs once, at buffer 0.
+ */
+#ifndef EVAL_PLAN_H
+#define EVAL_PLAN_H
+
+#include "base/opts.h"
+#include "eval/run.h"
+
+#define PLAN_MAX_RUNS 100000
+#define PLAN_CELLULAR_MBPS 30 /* what sizes the queue where a trace's name promises no rate */
+
+struct plan {
+	struct scheme_set schemes;
+	struct run_trace *traces;
+	int ntraces;
+	struct run_trace uplink;
+	double *buffers, *delays, *losses, *noises, *extra;
+	int nbuffers, ndelays, nlosses, nnoises, nextra;
+	struct run_conf *runs; /* [n] in the order above, ids filled */
+	int n;
+};
+
+/* clang-format off */
+/* Rows of an option table; the names are the keys of spec files. */
+#define PLAN_OPTS \
+	{OPT_TEXTS, 'c', "controllers", "NAMES", "cubic", 0, 0, NULL, \
+		"classic controllers and model files; a+b mixes flows, MODEL@zero fixes the action at 0"}, \
+	{OPT_TEXTS, 't', "traces", "TRACES", NULL, 0, 0, NULL, "mahimahi trace files or generated traces"}, \
+	{OPT_REALS, 'b', "buffers", "BDPS", "0.5,5", 0, 1e4, NULL, \
+		"queue sizes in bandwidth-delay products of the nominal rate"}, \
+	{OPT_REALS, 0, "delays", "MS", "10", 0, 1e4, NULL, "one-way propagation delays"}, \
+	{OPT_REALS, 0, "loss", "P", "0", 0, 0.5, NULL, "random loss probabilities, each direction"}, \
+	{OPT_REALS, 0, "noise", "SIZES", "0", 0, 1, NULL, "relative noise on what a policy observes"}, \
+	{OPT_WORD, 0, "noise-feature", "NAME", "inv_rtt", 0, 0, "thr|pacing|loss|samples|dt|inv_rtt", \
+		"the noisy feature"}, \
+	{OPT_WORD, 0, "noise-kind", "KIND", "uniform", 0, 0, "uniform|gaussian", "distribution of the noise"}, \
+	{OPT_INT, 0, "seed", "N", "1", 0, 1e15, NULL, "first seed"}, \
+	{OPT_INT, 'n', "runs", "N", "1", 1, PLAN_MAX_RUNS, NULL, "runs of each combination: seeds SEED, SEED + 1, ..."}, \
+	{OPT_REAL, 'd', "duration", "S", "60", 0.1, 1e5, NULL, "simulated seconds of a run"}, \
+	{OPT_REAL, 0, "skip-end", "S", "0", 0, 1e5, NULL, "seconds at the end that metrics leave out"}, \
+	{OPT_TEXT, 0, "uplink", "TRACE", "wired192", 0, 0, NULL, "trace of the ACKs' link"}, \
+	{OPT_WORD, 0, "queue", "KIND", "droptail", 0, 0, RUN_QUEUES, "queue discipline, both directions"}, \
+	{OPT_REAL, 0, "nominal", "MBPS", NULL, 0.01, 1e6, NULL, \
+		"rate that sizes the queue, instead of what the trace's name says (30 where it says nothing)"}, \
+	{OPT_INT, 0, "flows", "N", NULL, 1, RESULTS_MAX_FLOWS, NULL, "flows of a run, as many as mixed by default"}, \
+	{OPT_REAL, 0, "stagger", "S", "0", 0, 1e5, NULL, "flow i starts after i times this"}, \
+	{OPT_REAL, 0, "flow-time", "S", "0", 0, 1e5, NULL, "seconds that a flow sends, 0 to the end"}, \
+	{OPT_REALS, 0, "extra-delays", "MS", "0", 0, 1e4, NULL, "added to the one-way delays of the flows in turn"}, \
+	{OPT_WORD, 0, "pacing", "WHEN", "auto", 0, 0, "auto|on|off", "pacing; auto as the controller asks"}, \
+	{OPT_INT, 0, "hz", "N", "250", 100, 1000, NULL, "kernel ticks a second"}, \
+	{OPT_FLAG, 0, "ms-delay", NULL, "yes", 0, 0, NULL, "delays end on whole milliseconds, as mm-delay's"}
+/* clang-format on */
+
+/* Expands the options into runs. Prints what makes a grid impossible. 0 or -errno; on failure g is empty. */
+int plan_init(struct plan *g, const struct opts *o);
+void plan_free(struct plan *g);
+
+#endif

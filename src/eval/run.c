@@ -1,0 +1,424 @@
+/* Builds the world of one run, drives it bin by bin, and turns its counters into a record. */
+#include "eval/run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "eval/decisions.h"
+#include "eval/series.h"
+#include "sim/link_log.h"
+#include "sim/world.h"
+
+#define START_STREAM 0x7374617274ull /* of the seed: when flows start */
+#define START_JITTER_NS (20 * MS)
+
+struct run {
+	const struct run_conf *conf;
+	const struct run_io *io;
+	struct world *world;
+	struct flow_conf *flows;
+	struct decisions *decisions; /* [flows], those of classic flows unused */
+	struct link_log *log_down, *log_up;
+	struct series series;
+	/* counters at the end of the last bin */
+	uint64_t bin_ns;
+	struct link_stats link;
+	uint64_t *in_order; /* [flows] */
+};
+
+static const struct sender *sender_of(const struct run_conf *c, int flow)
+{
+	return &c->scheme->senders[flow % c->scheme->n];
+}
+
+double run_queue_pkts(double mult, double mbps, double ms)
+{
+	return fmax(1, floor(mult * floor(2 * mbps * ms / 12)));
+}
+
+const char *run_queue_name(enum queue_kind kind)
+{
+	return kind == QUEUE_DROPTAIL	? "droptail"
+	       : kind == QUEUE_DROPHEAD ? "drophead"
+					: "infinite";
+}
+
+static void put_senders(FILE *f, const struct scheme *s)
+{
+	for (int i = 0; i < s->n; i++) {
+		const struct sender *one = &s->senders[i];
+
+		fprintf(f, "sender %s %s %s\n", one->name,
+			one->cc ? one->cc->name : one->model->model->sha256,
+			one->zero ? "zero" : "-");
+	}
+}
+
+char *run_text(const struct run_conf *c)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		abort();
+	fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
+	put_senders(f, c->scheme);
+	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
+	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue),
+		c->queue_pkts, c->nominal_mbps, c->buffer_bdp);
+	fprintf(f, "delay %.17g loss %.17g seed %" PRIu64 "\n", c->delay_ms, c->loss, c->seed);
+	fprintf(f, "noise %d %d %.17g\n", c->noise.kind, c->noise.kind ? (int)c->noise.feature : 0,
+		c->noise.size);
+	fprintf(f, "duration %.17g skip-end %.17g\n", c->duration_s, c->skip_end_s);
+	fprintf(f, "flows %d stagger %.17g flow-time %.17g extra", c->flows, c->stagger_s,
+		c->flow_s);
+	for (int i = 0; i < c->flows && i < c->nextra; i++)
+		fprintf(f, " %.17g", c->extra_ms[i]);
+	fprintf(f, "\npacing %d hz %" PRIu32 " ms-delay %d\n", c->pacing, c->hz, c->ms_delay);
+	if (fclose(f))
+		abort();
+	return text;
+}
+
+void run_id(struct run_conf *c)
+{
+	char hex[HASH_HEX], *text = run_text(c);
+
+	hash_sha256(hex, &(struct hash_part){text, strlen(text)}, 1);
+	free(text);
+	snprintf(c->id, sizeof(c->id), "%.16s", hex);
+}
+
+/* --- Set-up --- */
+
+static int open_log(struct link_log **out, const struct run *r, bool down)
+{
+	const struct run_conf *c = r->conf;
+	const struct trace *t = (down ? c->down : c->up)->trace;
+	char *shown = file_path("logs/%s.%s", c->id, down ? "down" : "up");
+	char *path = file_path("%s/%s", r->io->dir, shown);
+	char *command = file_path(
+		"'canopy' 'eval' (version %s) '--controllers=%s' '--traces=%s' '--buffers=%g' "
+		"'--delays=%g' '--loss=%g' '--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
+		CANOPY_VERSION, c->scheme->name, c->down->trace->name, c->buffer_bdp, c->delay_ms,
+		c->loss, c->noise.size, c->seed, c->duration_s);
+	char *queue = c->queue == QUEUE_INFINITE ? file_path("infinite")
+						 : file_path("%s [packets=%" PRIu32 "]",
+							   run_queue_name(c->queue), c->queue_pkts);
+	char *config = file_path("[delay %g ms]", c->delay_ms);
+	const struct link_log_conf conf = {.direction = down ? "Downlink" : "Uplink",
+		.trace = t->name,
+		.command = command,
+		.queue = queue,
+		.config = config,
+		.shown = shown};
+	int err = link_log_open(out, path, &conf);
+
+	free(shown);
+	free(path);
+	free(command);
+	free(queue);
+	free(config);
+	return err;
+}
+
+static int set_flow(struct run *r, int i, struct rng *rng)
+{
+	const struct run_conf *c = r->conf;
+	const struct sender *s = sender_of(c, i);
+	struct flow_conf *f = &r->flows[i];
+
+	*f = (struct flow_conf){
+		.cc = s->cc ? s->cc : &cc_policy,
+		.cc_arg = s->cc ? NULL : &r->decisions[i].policy,
+		.delay_ms = c->delay_ms + (c->nextra ? c->extra_ms[i % c->nextra] : 0),
+		.start_ns = c->stagger_s * i * SEC + rng_uniform(rng) * START_JITTER_NS,
+		.pacing = c->pacing,
+	};
+	if (c->flow_s > 0)
+		f->stop_ns = f->start_ns + c->flow_s * SEC;
+	return s->cc ? 0 : decisions_init(&r->decisions[i], c, s, i, r->io->decisions);
+}
+
+static int set_up(struct run *r)
+{
+	const struct run_conf *c = r->conf;
+	struct world_conf w = {
+		.ms_delay = c->ms_delay, .seed = c->seed, .hz = c->hz, .nflows = c->flows};
+	struct rng rng;
+	int err = 0;
+
+	r->flows = calloc(c->flows, sizeof(*r->flows));
+	r->decisions = calloc(c->flows, sizeof(*r->decisions));
+	r->in_order = calloc(c->flows, sizeof(*r->in_order));
+	if (!r->flows || !r->decisions || !r->in_order)
+		return -ENOMEM;
+	if (r->io->logs)
+		err = open_log(&r->log_down, r, true);
+	if (r->io->logs && !err)
+		err = open_log(&r->log_up, r, false);
+	if (err)
+		return err;
+	rng_init(&rng, c->seed, START_STREAM);
+	for (int i = 0; i < c->flows && !err; i++)
+		err = set_flow(r, i, &rng);
+	if (err)
+		return err;
+	w.flows = r->flows;
+	w.down = (struct link_conf){.trace = c->down->trace,
+		.queue = c->queue,
+		.limit_pkts = c->queue_pkts,
+		.loss = c->loss,
+		.log = r->log_down,
+		.stats = true};
+	w.up = (struct link_conf){.trace = c->up->trace,
+		.queue = c->queue,
+		.limit_pkts = c->queue_pkts,
+		.loss = c->loss,
+		.log = r->log_up};
+	r->world = world_new(&w);
+	return r->world ? 0 : -ENOMEM;
+}
+
+/* --- While it runs --- */
+
+// Mbit/s of bytes in ns.
+static double mbps(uint64_t bytes, uint64_t ns)
+{
+	return ns ? bytes * 8e3 / ns : 0;
+}
+
+// Closes the bin that ends now.
+static int add_bin(struct run *r, uint64_t now_ns)
+{
+	const struct link_stats *l = world_down(r->world);
+	uint64_t len = now_ns - r->bin_ns, out = l->departures - r->link.departures;
+	double *row = series_row(&r->series);
+
+	if (!row)
+		return -ENOMEM;
+	row[SERIES_T] = now_ns * 1e-9;
+	row[SERIES_CAPACITY] = mbps(l->capacity_bytes - r->link.capacity_bytes, len);
+	row[SERIES_THROUGHPUT] = mbps(l->bytes_out - r->link.bytes_out, len);
+	if (out)
+		row[SERIES_QDELAY] = (l->delay_sum_ns - r->link.delay_sum_ns) * 1e-6 / out;
+	row[SERIES_QUEUE] = l->queue_pkts;
+	row[SERIES_DROPS] = l->drops - r->link.drops;
+	for (int i = 0; i < r->conf->flows; i++) {
+		const struct cc *cc = world_cc(r->world, i);
+		uint64_t got = world_flow(r->world, i)->in_order;
+
+		row[SERIES_FLOW(i, SERIES_RATE)] = mbps((got - r->in_order[i]) * cc->mss, len);
+		row[SERIES_FLOW(i, SERIES_CWND)] = cc->cwnd;
+		if (cc->srtt_us8)
+			row[SERIES_FLOW(i, SERIES_SRTT)] = cc->srtt_us8 / 8e3;
+		r->in_order[i] = got;
+	}
+	r->link = *l;
+	r->bin_ns = now_ns;
+	return 0;
+}
+
+/* --- The record --- */
+
+// Of a policy flow, NULL for a classic one.
+static const struct policy_stats *stats_of(const struct run *r, int flow)
+{
+	return r->flows[flow].cc_arg ? policy_stats(world_cc(r->world, flow)) : NULL;
+}
+
+static void measure_flow(struct flow_result *out, const struct run *r, int i, uint64_t now_ns)
+{
+	const struct flow_stats *s = world_flow(r->world, i);
+	const struct policy_stats *p = stats_of(r, i);
+	const struct flow_conf *f = &r->flows[i];
+	uint64_t stop = f->stop_ns && f->stop_ns < now_ns ? f->stop_ns : now_ns;
+
+	snprintf(out->controller, sizeof(out->controller), "%s", sender_of(r->conf, i)->name);
+	out->goodput_mbps = mbps(s->in_order * world_cc(r->world, i)->mss, stop - f->start_ns);
+	out->rtt_mean_ms = s->rtts ? s->rtt_sum_us / 1e3 / s->rtts : NAN;
+	out->retrans = s->retrans;
+	out->rtos = s->rtos;
+	out->start_s = f->start_ns * 1e-9;
+	out->stop_s = stop * 1e-9;
+	out->decisions = p ? p->decisions : 0;
+	out->policy_start_s = p && p->start_us ? p->start_us * 1e-6 : NAN;
+}
+
+// Sums and means over the flows.
+static void measure_flows(struct run_result *out, const struct run *r, uint64_t now_ns)
+{
+	double rtt_sum = 0, rtts = 0, time = 0, acted = 0, rewards = 0, rewarded = 0, sum = 0,
+	       squares = 0;
+	uint64_t bytes = 0;
+
+	out->rtt_min_ms = NAN;
+	for (int i = 0; i < out->nflows; i++) {
+		const struct flow_stats *s = world_flow(r->world, i);
+		struct flow_result *f = &out->flows[i];
+
+		measure_flow(f, r, i, now_ns);
+		bytes += s->in_order * world_cc(r->world, i)->mss;
+		rtt_sum += s->rtt_sum_us / 1e3;
+		rtts += s->rtts;
+		if (s->rtts)
+			out->rtt_min_ms = fmin(out->rtt_min_ms, s->min_rtt_us / 1e3);
+		out->retrans += f->retrans;
+		out->rtos += f->rtos;
+		out->decisions += f->decisions;
+		sum += f->goodput_mbps;
+		squares += f->goodput_mbps * f->goodput_mbps;
+		if (!stats_of(r, i))
+			continue;
+		time += f->stop_s - f->start_s;
+		acted += isnan(f->policy_start_s) ? 0 : fmax(0, f->stop_s - f->policy_start_s);
+		rewards += stats_of(r, i)->reward_sum;
+		rewarded += stats_of(r, i)->rewards;
+	}
+	out->goodput_mbps = mbps(bytes, now_ns);
+	out->rtt_mean_ms = rtts > 0 ? rtt_sum / rtts : NAN;
+	out->acted_pct = time > 0 ? 100 * acted / time : NAN;
+	out->reward_mean = rewarded > 0 ? rewards / rewarded : NAN;
+	out->jain = squares > 0 ? sum * sum / (out->nflows * squares) : NAN;
+}
+
+static void measure_link(struct run_result *out, const struct link_stats *l, uint64_t now_ns)
+{
+	out->duration_s = now_ns * 1e-9;
+	out->capacity_mbps = mbps(l->capacity_bytes, now_ns);
+	out->throughput_mbps = mbps(l->bytes_out, now_ns);
+	out->util_pct = l->capacity_bytes ? 100.0 * l->bytes_out / l->capacity_bytes : 0;
+	out->arrivals = l->arrivals;
+	out->departures = l->departures;
+	out->drops = l->drops;
+	out->drop_pct = l->arrivals ? 100.0 * l->drops / l->arrivals : 0;
+	out->qdelay_mean_ms = out->qdelay_p50_ms = out->qdelay_p95_ms = out->qdelay_max_ms = NAN;
+	if (!l->departures)
+		return;
+	out->qdelay_mean_ms = l->delay_sum_ns * 1e-6 / l->departures;
+	out->qdelay_p50_ms = link_delay_quantile_ms(l, 0.5);
+	out->qdelay_p95_ms = link_delay_quantile_ms(l, 0.95);
+	out->qdelay_max_ms = l->delay_max_ns * 1e-6;
+}
+
+static int measure(struct run_result *out, const struct run *r, uint64_t now_ns)
+{
+	const struct run_conf *c = r->conf;
+	const struct scheme_model *model = scheme_model(c->scheme);
+
+	memset(out, 0, sizeof(*out));
+	out->flows = calloc(c->flows, sizeof(*out->flows));
+	if (!out->flows)
+		return -ENOMEM;
+	out->nflows = c->flows;
+	snprintf(out->id, sizeof(out->id), "%s", c->id);
+	snprintf(out->on, sizeof(out->on), "sim");
+	snprintf(out->controller, sizeof(out->controller), "%s", c->scheme->name);
+	snprintf(out->model, sizeof(out->model), "%s", model ? model->model->sha256 : "");
+	snprintf(out->trace, sizeof(out->trace), "%s", c->down->trace->name);
+	snprintf(out->queue, sizeof(out->queue), "%s", run_queue_name(c->queue));
+	out->nominal_mbps = c->nominal_mbps;
+	out->buffer_bdp = c->buffer_bdp;
+	out->queue_pkts = c->queue_pkts;
+	out->delay_ms = c->delay_ms;
+	out->loss = c->loss;
+	out->noise = c->noise.size;
+	out->seed = c->seed;
+	measure_link(out, world_down(r->world), now_ns);
+	measure_flows(out, r, now_ns);
+	return 0;
+}
+
+/* --- The whole --- */
+
+static void run_until(struct world *w, uint64_t until_ns)
+{
+	while (world_run(w, until_ns) >= 0)
+		;
+}
+
+// Runs to the end; the metrics are those of the moment the last skip_end_s begin.
+static int drive(struct run_result *out, struct run *r)
+{
+	uint64_t end = r->conf->duration_s * SEC,
+		 cut = (r->conf->duration_s - r->conf->skip_end_s) * SEC;
+	uint64_t now = 0, bin = RUN_BIN_MS * MS, ticked = 0;
+	int err = 0;
+
+	while (now < end && !err) {
+		uint64_t next = bin < end ? bin : end;
+
+		if (now < cut && cut < next)
+			next = cut;
+		run_until(r->world, next);
+		now = next;
+		if (now == cut)
+			err = measure(out, r, now);
+		if (now == bin || now == end) {
+			err = err ? err : add_bin(r, now);
+			bin += RUN_BIN_MS * MS;
+		}
+		if (r->io->tick && (now - ticked >= SEC || now == end)) {
+			r->io->tick(r->io->arg, (now - ticked) * 1e-9);
+			ticked = now;
+		}
+	}
+	return err;
+}
+
+static int write_files(const struct run_result *out, struct run *r)
+{
+	int err = r->io->series ? series_write(&r->series, r->io->dir, out) : 0;
+
+	for (int i = 0; i < r->conf->flows && !err && r->io->decisions; i++)
+		if (r->flows[i].cc_arg)
+			err = decisions_write(&r->decisions[i], r->conf, i + 1, r->io->dir);
+	return err;
+}
+
+static int tear_down(struct run *r)
+{
+	int err, up_err;
+
+	world_free(r->world);
+	err = link_log_close(r->log_down);
+	up_err = link_log_close(r->log_up);
+	for (int i = 0; i < r->conf->flows && r->decisions; i++)
+		decisions_free(&r->decisions[i]);
+	series_free(&r->series);
+	free(r->decisions);
+	free(r->flows);
+	free(r->in_order);
+	return err ? err : up_err;
+}
+
+int run_one(struct run_result *out, const struct run_conf *conf, const struct run_io *io)
+{
+	struct run r = {.conf = conf, .io = io};
+	struct run_result result = {.flows = NULL};
+	int err, late_err;
+
+	series_init(&r.series, conf->flows);
+	err = set_up(&r);
+	if (!err)
+		err = drive(&result, &r);
+	if (!err)
+		err = write_files(&result, &r);
+	if (err == -ENOMEM)
+		pr_err("run %s: out of memory\n", conf->id);
+	late_err = tear_down(&r);
+	err = err ? err : late_err;
+	if (err)
+		free(result.flows);
+	else
+		*out = result;
+	return err;
+}

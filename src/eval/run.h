@@ -1,0 +1,79 @@
+/*
+ * One run of an evaluation: a simulated dumbbell, its metrics, time series, logs and decisions.
+ *
+ * Everything that determines a run is in struct run_conf, and its id is a digest of that, so that equal ids
+ * mean equal bytes, whatever the folder, the thread or the day.
+ */
+#ifndef EVAL_RUN_H
+#define EVAL_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "eval/results.h"
+#include "eval/scheme.h"
+#include "obs/frame.h"
+#include "sim/link.h"
+#include "trace/trace.h"
+
+/* Raise it when the simulator, the monitor or the metrics change what a run gives: ids change with it. */
+#define RUN_SIM_VERSION 1
+
+#define RUN_BIN_MS 100 /* of the time series */
+
+/* A trace with its digest, taken once. */
+struct run_trace {
+	struct trace *trace;
+	char digest[65];
+};
+
+struct run_conf {
+	const struct scheme *scheme;
+	const struct run_trace *down, *up;
+	enum queue_kind queue;
+	double nominal_mbps, buffer_bdp;
+	uint32_t queue_pkts;     /* limit of both queues, 0 none */
+	double delay_ms;         /* one-way */
+	double loss;             /* each direction */
+	struct frame_noise noise; /* of policy flows */
+	uint64_t seed;
+	double duration_s, skip_end_s; /* metrics leave out the last skip_end_s */
+	int flows;               /* flow i uses sender i % n */
+	double stagger_s;        /* flow i starts at i * stagger_s, plus up to 20 ms drawn from the seed */
+	double flow_s;           /* how long a flow sends, 0: to the end */
+	const double *extra_ms;  /* [nextra] flow i's path is longer by extra_ms[i % nextra] one-way */
+	int nextra;
+	int pacing;              /* -1 as the controller asks, 0 off, 1 on */
+	uint32_t hz;
+	bool ms_delay;
+	char id[17];
+};
+
+/* max(1, floor(mult * floor(2 * mbps * ms / 12))) packets: the published queue size. */
+double run_queue_pkts(double mult, double mbps, double ms);
+
+/* "droptail" and the like, as in the table of options. */
+#define RUN_QUEUES "droptail|drophead|infinite"
+const char *run_queue_name(enum queue_kind kind);
+
+/* Everything that determines the run as canonical text, malloc'ed. */
+char *run_text(const struct run_conf *conf);
+
+/* Fills id: the first 16 digits of the SHA-256 of run_text. */
+void run_id(struct run_conf *conf);
+
+/* What to write besides the record, into DIR; and who wants to know how far the run is. */
+struct run_io {
+	const char *dir;
+	bool series, logs, decisions;
+	void (*tick)(void *arg, double simulated_s); /* after each simulated second or so; may be NULL */
+	void *arg;
+};
+
+/*
+ * Simulates and fills out, whose flows are malloc'ed and the caller's to free. Files appear whole or, for
+ * logs, are overwritten by the next attempt. Prints the error. 0 or -errno.
+ */
+int run_one(struct run_result *out, const struct run_conf *conf, const struct run_io *io);
+
+#endif

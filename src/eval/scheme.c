@@ -1,0 +1,218 @@
+/* Resolves the names of controllers and model files. */
+#include "eval/scheme.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/opts.h"
+
+#define MODEL_END ".safetensors"
+#define OPTION "--controllers"
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && !strcmp(s + n - m, end);
+}
+
+static char *model_name(const char *path)
+{
+	const char *base = strrchr(path, '/');
+	char *name;
+
+	base = base ? base + 1 : path;
+	name = file_path("%s", base);
+	if (ends_with(name, MODEL_END))
+		name[strlen(name) - strlen(MODEL_END)] = 0;
+	return name;
+}
+
+static void free_model(struct scheme_model *m)
+{
+	if (!m)
+		return;
+	free(m->path);
+	free(m->name);
+	model_free(m->model);
+	mlp_free(m->mlp);
+	free(m);
+}
+
+// The set's model of that file, loaded if it is new.
+static int find_model(struct scheme_set *set, const char *path, const struct scheme_model **out)
+{
+	struct scheme_model *m;
+	int err;
+
+	for (int i = 0; i < set->nmodels; i++)
+		if (!strcmp(set->models[i]->path, path)) {
+			*out = set->models[i];
+			return 0;
+		}
+	if (set->nmodels == SCHEME_MODELS) {
+		pr_err(OPTION ": more than %d models\n", SCHEME_MODELS);
+		return -EINVAL;
+	}
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->path = file_path("%s", path);
+	m->name = model_name(path);
+	err = model_load(&m->model, path);
+	if (!err) {
+		m->mlp = model_fold(m->model);
+		err = m->mlp ? 0 : -ENOMEM;
+	}
+	for (int i = 0; i < set->nmodels && !err; i++)
+		if (!strcmp(set->models[i]->name, m->name)) {
+			pr_err(OPTION ": %s and %s would both be called '%s' in the results: "
+				      "rename one\n",
+				set->models[i]->path, path, m->name);
+			err = -EINVAL;
+		}
+	if (err) {
+		free_model(m);
+		return err;
+	}
+	*out = set->models[set->nmodels++] = m;
+	return 0;
+}
+
+static int unknown(const char *what)
+{
+	char *names = file_path("%s", cc_names()), *rest = names, *item;
+	const char *list[64], *near;
+	int n = 0;
+
+	while (n < 64 && (item = strsep(&rest, ", ")))
+		if (*item)
+			list[n++] = item;
+	near = opts_nearest(what, list, n);
+	if (near)
+		pr_err(OPTION ": there is no '%s', did you mean '%s'?\n", what, near);
+	else
+		pr_err(OPTION ": '%s' is neither a controller (%s) nor a model file\n", what,
+			cc_names());
+	free(names);
+	return -EINVAL;
+}
+
+static int add_sender(struct scheme_set *set, struct scheme *s, const char *what)
+{
+	struct sender *one = &s->senders[s->n];
+	char *path = file_path("%s", what);
+	int err = 0;
+
+	one->cc = cc_find(what);
+	if (!one->cc && ends_with(path, SCHEME_ZERO)) {
+		one->zero = true;
+		path[strlen(path) - strlen(SCHEME_ZERO)] = 0;
+	}
+	if (one->cc)
+		;
+	else if (strchr(path, '/') || ends_with(path, MODEL_END) || !access(path, F_OK))
+		err = find_model(set, path, &one->model);
+	else
+		err = unknown(what);
+	free(path);
+	if (err)
+		return err;
+	one->name = one->cc ? file_path("%s", what)
+			    : file_path("%s%s", one->model->name, one->zero ? SCHEME_ZERO : "");
+	s->n++;
+	return 0;
+}
+
+// Splits at + unless the whole is a file.
+static int parse(struct scheme_set *set, struct scheme *s, const char *what)
+{
+	char *copy = file_path("%s", what), *rest = copy, *item;
+	int err = 0;
+
+	if (!access(what, F_OK) && !cc_find(what)) {
+		err = add_sender(set, s, what);
+		rest = NULL;
+	}
+	while (!err && rest && (item = strsep(&rest, "+"))) {
+		if (s->n == SCHEME_SENDERS) {
+			pr_err(OPTION ": '%s' mixes more than %d\n", what, SCHEME_SENDERS);
+			err = -EINVAL;
+		} else {
+			err = add_sender(set, s, item);
+		}
+	}
+	free(copy);
+	return err;
+}
+
+static int set_name(const struct scheme_set *set, struct scheme *s)
+{
+	char *name = file_path("%s", s->senders[0].name), *more;
+	int err = 0;
+
+	for (int i = 1; i < s->n; i++) {
+		more = file_path("%s+%s", name, s->senders[i].name);
+		free(name);
+		name = more;
+	}
+	if (strlen(name) >= RESULTS_NAME) {
+		pr_err(OPTION ": the name '%s' is longer than %d bytes\n", name, RESULTS_NAME - 1);
+		err = -EINVAL;
+	}
+	for (int i = 0; i < set->n && !err; i++)
+		if (!strcmp(set->schemes[i].name, name)) {
+			pr_err(OPTION ": '%s' is named twice\n", name);
+			err = -EINVAL;
+		}
+	if (!err)
+		strcpy(s->name, name);
+	free(name);
+	return err;
+}
+
+static void free_senders(struct scheme *s)
+{
+	for (int i = 0; i < s->n; i++)
+		free(s->senders[i].name);
+}
+
+int scheme_add(struct scheme_set *set, const char *what)
+{
+	struct scheme *more = realloc(set->schemes, (set->n + 1) * sizeof(*more)), s = {.n = 0};
+	int err;
+
+	if (!more)
+		return -ENOMEM;
+	set->schemes = more;
+	err = parse(set, &s, what);
+	if (!err)
+		err = set_name(set, &s);
+	if (err)
+		free_senders(&s);
+	else
+		set->schemes[set->n++] = s;
+	return err;
+}
+
+void scheme_set_free(struct scheme_set *set)
+{
+	for (int i = 0; i < set->n; i++)
+		free_senders(&set->schemes[i]);
+	free(set->schemes);
+	for (int i = 0; i < set->nmodels; i++)
+		free_model(set->models[i]);
+	memset(set, 0, sizeof(*set));
+}
+
+const struct scheme_model *scheme_model(const struct scheme *s)
+{
+	for (int i = 0; i < s->n; i++)
+		if (s->senders[i].model)
+			return s->senders[i].model;
+	return NULL;
+}

@@ -1,0 +1,59 @@
+/*
+ * Schemes: who sends in a run. What a user names is one of
+ *
+ *   cubic                    a classic controller (cc_find)
+ *   path/m.safetensors       a policy on top of CUBIC, called "m" in results
+ *   path/m.safetensors@zero  the same flow with the action fixed at 0: TCP only, states and rewards recorded
+ *   cubic+bbr                several of these, taking turns flow by flow
+ */
+#ifndef EVAL_SCHEME_H
+#define EVAL_SCHEME_H
+
+#include <stdbool.h>
+
+#include "cc/cc.h"
+#include "eval/results.h"
+#include "model/model.h"
+
+#define SCHEME_SENDERS 8 /* most in a mix */
+#define SCHEME_MODELS 64 /* most in a set */
+#define SCHEME_ZERO "@zero"
+
+struct sender {
+	char *name;                       /* in results: "cubic", "m", "m@zero" */
+	const struct cc_ops *cc;          /* a classic controller, or NULL: the policy below */
+	const struct scheme_model *model; /* the set's */
+	bool zero;
+};
+
+struct scheme_model {
+	char *path, *name; /* name: the file's, without folders and .safetensors */
+	struct model *model;
+	struct mlp *mlp;   /* its actor, folded; shared by all threads */
+};
+
+struct scheme {
+	char name[RESULTS_NAME]; /* senders' names joined by + */
+	int n;
+	struct sender senders[SCHEME_SENDERS];
+};
+
+/* The schemes of a grid and the models they use, each file loaded once. Zeroed to begin with. */
+struct scheme_set {
+	struct scheme *schemes;
+	int n;
+	struct scheme_model *models[SCHEME_MODELS];
+	int nmodels;
+};
+
+/*
+ * Adds the scheme named `what`. An unknown controller is reported with the nearest known one; a scheme or a
+ * model name that is there already is an error. Prints the error. 0 or -errno.
+ */
+int scheme_add(struct scheme_set *set, const char *what);
+void scheme_set_free(struct scheme_set *set);
+
+/* The model of the first sender that has one, or NULL: the scheme is classic. */
+const struct scheme_model *scheme_model(const struct scheme *s);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * Inference of a small multilayer perceptron: x -> Linear, leaky ReLU, ..., Linear -> one number (before tanh).
+ *
+ * The fast path computes in float32 with fused multiply-adds. Every output is one sum in a fixed order, so a
+ * row's result has the same bits whatever the batch it is in, and on every machine with IEEE fmaf (AVX-512,
+ * AVX2 with FMA, or plain C, chosen at run time). The reference computes naively in double from the weights
+ * before rounding.
+ */
+#ifndef NN_MLP_H
+#define NN_MLP_H
+
+#include <stddef.h>
+
+#define MLP_MAX_LAYERS 8
+#define MLP_MAX_WIDTH 4096
+#define MLP_PANEL 32 /* outputs that the kernels compute together */
+
+struct mlp_layer {
+	int in, out;
+	double *w, *b; /* w is (in, out), b is (out): as the caller filled them */
+	float *panels; /* w rounded: (ceil(out / PANEL), in, PANEL), zero padded; (in) in the last layer */
+	float *bias;   /* b rounded, zero padded */
+};
+
+struct mlp {
+	int n;        /* layers */
+	double slope; /* of the leaky ReLU after every layer but the last */
+	struct mlp_layer layer[MLP_MAX_LAYERS];
+};
+
+/* n layers of dims[0] -> ... -> dims[n] = 1, weights 0. NULL when memory is out. */
+struct mlp *mlp_new(int n, const int *dims, double slope);
+void mlp_free(struct mlp *m);
+
+/* Rounds and packs w and b for mlp_forward: call once they are filled. */
+void mlp_pack(struct mlp *m);
+
+/* Floats of scratch that mlp_forward needs, whatever the batch. */
+size_t mlp_scratch(const struct mlp *m);
+
+/* y_pre[i] = net(x[i]); x is (batch, in). Allocates nothing; scratch needs no alignment. */
+void mlp_forward(const struct mlp *m, const float *x, float *y_pre, int batch, float *scratch);
+
+/* The same in double, from the unrounded weights. */
+void mlp_forward_ref(const struct mlp *m, const double *x, double *y_pre, int batch);
+
+/* The action of a pre-activation: tanh in double, rounded to float, so that libm's float tanh is not asked. */
+float mlp_action(float y_pre);
+
+/* Name of the kernel in use: "avx512", "avx2" or "c". */
+const char *mlp_kernel(void);
+
+/* Selects a kernel by name, for tests and benchmarks; 0, or -EINVAL where the machine lacks it. */
+int mlp_select(const char *kernel);
+
+#endif

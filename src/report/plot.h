@@ -1,0 +1,48 @@
+/*
+ * The report's plots as gnuplot scripts, each for a page (colours told apart by a legend beside it) or for a
+ * paper (small, direct labels, markers and dashes as well as colours).
+ */
+#ifndef REPORT_PLOT_H
+#define REPORT_PLOT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "report/grid.h"
+
+/* The sentinel colours of plots: what they stand for depends on the page's theme (svg_inline). */
+#define PLOT_INK "#000000"
+#define PLOT_GRID "#dddddd"
+#define PLOT_CAPACITY "#d9e2ea"
+
+#define PLOT_COLOURS 8
+extern const char *const plot_colours[PLOT_COLOURS]; /* Okabe and Ito's, for colour-blind readers */
+
+/* Marks of a scheme, the same on all of a page. */
+const char *plot_colour(int scheme);
+int plot_marker(int scheme); /* gnuplot pointtype */
+int plot_dash(int scheme);   /* gnuplot dashtype */
+
+struct look {
+	double width, height; /* in points */
+	double font;          /* in points */
+	bool paper;
+	bool labels; /* name the marks directly */
+};
+
+/*
+ * Utilisation against queueing delay: a mark at each scheme's mean, a bar to its mean 95th percentile. Over all
+ * traces of the set-up, or one where trace >= 0.
+ */
+void plot_scatter(FILE *f, const struct grid *g, int setup, int trace, const struct look *look);
+
+/* Is there a scatter to draw? */
+bool plot_has_scatter(const struct grid *g, int setup, int trace);
+
+/*
+ * Rate over capacity, queueing delay and window against time, all schemes of (setup, trace) overlaid, first seed
+ * that has a series. Returns 0, 1 when there are no series (nothing was written), or -errno after a message.
+ */
+int plot_curves(FILE *f, const struct grid *g, int setup, int trace, const struct look *look);
+
+#endif

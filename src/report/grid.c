@@ -9,11 +9,11 @@
 
 const struct metric_info grid_metrics[METRICS] = {
 	[M_UTIL] = {"util_pct", "Utilisation", "%", 1, 1},
-	[M_QDELAY] = {"qdelay_mean_ms", "Mean queueing delay", "ms", -1, 1},
-	[M_QDELAY95] = {"qdelay_p95_ms", "95th-percentile delay", "ms", -1, 1},
+	[M_QDELAY] = {"qdelay_mean_ms", "Mean delay", "ms", -1, 1},
+	[M_QDELAY95] = {"qdelay_p95_ms", "95 % delay", "ms", -1, 1},
 	[M_THROUGHPUT] = {"throughput_mbps", "Throughput", "Mbit/s", 1, 2},
 	[M_DROPS] = {"drops", "Drops", "packets", -1, 0},
-	[M_RETRANS] = {"retrans", "Retransmissions", "packets", -1, 0},
+	[M_RETRANS] = {"retrans", "Retrans.", "packets", -1, 0},
 };
 
 struct summary summary_of(const double *x, int n)

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "report/plot.h"
+
 void html_text(FILE *out, const char *s)
 {
 	for (; *s; s++) {
@@ -62,11 +64,17 @@ void html_summary(FILE *out, struct summary s, int decimals)
 		fprintf(out, "<span class=\"std\"> \302\261 %.*f</span>", decimals, s.std);
 }
 
+void html_key(FILE *out, int scheme)
+{
+	fprintf(out, "<span class=\"key%s\" style=\"background:%s;border-color:%s\"></span>",
+		scheme < PLOT_COLOURS ? "" : " more", plot_colour(scheme), plot_colour(scheme));
+}
+
 static const char style[] =
-	":root{--bg:#fff;--ink:#1c2126;--soft:#5b6570;--line:#e2e6ea;--panel:#f6f8f9;--accent:#0b63a5;--grid:#e3e7ea;"
+	":root{--bg:#fff;--ink:#1c2126;--soft:#5b6570;--line:#e2e6ea;--panel:#f6f8f9;--accent:#0b63a5;--grid:#e3e7ea;--axis:#7a838c;"
 	"--capacity:#dde5ec;--best:#e3f1e7;--warn:#fff4e0;--warnline:#e0a030}\n"
 	"@media (prefers-color-scheme:dark){:root{--bg:#14181c;--ink:#dfe4e8;--soft:#98a3ad;--line:#2b3238;"
-	"--panel:#1b2025;--accent:#6cb6ef;--grid:#2a3138;--capacity:#27323c;--best:#1c3a28;--warn:#33291a;"
+	"--panel:#1b2025;--accent:#6cb6ef;--grid:#2a3138;--axis:#6c7781;--capacity:#27323c;--best:#1c3a28;--warn:#33291a;"
 	"--warnline:#a87a2a}}\n"
 	"*{box-sizing:border-box}html{scroll-behavior:smooth;scroll-padding-top:1rem;color-scheme:light dark}\n"
 	"body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,"
@@ -92,7 +100,8 @@ static const char style[] =
 	"table.keys td,table.keys th{text-align:left;white-space:normal;overflow-wrap:anywhere;vertical-align:top}\n"
 	".std{color:var(--soft);font-size:12px}.best{background:var(--best);font-weight:600}\n"
 	".legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:13px;margin:.6rem 0;padding:0;list-style:none}\n"
-	".key{display:inline-block;width:.75em;height:.75em;border-radius:2px;margin-right:.45em}\n"
+	".key{display:inline-block;width:.75em;height:.75em;border-radius:2px;margin-right:.45em}"
+	".key.more{background:none!important;border:2px dashed}\n"
 	"figure{margin:.6rem 0}figcaption{font-size:13px;color:var(--soft);margin-bottom:.2rem}\n"
 	"figure svg{width:100%;height:auto;display:block}figure text{font-family:system-ui,-apple-system,'Segoe UI',"
 	"Roboto,'Helvetica Neue',Arial,sans-serif}\n"

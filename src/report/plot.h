@@ -21,7 +21,10 @@ extern const char *const plot_colours[PLOT_COLOURS]; /* Okabe and Ito's, for col
 /* Marks of a scheme, the same on all of a page. */
 const char *plot_colour(int scheme);
 int plot_marker(int scheme); /* gnuplot pointtype */
-int plot_dash(int scheme);   /* gnuplot dashtype */
+const char *plot_dash(int scheme, bool paper); /* gnuplot dashtype; on a page solid while colours last */
+
+/* How wide a text is in about that font, in the font's unit. */
+double plot_text_width(const char *s, double font);
 
 struct look {
 	double width, height; /* in points */

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "report/figure.h"
 #include "report/html.h"
-#include "report/plot.h"
 #include "report/svg.h"
 #include "report/table.h"
 
@@ -34,9 +33,11 @@ static void put_figure(FILE *out, const struct figures *f, enum figure_kind kind
 static void put_legend(FILE *out, const struct grid *g)
 {
 	fputs("<ul class=\"legend\">", out);
-	for (int s = 0; s < g->nschemes; s++)
-		html_printf(out, "<li><span class=\"key\" style=\"background:%s\"></span>%s</li>", plot_colour(s),
-			g->schemes[s].name);
+	for (int s = 0; s < g->nschemes; s++) {
+		fputs("<li>", out);
+		html_key(out, s);
+		html_printf(out, "%s</li>", g->schemes[s].name);
+	}
 	fputs("</ul>\n", out);
 }
 
@@ -69,9 +70,11 @@ static void put_summary(FILE *out, const struct figures *f)
 {
 	const struct grid *g = f->grid;
 
-	fputs("<h2 id=\"summary\">Summary</h2>\n", out);
+	fputs("<h2 id=\"summary\">Summary</h2>\n<p class=\"note\">Means over all traces and runs. Delays are packets\342\200\231 "
+	      "waiting times in the bottleneck\342\200\231s queue; \342\200\234" "95 % delay\342\200\235 is their 95th percentile.</p>\n",
+		out);
 	if (f->ntext)
-		fputs("<p class=\"note\">Means over all traces and runs. Each mark stands at a controller\342\200\231s mean "
+		fputs("<p class=\"note\">Each mark stands at a controller\342\200\231s mean "
 		      "queueing delay, the bar reaches to the 95th percentile; up and left is better.</p>\n",
 			out);
 	fputs("<div class=\"pair\">\n", out);
@@ -120,6 +123,11 @@ static void put_trace(FILE *out, const struct figures *f, int trace)
 	}
 }
 
+static void put_count(FILE *out, int n, const char *what, const char *after)
+{
+	fprintf(out, "%d %s%s%s", n, what, n == 1 ? "" : "s", after);
+}
+
 static void put_page(FILE *out, const struct figures *f)
 {
 	const struct grid *g = f->grid;
@@ -132,8 +140,11 @@ static void put_page(FILE *out, const struct figures *f)
 		}
 	put_contents(out, g, f->ntext > 0);
 	fputs("<main>\n<h1>Congestion controllers compared</h1>\n", out);
-	html_printf(out, "<p class=\"sub\">%d controllers, %d traces, %d set-ups, %d runs</p>\n", g->nschemes,
-		g->ntraces, g->nsetups, (int)g->set->n);
+	fputs("<p class=\"sub\">", out);
+	put_count(out, g->nschemes, "controller", ", ");
+	put_count(out, g->ntraces, "trace", ", ");
+	put_count(out, g->nsetups, "set-up", ", ");
+	put_count(out, (int)g->set->n, "run", "</p>\n");
 	put_warnings(out, g);
 	put_summary(out, f);
 	if (f->ntext)

@@ -17,7 +17,9 @@ static const struct {
 	{"'black'", "'currentColor'"},
 	{"\"black\"", "\"currentColor\""},
 	{"'rgb(  0,   0,   0)'", "'currentColor'"},
-	{"\"rgb(  0,   0,   0)\"", "\"currentColor\""},
+	{"\"rgb(0,0,0)\"", "\"currentColor\""},
+	{"\"rgb(51,51,51)\"", "\"currentColor\""}, // the house style's tics and border
+	{"'rgb( 85,  85,  85)'", "'var(--axis)'"},
 	{" font-family=\"sans-serif\"", ""},
 	{" class=\"gridline\"", ""},
 	{" stroke-linecap=\"butt\" stroke-linejoin=\"miter\"", ""},

@@ -13,7 +13,7 @@ size_t svg_next(const char **at, const char *end);
 
 /*
  * Writes one document as an <svg> element: no prologue, ids, definitions or empty groups, black as
- * currentColor, the sentinel colours of plot.h as CSS variables (--grid, --capacity). label is its accessible
+ * currentColor, the sentinel colours of plot.h as CSS variables (--grid, --axis, --capacity). label is its accessible
  * name. The marks it uses are defined once for a page by svg_defs.
  */
 void svg_inline(FILE *out, const char *svg, size_t len, const char *label);

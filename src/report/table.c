@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "report/html.h"
-#include "report/plot.h"
 
 struct row {
 	int scheme, traces, runs;
@@ -16,8 +15,9 @@ struct row {
 // The scheme's swatch and name, as the first cell.
 static void put_scheme(FILE *out, const struct grid *g, int scheme)
 {
-	html_printf(out, "<td title=\"%s\"><span class=\"key\" style=\"background:%s\"></span>%s</td>",
-		g->schemes[scheme].name, plot_colour(scheme), g->schemes[scheme].name);
+	html_printf(out, "<td title=\"%s\">", g->schemes[scheme].name);
+	html_key(out, scheme);
+	html_printf(out, "%s</td>", g->schemes[scheme].name);
 }
 
 // Best as shown: values that print alike are equally good.

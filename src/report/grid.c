@@ -14,6 +14,7 @@ const struct metric_info grid_metrics[METRICS] = {
 	[M_THROUGHPUT] = {"throughput_mbps", "Throughput", "Mbit/s", 1, 2},
 	[M_DROPS] = {"drops", "Drops", "packets", -1, 0},
 	[M_RETRANS] = {"retrans", "Retrans.", "packets", -1, 0},
+	[M_JAIN] = {"jain", "Fairness", "Jain\342\200\231s index", 1, 3},
 };
 
 struct summary summary_of(const double *x, int n)
@@ -198,6 +199,7 @@ int grid_init(struct grid *g, const struct result_set *set)
 	for (int i = 0; i < n; i++) {
 		const struct run_result *r = &set->runs[i];
 
+		g->shared |= r->nflows > 1;
 		p[i] = (struct place){setup_of(g, r), trace_of(g, r), scheme_of(g, r), i, r->seed};
 	}
 	tell_schemes_apart(g);

@@ -9,7 +9,7 @@
 #include "eval/results.h"
 
 /* What tables and plots show of a run; rows of grid_metrics. */
-enum metric { M_UTIL, M_QDELAY, M_QDELAY95, M_THROUGHPUT, M_DROPS, M_RETRANS, METRICS };
+enum metric { M_UTIL, M_QDELAY, M_QDELAY95, M_THROUGHPUT, M_DROPS, M_RETRANS, M_JAIN, METRICS };
 struct metric_info {
 	const char *column;      /* of results_cols */
 	const char *title, *unit; /* for people */
@@ -47,6 +47,7 @@ struct grid {
 	struct scheme *schemes;
 	const char **traces;
 	struct setup *setups;
+	bool shared; /* some run has several flows: fairness is worth a column */
 	int *order;         /* [set->n] runs sorted by (setup, trace, scheme, seed) */
 	struct cell *cells; /* sorted by (setup, trace, scheme) */
 };

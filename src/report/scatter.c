@@ -221,9 +221,9 @@ static void put_axes(FILE *f, const struct scatter *s, const struct look *look)
 		   "set tmargin at screen %.4f\n",
 		s->left / look->width, s->right / look->width, s->bottom / look->height, s->top / look->height);
 	if (look->labels)
-		fputs("set xlabel 'queueing delay (ms), mean to 95th percentile' offset 0,0.3\n"
-		      "set ylabel 'utilisation (%)' offset 1.2,0\n",
-			f);
+		fprintf(f, "set xlabel 'queueing delay (ms%s), mean to 95th percentile' offset 0,0.3\n"
+			   "set ylabel 'utilisation (%%)' offset 1.2,0\n",
+			s->log ? ", log" : "");
 	else
 		fputs("unset xlabel\nunset ylabel\n", f);
 }

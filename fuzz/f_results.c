@@ -1,4 +1,5 @@
-/* Fuzzes the readers of runs.jsonl (what they accept must be written back and accepted again) and of series. */
+/* Fuzzes the readers of runs.jsonl (what they accept must be written back and accepted again) and
+ * of series. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

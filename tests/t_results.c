@@ -1,4 +1,5 @@
-/* Result folders: what is written is read back, and neither crashes nor full disks cost a finished run. */
+/* Result folders: what is written is read back, and neither crashes nor full disks cost a finished
+ * run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,7 +151,8 @@ static void numbers_are_shortest(void **state)
 	static const struct {
 		double x;
 		const char *text;
-	} cases[] = {{0.1, "0.1"}, {6, "6"}, {-0.0, "0"}, {1e-9, "1e-09"}, {0.1 + 0.2, "0.30000000000000004"}};
+	} cases[] = {{0.1, "0.1"}, {6, "6"}, {-0.0, "0"}, {1e-9, "1e-09"},
+		{0.1 + 0.2, "0.30000000000000004"}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char buf[RESULTS_NUM];
@@ -210,15 +212,20 @@ static void headers_follow_specs(void **state)
 	free(dir);
 }
 
-#define HEADER "{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":1,\"canopy\":\"0\",\"machine\":{},\"spec\":{}}\n"
+#define HEADER                                                                                     \
+	"{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":1,\"canopy\":\"0\","       \
+	"\"machine\":{},\"spec\":{}}\n"
 
 static void other_files_are_refused(void **state)
 {
-	static const char *const bad[] = {
-		"{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":2,\"machine\":{},\"spec\":{}}\n",
-		"{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":\"1\",\"machine\":{},\"spec\":{}}\n",
-		"{\"type\":\"header\",\"format\":\"other\",\"version\":1,\"machine\":{},\"spec\":{}}\n",
-		"hello\n", "{}\n", "[1,2]\n", "{\"type\":\"run\"}\n", HEADER "{\"type\":\"run\"}\n", HEADER "\n"};
+	static const char *const bad[] = {"{\"type\":\"header\",\"format\":\"canopy-results\","
+					  "\"version\":2,\"machine\":{},\"spec\":{}}\n",
+		"{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":\"1\",\"machine\":{"
+		"},\"spec\":{}}\n",
+		"{\"type\":\"header\",\"format\":\"other\",\"version\":1,\"machine\":{},\"spec\":{}"
+		"}\n",
+		"hello\n", "{}\n", "[1,2]\n", "{\"type\":\"run\"}\n", HEADER "{\"type\":\"run\"}\n",
+		HEADER "\n"};
 	char *dir = folder("others");
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -373,9 +380,11 @@ static void malformed_series_are_refused(void **state)
 {
 #define HEAD "# {\"format\":\"canopy-series\",\"version\":1}\n"
 #define NAMES "t_s,capacity_mbps,throughput_mbps,qdelay_ms,queue_pkts,drops"
-	static const char *const bad[] = {"", "t_s\n1\n", HEAD, "# {\"format\":\"canopy-series\",\"version\":2}\n" NAMES "\n",
-		HEAD NAMES ",rate_mbps_1\n", HEAD NAMES ",rate_mbps_2,cwnd_2,srtt_ms_2\n", HEAD NAMES "\n1,2,3\n",
-		HEAD NAMES "\n1,2,3,4,5,x\n", HEAD NAMES "\n1,2,3,4,5,nan\n", HEAD NAMES "\n1,2,3,4,5,6,7\n",
+	static const char *const bad[] = {"", "t_s\n1\n", HEAD,
+		"# {\"format\":\"canopy-series\",\"version\":2}\n" NAMES "\n",
+		HEAD NAMES ",rate_mbps_1\n", HEAD NAMES ",rate_mbps_2,cwnd_2,srtt_ms_2\n",
+		HEAD NAMES "\n1,2,3\n", HEAD NAMES "\n1,2,3,4,5,x\n",
+		HEAD NAMES "\n1,2,3,4,5,nan\n", HEAD NAMES "\n1,2,3,4,5,6,7\n",
 		HEAD NAMES "\n2,2,3,4,5,6\n1,2,3,4,5,6\n", HEAD NAMES "\n,2,3,4,5,6\n"};
 	static const char good[] = HEAD NAMES "\n1,2,3,,5,6\n2,2,3,4,5,6";
 	char *text = strdup(good);

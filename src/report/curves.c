@@ -135,8 +135,10 @@ static void put_data(FILE *f, struct curves *all)
 	all->log = all->delay_lo > 0 && all->delay_hi / all->delay_lo > 100;
 }
 
-// The legend of a paper's figure: in rows across the top. Returns its height; writes nothing where f is NULL.
-static double put_key(FILE *f, const struct curves *all, const struct grid *g, const struct look *look)
+// The legend of a paper's figure: in rows across the top. Returns its height; writes nothing where
+// f is NULL.
+static double put_key(
+	FILE *f, const struct curves *all, const struct grid *g, const struct look *look)
 {
 	double em = look->font, x = 1.5 * em, y = look->height - 0.8 * em;
 
@@ -150,13 +152,17 @@ static double put_key(FILE *f, const struct curves *all, const struct grid *g, c
 			y -= 1.25 * em;
 		}
 		if (f) {
-			fprintf(f, "set arrow from screen %.4f,%.4f to screen %.4f,%.4f nohead lw %g dt %s lc rgb '%s'\n"
-				   "set label ",
-				x / look->width, y / look->height, (x + 1.7 * em) / look->width, y / look->height,
-				i < 0 ? 5.0 : 1.2, i < 0 ? "1" : plot_dash(s, true),
+			fprintf(f,
+				"set arrow from screen %.4f,%.4f to screen %.4f,%.4f nohead lw %g "
+				"dt %s lc rgb '%s'\n"
+				"set label ",
+				x / look->width, y / look->height, (x + 1.7 * em) / look->width,
+				y / look->height, i < 0 ? 5.0 : 1.2,
+				i < 0 ? "1" : plot_dash(s, true),
 				i < 0 ? PLOT_CAPACITY : plot_colour(s));
 			gnuplot_quote(f, name);
-			fprintf(f, " at screen %.4f,%.4f left\n", (x + 2 * em) / look->width, y / look->height);
+			fprintf(f, " at screen %.4f,%.4f left\n", (x + 2 * em) / look->width,
+				y / look->height);
 		}
 		x += w + 0.8 * em;
 	}
@@ -172,20 +178,28 @@ static void put_panel(FILE *f, const struct curves *all, const struct grid *g, e
 	double each = (look->height - foot - head) / 3;
 	double bottom = foot + (2 - (int)panel) * each, top = bottom + each - 1.3 * em;
 
-	fprintf(f, "set bmargin at screen %.4f\nset tmargin at screen %.4f\nset ylabel '%s' offset 0.8,0\n",
+	fprintf(f,
+		"set bmargin at screen %.4f\nset tmargin at screen %.4f\nset ylabel '%s' offset "
+		"0.8,0\n",
 		bottom / look->height, top / look->height, titles[panel][look->paper]);
-	fprintf(f, "set xlabel '%s' offset 0,0.4\nset format x '%s'\n%s logscale y\nset yrange [%s:*]\n",
+	fprintf(f,
+		"set xlabel '%s' offset 0,0.4\nset format x '%s'\n%s logscale y\nset yrange "
+		"[%s:*]\n",
 		panel == WINDOW ? "time (s)" : "", panel == WINDOW ? "% h" : "",
-		panel == DELAY && all->log ? "set" : "unset", panel == DELAY && all->log ? "0.1" : "0");
+		panel == DELAY && all->log ? "set" : "unset",
+		panel == DELAY && all->log ? "0.1" : "0");
 	fputs("plot ", f);
 	if (panel == RATE)
-		fprintf(f, "$cap using 1:2 with fillsteps fc rgb '%s' fs solid 1 noborder title 'capacity', ",
+		fprintf(f,
+			"$cap using 1:2 with fillsteps fc rgb '%s' fs solid 1 noborder title "
+			"'capacity', ",
 			PLOT_CAPACITY);
 	for (int i = 0; i < all->n; i++) {
 		int s = all->c[i].scheme;
 
-		fprintf(f, "%s$c%d_%d using 1:2 with lines lw %g dt %s lc rgb '%s' title ", i ? ", " : "", panel, i,
-			look->paper ? 1.0 : 1.3, plot_dash(s, look->paper), plot_colour(s));
+		fprintf(f, "%s$c%d_%d using 1:2 with lines lw %g dt %s lc rgb '%s' title ",
+			i ? ", " : "", panel, i, look->paper ? 1.0 : 1.3, plot_dash(s, look->paper),
+			plot_colour(s));
 		gnuplot_quote(f, g->schemes[s].name);
 	}
 	fputc('\n', f);
@@ -201,9 +215,11 @@ int plot_curves(FILE *f, const struct grid *g, int setup, int trace, const struc
 		return err ? err : 1;
 	}
 	put_data(f, all);
-	fprintf(f, "unset label\nunset title\nunset logscale\nset xtics autofreq\nset xrange [0:%.6g]\n"
-		   "set ytics autofreq font ',%.3g'\nset xtics autofreq font ',%.3g'\n"
-		   "set lmargin at screen %.4f\nset rmargin at screen %.4f\nunset key\n",
+	fprintf(f,
+		"unset label\nunset title\nunset logscale\nset xtics autofreq\nset xrange "
+		"[0:%.6g]\n"
+		"set ytics autofreq font ',%.3g'\nset xtics autofreq font ',%.3g'\n"
+		"set lmargin at screen %.4f\nset rmargin at screen %.4f\nunset key\n",
 		all->end, look->font * 0.92, look->font * 0.92, 5.2 * look->font / look->width,
 		1 - 0.8 * look->font / look->width);
 	if (look->paper)

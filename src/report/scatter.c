@@ -9,7 +9,14 @@
 #define LOG_RATIO 25 // delays further apart than this share no linear axis legibly
 
 const char *const plot_colours[PLOT_COLOURS] = {
-	"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f",
+	"#0072b2",
+	"#d55e00",
+	"#009e73",
+	"#cc79a7",
+	"#e69f00",
+	"#56b4e9",
+	"#8c6bb1",
+	"#7f7f7f",
 };
 
 const char *plot_colour(int scheme)
@@ -26,8 +33,8 @@ int plot_marker(int scheme)
 
 const char *plot_dash(int scheme, bool paper)
 {
-	static const char *const dashes[] = {
-		"1", "(9,3)", "(2,2)", "(9,3,2,3)", "(16,4)", "(9,2,2,2,2,2)", "(5,3)", "(16,3,4,3)"};
+	static const char *const dashes[] = {"1", "(9,3)", "(2,2)", "(9,3,2,3)", "(16,4)",
+		"(9,2,2,2,2,2)", "(5,3)", "(16,3,4,3)"};
 
 	return dashes[(paper ? scheme + scheme / PLOT_COLOURS : scheme / PLOT_COLOURS) % 8];
 }
@@ -51,7 +58,7 @@ struct scatter {
 	struct mark marks[MAX_MARKS];
 	int n;
 	bool log;
-	double x0, x1, y0, y1;             // axis ranges
+	double x0, x1, y0, y1;		 // axis ranges
 	double left, right, bottom, top; // the plot's corners on the canvas, in points
 };
 
@@ -117,8 +124,10 @@ static void locate(struct scatter *s, const struct look *look)
 		struct mark *m = &s->marks[i];
 		double span = s->right - s->left;
 
-		m->x = s->log ? log(m->mean / s->x0) / log(s->x1 / s->x0) : (m->mean - s->x0) / (s->x1 - s->x0);
-		m->x95 = s->log ? log(m->p95 / s->x0) / log(s->x1 / s->x0) : (m->p95 - s->x0) / (s->x1 - s->x0);
+		m->x = s->log ? log(m->mean / s->x0) / log(s->x1 / s->x0)
+			      : (m->mean - s->x0) / (s->x1 - s->x0);
+		m->x95 = s->log ? log(m->p95 / s->x0) / log(s->x1 / s->x0)
+				: (m->p95 - s->x0) / (s->x1 - s->x0);
 		m->x = s->left + m->x * span;
 		m->x95 = s->left + m->x95 * span;
 		m->y = s->bottom + (m->util - s->y0) / (s->y1 - s->y0) * (s->top - s->bottom);
@@ -137,15 +146,18 @@ static double overlap(struct box a, struct box b)
 }
 
 // How badly label i sits at b among marks, bars, the other labels and the plot's edges.
-static double cost_of(const struct scatter *s, struct box b, const struct box *placed, int i, double em)
+static double cost_of(
+	const struct scatter *s, struct box b, const struct box *placed, int i, double em)
 {
 	double cost = 0;
 
 	for (int j = 0; j < s->n; j++) {
 		const struct mark *m = &s->marks[j];
 
-		cost += 2 * overlap(b, (struct box){m->x - em / 2, m->y - em / 2, m->x + em / 2, m->y + em / 2});
-		cost += overlap(b, (struct box){m->x, m->y - em / 5, m->x95 + em / 4, m->y + em / 5});
+		cost += 2 * overlap(b, (struct box){m->x - em / 2, m->y - em / 2, m->x + em / 2,
+					       m->y + em / 2});
+		cost += overlap(
+			b, (struct box){m->x, m->y - em / 5, m->x95 + em / 4, m->y + em / 5});
 		if (j != i)
 			cost += 3 * overlap(b, placed[j]);
 	}
@@ -154,19 +166,24 @@ static double cost_of(const struct scatter *s, struct box b, const struct box *p
 	return cost;
 }
 
-// The best of: above the bar, below it, beyond its end, before the mark, ending at the mark; then further off.
-static struct box place(const struct scatter *s, int i, const struct box *placed, double w, double em)
+// The best of: above the bar, below it, beyond its end, before the mark, ending at the mark; then
+// further off.
+static struct box place(
+	const struct scatter *s, int i, const struct box *placed, double w, double em)
 {
 	const struct mark *m = &s->marks[i];
 	struct box at = {0, 0, 0, 0};
 	double best = INFINITY;
 
 	for (int try = 0; try < 18; try++) {
-		double far = 0.8 * (try / 6), up = 0.95 + far, flush = m->x - em / 3, back = m->x - w + em / 3;
-		double x = (double[]){flush, flush, m->x95 + 0.6 * em, m->x - w - 0.7 * em, back, back}[try % 6];
+		double far = 0.8 * (try / 6), up = 0.95 + far, flush = m->x - em / 3,
+		       back = m->x - w + em / 3;
+		double x = (double[]){
+			flush, flush, m->x95 + 0.6 * em, m->x - w - 0.7 * em, back, back}[try % 6];
 		double y = m->y + (double[]){up, -up, far, far, up, -up}[try % 6] * em;
 		struct box b = {x, y - em / 2, x + w, y + em / 2};
-		double cost = cost_of(s, b, placed, i, em) + em * em * (0.05 * (try % 6) + 1.5 * (try / 6));
+		double cost = cost_of(s, b, placed, i, em) +
+			      em * em * (0.05 * (try % 6) + 1.5 * (try / 6));
 
 		if (cost < best) {
 			best = cost;
@@ -177,21 +194,25 @@ static struct box place(const struct scatter *s, int i, const struct box *placed
 }
 
 // Each label is placed anew while the others move.
-static void put_labels(FILE *f, const struct scatter *s, const struct grid *g, const struct look *look)
+static void put_labels(
+	FILE *f, const struct scatter *s, const struct grid *g, const struct look *look)
 {
 	struct box placed[MAX_MARKS] = {{0, 0, 0, 0}};
 
 	for (int pass = 0; pass < 4; pass++)
 		for (int i = 0; i < s->n; i++)
-			placed[i] = place(s, i, placed, plot_text_width(g->schemes[s->marks[i].scheme].name, look->font),
+			placed[i] = place(s, i, placed,
+				plot_text_width(g->schemes[s->marks[i].scheme].name, look->font),
 				look->font);
 	for (int i = 0; i < s->n; i++) {
 		int scheme = s->marks[i].scheme;
 
 		fputs("set label ", f);
 		gnuplot_quote(f, g->schemes[scheme].name);
-		fprintf(f, " at screen %.4f,%.4f left front textcolor rgb '%s'\n", placed[i].x0 / look->width,
-			(placed[i].y0 + placed[i].y1) / 2 / look->height, look->paper ? plot_colour(scheme) : PLOT_INK);
+		fprintf(f, " at screen %.4f,%.4f left front textcolor rgb '%s'\n",
+			placed[i].x0 / look->width,
+			(placed[i].y0 + placed[i].y1) / 2 / look->height,
+			look->paper ? plot_colour(scheme) : PLOT_INK);
 	}
 }
 
@@ -208,21 +229,30 @@ static void put_axes(FILE *f, const struct scatter *s, const struct look *look)
 {
 	double tics = look->font * (look->labels ? 0.92 : 0.85);
 
-	fprintf(f, "unset label\nunset title\nunset key\nunset logscale\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n"
-		   "set ytics %.6g font ',%.3g'\n",
+	fprintf(f,
+		"unset label\nunset title\nunset key\nunset logscale\nset xrange [%.6g:%.6g]\nset "
+		"yrange [%.6g:%.6g]\n"
+		"set ytics %.6g font ',%.3g'\n",
 		s->x0, s->x1, s->y0, s->y1, tic_step(s->y1 - s->y0, look->labels ? 8 : 4), tics);
 	if (s->log)
-		fprintf(f, "set logscale x\nset xtics (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, "
-			   "10000, 100000) font ',%.3g'\n",
+		fprintf(f,
+			"set logscale x\nset xtics (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, "
+			"500, 1000, 2000, 5000, "
+			"10000, 100000) font ',%.3g'\n",
 			tics);
 	else
-		fprintf(f, "set xtics %.6g font ',%.3g'\n", tic_step(s->x1, look->labels ? 10 : 5), tics);
-	fprintf(f, "set lmargin at screen %.4f\nset rmargin at screen %.4f\nset bmargin at screen %.4f\n"
-		   "set tmargin at screen %.4f\n",
-		s->left / look->width, s->right / look->width, s->bottom / look->height, s->top / look->height);
+		fprintf(f, "set xtics %.6g font ',%.3g'\n", tic_step(s->x1, look->labels ? 10 : 5),
+			tics);
+	fprintf(f,
+		"set lmargin at screen %.4f\nset rmargin at screen %.4f\nset bmargin at screen "
+		"%.4f\n"
+		"set tmargin at screen %.4f\n",
+		s->left / look->width, s->right / look->width, s->bottom / look->height,
+		s->top / look->height);
 	if (look->labels)
-		fprintf(f, "set xlabel 'queueing delay (ms%s), mean to 95th percentile' offset 0,0.3\n"
-			   "set ylabel 'utilisation (%%)' offset 1.2,0\n",
+		fprintf(f,
+			"set xlabel 'queueing delay (ms%s), mean to 95th percentile' offset 0,0.3\n"
+			"set ylabel 'utilisation (%%)' offset 1.2,0\n",
 			s->log ? ", log" : "");
 	else
 		fputs("unset xlabel\nunset ylabel\n", f);
@@ -248,9 +278,12 @@ void plot_scatter(FILE *f, const struct grid *g, int setup, int trace, const str
 		fprintf(f, "%.9g %.9g %.9g\n", s.marks[i].mean, s.marks[i].util, s.marks[i].p95);
 	fputs("EOD\nplot ", f);
 	for (int i = 0; i < s.n; i++) {
-		fprintf(f, "%s$s every ::%d::%d using 1:2:1:3 with xerrorbars lt 1 dt 1 lw %g pt %d ps %g lc rgb '%s' title ",
-			i ? ", " : "", i, i, look->labels ? 2.0 : 1.4, plot_marker(s.marks[i].scheme),
-			look->labels ? 1.0 : 0.7, plot_colour(s.marks[i].scheme));
+		fprintf(f,
+			"%s$s every ::%d::%d using 1:2:1:3 with xerrorbars lt 1 dt 1 lw %g pt %d "
+			"ps %g lc rgb '%s' title ",
+			i ? ", " : "", i, i, look->labels ? 2.0 : 1.4,
+			plot_marker(s.marks[i].scheme), look->labels ? 1.0 : 0.7,
+			plot_colour(s.marks[i].scheme));
 		gnuplot_quote(f, g->schemes[s.marks[i].scheme].name);
 	}
 	fputc('\n', f);

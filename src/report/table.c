@@ -43,8 +43,10 @@ static void put_head(FILE *out, const struct grid *g, bool overall)
 {
 	fputs("<div class=\"scroll\"><table class=\"sort\"><thead><tr><th>Controller</th>", out);
 	for (int m = 0; m < shown(g); m++)
-		html_printf(out, "<th>%s<small>%s</small></th>", grid_metrics[m].title, grid_metrics[m].unit);
-	fputs(overall ? "<th>Traces</th><th>Runs</th></tr></thead>\n<tbody>\n" : "<th>Runs</th></tr></thead>\n<tbody>\n",
+		html_printf(out, "<th>%s<small>%s</small></th>", grid_metrics[m].title,
+			grid_metrics[m].unit);
+	fputs(overall ? "<th>Traces</th><th>Runs</th></tr></thead>\n<tbody>\n"
+		      : "<th>Runs</th></tr></thead>\n<tbody>\n",
 		out);
 }
 
@@ -177,13 +179,18 @@ static void put_header(FILE *out, const struct grid *g, int i)
 	put_seeds(f, g, i, &dir, &runs);
 	fclose(f);
 	if (runs) {
-		html_printf(out, "<h4>%s: %d runs</h4>\n<div class=\"scroll\"><table class=\"keys\"><tbody>\n", dir, runs);
+		html_printf(out,
+			"<h4>%s: %d runs</h4>\n<div class=\"scroll\"><table "
+			"class=\"keys\"><tbody>\n",
+			dir, runs);
 		put_pair(out, "canopy", json_object_get(h, "canopy"));
 		put_pair(out, "processor", json_object_get(m, "cpu"));
 		put_pair(out, "cores", json_object_get(m, "cores"));
 		put_pair(out, "kernel", json_object_get(m, "kernel"));
-		html_printf(out, "<tr><th>seeds</th><td>%s</td></tr>\n</tbody></table></div>\n", seeds);
-		fputs("<details><summary>The whole spec</summary><table class=\"keys\"><tbody>\n", out);
+		html_printf(
+			out, "<tr><th>seeds</th><td>%s</td></tr>\n</tbody></table></div>\n", seeds);
+		fputs("<details><summary>The whole spec</summary><table class=\"keys\"><tbody>\n",
+			out);
 		json_object_foreach(spec, key, v) put_pair(out, key, v);
 		fputs("</tbody></table></details>\n", out);
 	}
@@ -197,11 +204,12 @@ void table_metadata(FILE *out, const struct grid *g)
 	for (int s = 0; s < g->nschemes; s++)
 		models |= g->schemes[s].model[0] != 0;
 	if (models)
-		fputs("<h4>Models</h4>\n<div class=\"scroll\"><table class=\"keys\"><tbody>\n", out);
+		fputs("<h4>Models</h4>\n<div class=\"scroll\"><table class=\"keys\"><tbody>\n",
+			out);
 	for (int s = 0; s < g->nschemes; s++)
 		if (g->schemes[s].model[0])
-			html_printf(out, "<tr><th>%s</th><td><code>%s</code></td></tr>\n", g->schemes[s].name,
-				g->schemes[s].model);
+			html_printf(out, "<tr><th>%s</th><td><code>%s</code></td></tr>\n",
+				g->schemes[s].name, g->schemes[s].model);
 	if (models)
 		fputs("</tbody></table></div>\n", out);
 	for (size_t i = 0; i < json_array_size(g->set->headers); i++)

@@ -21,8 +21,8 @@ static inline void synthetic_id(struct run_result *r)
 {
 	char text[512], hex[HASH_HEX];
 
-	snprintf(text, sizeof(text), "%s|%s|%s|%g|%g|%g|%lld", r->controller, r->model, r->trace, r->buffer_bdp,
-		r->delay_ms, r->noise, (long long)r->seed);
+	snprintf(text, sizeof(text), "%s|%s|%s|%g|%g|%g|%lld", r->controller, r->model, r->trace,
+		r->buffer_bdp, r->delay_ms, r->noise, (long long)r->seed);
 	hash_sha256(hex, &(struct hash_part){text, strlen(text)}, 1);
 	memcpy(r->id, hex, 16);
 	r->id[16] = 0;
@@ -34,12 +34,20 @@ static inline double synthetic_capacity(double mbps, double t_s)
 }
 
 /* A run with one flow in *flow. */
-static inline struct run_result synthetic_run(const struct synthetic *c, const char *trace, double mbps,
-	double buffer_bdp, int64_t seed, struct flow_result *flow)
+static inline struct run_result synthetic_run(const struct synthetic *c, const char *trace,
+	double mbps, double buffer_bdp, int64_t seed, struct flow_result *flow)
 {
 	struct rng rng;
-	struct run_result r = {.on = "sim", .nominal_mbps = mbps, .buffer_bdp = buffer_bdp, .queue = "droptail",
-		.delay_ms = 10, .seed = seed, .duration_s = 30, .nflows = 1, .flows = flow, .header = -1};
+	struct run_result r = {.on = "sim",
+		.nominal_mbps = mbps,
+		.buffer_bdp = buffer_bdp,
+		.queue = "droptail",
+		.delay_ms = 10,
+		.seed = seed,
+		.duration_s = 30,
+		.nflows = 1,
+		.flows = flow,
+		.header = -1};
 
 	rng_init(&rng, seed, (uint64_t)(mbps * 10 + c->fill * 1000));
 	snprintf(r.controller, sizeof(r.controller), "%s", c->controller);
@@ -67,15 +75,19 @@ static inline struct run_result synthetic_run(const struct synthetic *c, const c
 	r.reward_mean = c->policy ? 0.7 : NAN;
 	r.jain = 1;
 	synthetic_id(&r);
-	*flow = (struct flow_result){.goodput_mbps = r.goodput_mbps, .rtt_mean_ms = r.rtt_mean_ms,
-		.retrans = r.retrans, .stop_s = 30, .decisions = r.decisions,
+	*flow = (struct flow_result){.goodput_mbps = r.goodput_mbps,
+		.rtt_mean_ms = r.rtt_mean_ms,
+		.retrans = r.retrans,
+		.stop_s = 30,
+		.decisions = r.decisions,
 		.policy_start_s = c->policy ? 0.12 : NAN};
 	snprintf(flow->controller, sizeof(flow->controller), "%s", c->controller);
 	return r;
 }
 
 /* Its time series: a sawtooth of the window over a square wave of capacity. */
-static inline int synthetic_series(const char *dir, const struct run_result *r, const struct synthetic *c)
+static inline int synthetic_series(
+	const char *dir, const struct run_result *r, const struct synthetic *c)
 {
 	struct series s;
 	struct rng rng;
@@ -84,7 +96,8 @@ static inline int synthetic_series(const char *dir, const struct run_result *r, 
 	series_init(&s, 1);
 	rng_init(&rng, r->seed, 77);
 	for (int i = 1; i <= 300 && !err; i++) {
-		double t = 0.1 * i, cap = synthetic_capacity(r->nominal_mbps, t), phase = fmod(t / (2 + 4 * c->fill), 1);
+		double t = 0.1 * i, cap = synthetic_capacity(r->nominal_mbps, t),
+		       phase = fmod(t / (2 + 4 * c->fill), 1);
 		double *row = series_row(&s);
 
 		if (!row)
@@ -96,7 +109,8 @@ static inline int synthetic_series(const char *dir, const struct run_result *r, 
 		row[SERIES_QUEUE] = floor(r->queue_pkts * c->fill * (0.4 + 1.2 * phase));
 		row[SERIES_DROPS] = phase > 0.98;
 		row[SERIES_FLOW(0, SERIES_RATE)] = row[SERIES_THROUGHPUT] * 0.96;
-		row[SERIES_FLOW(0, SERIES_CWND)] = floor(r->nominal_mbps * (1 + c->fill * phase) * 2);
+		row[SERIES_FLOW(0, SERIES_CWND)] =
+			floor(r->nominal_mbps * (1 + c->fill * phase) * 2);
 		row[SERIES_FLOW(0, SERIES_SRTT)] = 20 + r->qdelay_mean_ms * (0.4 + 1.2 * phase);
 	}
 	err = series_write(&s, dir, r);

@@ -1,4 +1,5 @@
-/* The report: every table and figure is there, hostile names are harmless, gnuplot may be missing. */
+/* The report: every table and figure is there, hostile names are harmless, gnuplot may be missing.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +17,8 @@
 #include "report/report.h"
 #include "synthetic.h"
 
-static const struct synthetic controllers[] = {
-	{"cubic", false, 99, 0.8}, {"vegas", false, 88, 0.08}, {"bbr", false, 93, 0.4}, {"reno", false, 96, 0.62},
+static const struct synthetic controllers[] = {{"cubic", false, 99, 0.8},
+	{"vegas", false, 88, 0.08}, {"bbr", false, 93, 0.4}, {"reno", false, 96, 0.62},
 	{"orca", true, 95, 0.35}, {"canopy-shallow", true, 94, 0.15}};
 
 static char dir[128];
@@ -28,7 +29,8 @@ static char *in_dir(const char *name)
 }
 
 // Runs of some controllers over traces of these names, with series for the first seed.
-static void make_results(const char *to, const struct synthetic *c, int nc, const char *const *traces, int nt)
+static void make_results(
+	const char *to, const struct synthetic *c, int nc, const char *const *traces, int nt)
 {
 	json_t *spec = json_pack("{s:s, s:s}", "controllers", "cubic,<b>orca</b>", "seconds", "30");
 	struct results *r;
@@ -39,11 +41,12 @@ static void make_results(const char *to, const struct synthetic *c, int nc, cons
 			for (int b = 0; b < 2; b++)
 				for (int seed = 0; seed < 3; seed++) {
 					struct flow_result flow;
-					struct run_result run = synthetic_run(
-						&c[i], traces[t], 6 << t % 5, b ? 5 : 0.5, seed, &flow);
+					struct run_result run = synthetic_run(&c[i], traces[t],
+						6 << t % 5, b ? 5 : 0.5, seed, &flow);
 
 					if (!seed)
-						assert_int_equal(synthetic_series(to, &run, &c[i]), 0);
+						assert_int_equal(
+							synthetic_series(to, &run, &c[i]), 0);
 					assert_int_equal(results_add(r, &run), 0);
 				}
 	assert_int_equal(results_close(r), 0);
@@ -105,8 +108,10 @@ static void page_is_whole(void **state)
 static void hostile_names_are_text(void **state)
 {
 	static const struct synthetic bad[] = {{"</style><script>alert(1)</script>", true, 90, 0.3},
-		{"'; set output '|touch /tmp/owned'; '", false, 80, 0.5}, {"a&b\"c`id`$(id)\\n@x%s%n{_^}", true, 85, 0.2}};
-	static const char *const traces[] = {"<img src=x onerror=alert(2)>", "EOD\nsystem('id')\n../../etc"};
+		{"'; set output '|touch /tmp/owned'; '", false, 80, 0.5},
+		{"a&b\"c`id`$(id)\\n@x%s%n{_^}", true, 85, 0.2}};
+	static const char *const traces[] = {
+		"<img src=x onerror=alert(2)>", "EOD\nsystem('id')\n../../etc"};
 	char *results = in_dir("hostile"), *page = in_dir("hostile.html"), *text;
 
 	make_results(results, bad, 3, traces, 2);
@@ -146,7 +151,8 @@ static void warnings_are_shown(void **state)
 	text = make_report(results, page);
 	assert_non_null(strstr(text, "the policy of 1 of 1 flows never acted"));
 	assert_non_null(strstr(text, "utilisation is over 100 %"));
-	assert_non_null(strstr(text, "orca (buffer 5 BDP, delay 10 ms): runs on 1 of 2 traces only"));
+	assert_non_null(
+		strstr(text, "orca (buffer 5 BDP, delay 10 ms): runs on 1 of 2 traces only"));
 	json_decref(spec);
 	free(text);
 	free(page);
@@ -184,7 +190,8 @@ static void statistics_are_right(void **state)
 // Runs the program with standard error into a file; its exit status.
 static int canopy(const char *args, char **said)
 {
-	char *log = in_dir("said"), *cmd = file_path("%s report %s >%s 2>&1", getenv("CANOPY"), args, log);
+	char *log = in_dir("said"),
+	     *cmd = file_path("%s report %s >%s 2>&1", getenv("CANOPY"), args, log);
 	size_t len;
 	int status = system(cmd);
 
@@ -256,7 +263,8 @@ static void figures_are_saved(void **state)
 	char *formats[] = {"svg", "pdf", "png"};
 	char *results = in_dir("paper"), *page = in_dir("paper.html"), *to = in_dir("figures");
 	struct result_set set = {0};
-	struct report_conf conf = {.page = page, .formats = formats, .nformats = 3, .figures_dir = to};
+	struct report_conf conf = {
+		.page = page, .formats = formats, .nformats = 3, .figures_dir = to};
 
 	if (!gnuplot_have()) {
 		print_message("skip: gnuplot is not installed\n");

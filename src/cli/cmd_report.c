@@ -9,7 +9,8 @@
 static const struct opt opts[] = {
 	CMD_COMMON_OPTS,
 	{OPT_FILE, 'o', "output", "FILE", "report.html", 0, 0, NULL, "the page to write"},
-	{OPT_TEXTS, 0, "figures", "FORMAT,...", NULL, 0, 0, NULL, "also save every figure for a paper: svg, png, pdf"},
+	{OPT_TEXTS, 0, "figures", "FORMAT,...", NULL, 0, 0, NULL,
+		"also save every figure for a paper: svg, png, pdf"},
 	{OPT_FILE, 0, "figures-dir", "DIR", "figures", 0, 0, NULL, "where the figures go"},
 	{.kind = OPT_END},
 };
@@ -31,7 +32,8 @@ static int check_formats(char *const *formats, int n)
 
 static int run(struct opts *o)
 {
-	struct report_conf conf = {.page = opts_text(o, "output"), .figures_dir = opts_text(o, "figures-dir")};
+	struct report_conf conf = {
+		.page = opts_text(o, "output"), .figures_dir = opts_text(o, "figures-dir")};
 	struct result_set set = {0};
 	char **formats = NULL;
 	int status = EXIT_USAGE, err = 0;
@@ -46,10 +48,12 @@ static int run(struct opts *o)
 
 		err = results_load(o->args[i], &set);
 		if (!err && set.n == before)
-			pr_warn("%s: no runs%s\n", o->args[i], before ? " that were not there already" : "");
+			pr_warn("%s: no runs%s\n", o->args[i],
+				before ? " that were not there already" : "");
 	}
 	if (!err && !set.n)
-		pr_err("nothing to report on: no finished run in the given folder%s\n", o->nargs > 1 ? "s" : "");
+		pr_err("nothing to report on: no finished run in the given folder%s\n",
+			o->nargs > 1 ? "s" : "");
 	else if (!err && !report_write(&set, &conf))
 		status = EXIT_OK;
 	if (!status)
@@ -62,8 +66,10 @@ out:
 
 const struct cmd cmd_report[] = {
 	{"report", NULL, "DIR...", 1, -1, "draw plots and tables of results into one HTML page",
-		"Reads the result folders that canopy eval wrote; several are shown as one. The page holds\n"
-		"utilisation against queueing delay, time series, tables and how the runs were made; it needs\n"
+		"Reads the result folders that canopy eval wrote; several are shown as one. The "
+		"page holds\n"
+		"utilisation against queueing delay, time series, tables and how the runs were "
+		"made; it needs\n"
 		"nothing but itself. Figures need gnuplot; without it the page has the tables.",
 		opts, run},
 	{.name = NULL},

@@ -7,10 +7,22 @@
 #include "eval/results.h"
 
 #define BIG 1e15
-#define TEXT(s, f, opt) {#f, COL_TEXT, offsetof(struct s, f), sizeof(((struct s *)0)->f), "", opt, 0, 0}
-#define INT(s, f, unit) {#f, COL_INT, offsetof(struct s, f), 0, unit, false, 0, BIG}
-#define REAL(s, f, unit, lo, hi) {#f, COL_REAL, offsetof(struct s, f), 0, unit, false, lo, hi}
-#define MAYBE(s, f, unit, lo, hi) {#f, COL_REAL, offsetof(struct s, f), 0, unit, true, lo, hi}
+#define TEXT(s, f, opt)                                                                            \
+	{                                                                                          \
+#f, COL_TEXT, offsetof(struct s, f), sizeof(((struct s *)0)->f), "", opt, 0, 0     \
+	}
+#define INT(s, f, unit)                                                                            \
+	{                                                                                          \
+#f, COL_INT, offsetof(struct s, f), 0, unit, false, 0, BIG                         \
+	}
+#define REAL(s, f, unit, lo, hi)                                                                   \
+	{                                                                                          \
+#f, COL_REAL, offsetof(struct s, f), 0, unit, false, lo, hi                        \
+	}
+#define MAYBE(s, f, unit, lo, hi)                                                                  \
+	{                                                                                          \
+#f, COL_REAL, offsetof(struct s, f), 0, unit, true, lo, hi                         \
+	}
 
 const struct col results_cols[] = {
 	TEXT(run_result, id, false),
@@ -152,7 +164,8 @@ static int put_value(FILE *f, const struct col *c, const void *rec)
 	return 0;
 }
 
-// The members of an object, without its braces. Returns the name of a column that cannot be, or NULL.
+// The members of an object, without its braces. Returns the name of a column that cannot be, or
+// NULL.
 static const char *put_members(FILE *f, const struct col *cols, const void *rec)
 {
 	for (const struct col *c = cols; c->name; c++) {
@@ -173,7 +186,9 @@ char *results_format(const struct run_result *run, const char **bad)
 	if (!f)
 		return NULL;
 	fputs("{\"type\":\"run\",", f);
-	*bad = run->nflows < 0 || run->nflows > RESULTS_MAX_FLOWS ? "flows" : put_members(f, results_cols, run);
+	*bad = run->nflows < 0 || run->nflows > RESULTS_MAX_FLOWS
+		       ? "flows"
+		       : put_members(f, results_cols, run);
 	fputs(",\"flows\":[", f);
 	for (int i = 0; !*bad && i < run->nflows; i++) {
 		fputs(i ? ",{" : "{", f);
@@ -196,7 +211,8 @@ static int parse_value(void *rec, const struct col *c, const json_t *v, char why
 		return snprintf(why, 160, "column '%s' is missing", c->name), -EINVAL;
 	if (c->type == COL_TEXT && json_is_string(v)) {
 		if (!text_ok(c, json_string_value(v), json_string_length(v)))
-			return snprintf(why, 160, "column '%s' holds no fit text", c->name), -EINVAL;
+			return snprintf(why, 160, "column '%s' holds no fit text", c->name),
+			       -EINVAL;
 		memcpy(at, json_string_value(v), json_string_length(v) + 1);
 		return 0;
 	}
@@ -220,7 +236,8 @@ static int parse_value(void *rec, const struct col *c, const json_t *v, char why
 
 		return snprintf(why, 160, "column '%s' is not %s", c->name, want[c->type]), -EINVAL;
 	}
-	return snprintf(why, 160, "column '%s' is absurd: %.6g", c->name, json_number_value(v)), -EINVAL;
+	return snprintf(why, 160, "column '%s' is absurd: %.6g", c->name, json_number_value(v)),
+	       -EINVAL;
 }
 
 static int parse_members(void *rec, const struct col *cols, const json_t *o, char why[160])
@@ -249,7 +266,8 @@ int results_parse(struct run_result *run, const json_t *record, char why[160])
 	for (int i = 0; i < got.nflows && !err; i++) {
 		char inner[100];
 
-		err = parse_members(&got.flows[i], results_flow_cols, json_array_get(flows, i), why);
+		err = parse_members(
+			&got.flows[i], results_flow_cols, json_array_get(flows, i), why);
 		if (err) {
 			snprintf(inner, sizeof(inner), "%.99s", why);
 			snprintf(why, 160, "flow %d: %s", i + 1, inner);

@@ -100,7 +100,7 @@ struct loader {
 	struct result_set *set;
 	size_t *slots, nslots;
 	size_t first_header; // headers of other folders come before
-	size_t again;        // runs left out as known
+	size_t again;	     // runs left out as known
 };
 
 static int load_header(struct loader *l, size_t line, json_t *rec)
@@ -113,11 +113,12 @@ static int load_header(struct loader *l, size_t line, json_t *rec)
 		return -EINVAL;
 	}
 	if (!json_is_integer(version) || json_integer_value(version) != RESULTS_VERSION) {
-		pr_err("%s:%zu: version %lld of the format; this canopy reads version %d\n", l->path, line,
-			(long long)json_integer_value(version), RESULTS_VERSION);
+		pr_err("%s:%zu: version %lld of the format; this canopy reads version %d\n",
+			l->path, line, (long long)json_integer_value(version), RESULTS_VERSION);
 		return -EINVAL;
 	}
-	if (!json_is_object(json_object_get(rec, "spec")) || !json_is_object(json_object_get(rec, "machine"))) {
+	if (!json_is_object(json_object_get(rec, "spec")) ||
+		!json_is_object(json_object_get(rec, "machine"))) {
 		pr_err("%s:%zu: a header without spec or machine\n", l->path, line);
 		return -EINVAL;
 	}
@@ -168,7 +169,8 @@ static int load_line(struct loader *l, size_t line, const char *text, size_t len
 	else if (type && !strcmp(type, "header"))
 		err = load_header(l, line, rec);
 	else if (json_array_size(l->set->headers) == l->first_header)
-		pr_err("%s:%zu: not a %s file: it does not start with a header\n", l->path, line, RESULTS_FORMAT);
+		pr_err("%s:%zu: not a %s file: it does not start with a header\n", l->path, line,
+			RESULTS_FORMAT);
 	else if (type && !strcmp(type, "run"))
 		err = load_run(l, line, rec);
 	else
@@ -191,7 +193,8 @@ static int add_dir(struct result_set *s, const char *dir)
 	return 0;
 }
 
-int results_load_text(const char *text, size_t len, const char *path, const char *dir, struct result_set *out)
+int results_load_text(
+	const char *text, size_t len, const char *path, const char *dir, struct result_set *out)
 {
 	struct loader l = {.path = path, .set = out};
 	size_t n0 = out->n, line = 0;
@@ -260,8 +263,8 @@ json_t *results_machine(void)
 
 	if (uname(&u))
 		snprintf(u.release, sizeof(u.release), "unknown");
-	return json_pack("{s:s, s:{s:o, s:i, s:s}}", "canopy", CANOPY_VERSION, "machine", "cpu", cpu_model(),
-		"cores", work_cpus(), "kernel", u.release);
+	return json_pack("{s:s, s:{s:o, s:i, s:s}}", "canopy", CANOPY_VERSION, "machine", "cpu",
+		cpu_model(), "cores", work_cpus(), "kernel", u.release);
 }
 
 // One write, taken back when it did not fit.
@@ -279,20 +282,22 @@ static int append(struct results *r, const char *line, size_t len)
 	r->err = n < 0 ? -errno : -ENOSPC;
 	pr_err("%s: %s; the %zu runs recorded so far stay\n", r->path, strerror(-r->err), r->set.n);
 	if (n > 0 && ftruncate(r->fd, r->end))
-		pr_warn("%s: the torn last line could not be cut off: %s\n", r->path, strerror(errno));
+		pr_warn("%s: the torn last line could not be cut off: %s\n", r->path,
+			strerror(errno));
 	return r->err;
 }
 
 static int add_header(struct results *r, json_t *spec)
 {
 	size_t n = json_array_size(r->set.headers);
-	json_t *h = json_pack("{s:s, s:s, s:i}", "type", "header", "format", RESULTS_FORMAT, "version",
-		RESULTS_VERSION);
+	json_t *h = json_pack("{s:s, s:s, s:i}", "type", "header", "format", RESULTS_FORMAT,
+		"version", RESULTS_VERSION);
 	json_t *machine = results_machine();
 	char *text = NULL, *line;
 	int err = -ENOMEM;
 
-	if (!h || !machine || json_object_update(h, machine) || json_object_set_new(h, "spec", json_deep_copy(spec)))
+	if (!h || !machine || json_object_update(h, machine) ||
+		json_object_set_new(h, "spec", json_deep_copy(spec)))
 		goto out;
 	err = 0;
 	if (n && json_equal(json_array_get(r->set.headers, n - 1), h))
@@ -428,8 +433,9 @@ int results_add(struct results *r, const struct run_result *run)
 	line = results_format(run, &bad);
 	if (!line) {
 		r->err = bad ? -EINVAL : -ENOMEM;
-		pr_err("%s: run %.16s of %.*s on %.*s: %s%s\n", r->path, run->id, RESULTS_NAME, run->controller,
-			RESULTS_NAME, run->trace, bad ? "cannot record column " : "out of memory", bad ? bad : "");
+		pr_err("%s: run %.16s of %.*s on %.*s: %s%s\n", r->path, run->id, RESULTS_NAME,
+			run->controller, RESULTS_NAME, run->trace,
+			bad ? "cannot record column " : "out of memory", bad ? bad : "");
 		return r->err;
 	}
 	if (results_has(r, run->id)) {
@@ -454,6 +460,10 @@ int results_close(struct results *r)
 	if (!r)
 		return 0;
 	err = r->err;
+	if (err == -ENOSPC) { // said already; the next invocation writes the table
+		results_free(r);
+		return err;
+	}
 	path = file_path("%s/runs.csv", r->dir);
 	f = open_memstream(&text, &len);
 	if (f)

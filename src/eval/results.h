@@ -1,10 +1,10 @@
 /*
- * Result folders: one record a run in DIR/runs.jsonl, appended as runs finish, and the same as a table in
- * DIR/runs.csv. doc/formats.md is the contract; the columns are one table (results_cols) that drives both
- * writers and the reader, so that they cannot disagree.
+ * Result folders: one record a run in DIR/runs.jsonl, appended as runs finish, and the same as a
+ * table in DIR/runs.csv. doc/formats.md is the contract; the columns are one table (results_cols)
+ * that drives both writers and the reader, so that they cannot disagree.
  *
- * Guarantees: a record is in the file whole or not at all, whatever crashes; what was finished stays when
- * the disk fills; the same runs on the same machine give the same bytes.
+ * Guarantees: a record is in the file whole or not at all, whatever crashes; what was finished
+ * stays when the disk fills; the same runs on the same machine give the same bytes.
  */
 #ifndef EVAL_RESULTS_H
 #define EVAL_RESULTS_H
@@ -20,7 +20,8 @@
 #define RESULTS_NAME 128 /* longest name and its NUL; longer ones are refused */
 #define RESULTS_MAX_FLOWS 4096
 
-/* Of one flow. Names are UTF-8. Where "or NaN" stands the value may be absent: null in the files. */
+/* Of one flow. Names are UTF-8. Where "or NaN" stands the value may be absent: null in the files.
+ */
 struct flow_result {
 	char controller[RESULTS_NAME];
 	double goodput_mbps;
@@ -45,7 +46,8 @@ struct run_result {
 	int64_t seed;
 	double duration_s;
 	double capacity_mbps, throughput_mbps, util_pct, goodput_mbps;
-	double qdelay_mean_ms, qdelay_p50_ms, qdelay_p95_ms, qdelay_max_ms; /* or NaN: nothing departed */
+	double qdelay_mean_ms, qdelay_p50_ms, qdelay_p95_ms,
+		qdelay_max_ms; /* or NaN: nothing departed */
 	int64_t arrivals, departures, drops;
 	double drop_pct;
 	int64_t retrans, rtos;
@@ -67,10 +69,11 @@ struct col {
 	enum col_type type;
 	size_t offset, size; /* size: bytes of a text with its NUL */
 	const char *unit;    /* "" for none */
-	bool optional;       /* real: NaN is absent; text: may be empty */
-	double lo, hi;       /* values outside are absurd and refused */
+	bool optional;	     /* real: NaN is absent; text: may be empty */
+	double lo, hi;	     /* values outside are absurd and refused */
 };
-extern const struct col results_cols[], results_flow_cols[]; /* each ended by a row without a name */
+extern const struct col results_cols[],
+	results_flow_cols[]; /* each ended by a row without a name */
 
 /* The column of that name, NULL if there is none; its value in a run (COL_INT and COL_REAL). */
 const struct col *results_col(const char *name);
@@ -80,12 +83,13 @@ double results_value(const struct col *c, const struct run_result *run);
 #define RESULTS_NUM 32
 const char *results_number(double x, char *buf);
 
-/* One record as a JSON line with its \n, malloc'ed. *bad names the column at fault, else NULL (no memory). */
+/* One record as a JSON line with its \n, malloc'ed. *bad names the column at fault, else NULL (no
+ * memory). */
 char *results_format(const struct run_result *run, const char **bad);
 
 /*
- * Parses a run record of len bytes. On success run->flows is malloc'ed. Returns 0, -EINVAL with why filled, or
- * -ENOMEM.
+ * Parses a run record of len bytes. On success run->flows is malloc'ed. Returns 0, -EINVAL with why
+ * filled, or -ENOMEM.
  */
 int results_parse(struct run_result *run, const json_t *record, char why[160]);
 
@@ -93,10 +97,11 @@ int results_parse(struct run_result *run, const json_t *record, char why[160]);
 struct results;
 
 /*
- * Opens DIR for adding, making it where needed. spec (borrowed) is what the header records: an object of
- * resolved options. An existing runs.jsonl is read (its ids are known then); a line torn by a crash is cut off
- * with a warning; another format or version, or a folder that another canopy is writing to, is an error. A
- * header is appended when spec, version or machine differ from the last one's. Prints the error.
+ * Opens DIR for adding, making it where needed. spec (borrowed) is what the header records: an
+ * object of resolved options. An existing runs.jsonl is read (its ids are known then); a line torn
+ * by a crash is cut off with a warning; another format or version, or a folder that another canopy
+ * is writing to, is an error. A header is appended when spec, version or machine differ from the
+ * last one's. Prints the error.
  */
 int results_open(struct results **out, const char *dir, json_t *spec);
 
@@ -104,8 +109,9 @@ int results_open(struct results **out, const char *dir, json_t *spec);
 bool results_has(const struct results *r, const char *id);
 
 /*
- * Appends a run, one write(2). Prints the error. After a failed write or a value that cannot be recorded every
- * later call returns that error; -EEXIST, for an id that is there already, leaves r usable. Whoever calls it from threads calls it one at a time (work_run's done does).
+ * Appends a run, one write(2). Prints the error. After a failed write or a value that cannot be
+ * recorded every later call returns that error; -EEXIST, for an id that is there already, leaves r
+ * usable. Whoever calls it from threads calls it one at a time (work_run's done does).
  */
 int results_add(struct results *r, const struct run_result *run);
 
@@ -122,17 +128,21 @@ struct result_set {
 };
 
 /*
- * Adds DIR's runs to out, which is zeroed or holds other folders. A run whose id is there already is left out.
- * Prints file and line of a malformed record and returns -EINVAL, leaving out as it was.
+ * Adds DIR's runs to out, which is zeroed or holds other folders. A run whose id is there already
+ * is left out. Prints file and line of a malformed record and returns -EINVAL, leaving out as it
+ * was.
  */
 int results_load(const char *dir, struct result_set *out);
 
-/* As results_load on the text of a runs.jsonl (NUL-terminated); path and dir are for messages and series. */
-int results_load_text(const char *text, size_t len, const char *path, const char *dir, struct result_set *out);
+/* As results_load on the text of a runs.jsonl (NUL-terminated); path and dir are for messages and
+ * series. */
+int results_load_text(
+	const char *text, size_t len, const char *path, const char *dir, struct result_set *out);
 
 void result_set_free(struct result_set *s);
 
-/* Header members that describe this program and machine: {"canopy","machine":{"cpu","cores","kernel"}}. */
+/* Header members that describe this program and machine:
+ * {"canopy","machine":{"cpu","cores","kernel"}}. */
 json_t *results_machine(void);
 
 /* Writes the runs as CSV with # lines for the headers. */

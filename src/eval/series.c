@@ -57,16 +57,18 @@ static void column_name(char *buf, size_t size, int col)
 	if (col < SERIES_FIXED)
 		snprintf(buf, size, "%s", fixed_names[col]);
 	else
-		snprintf(buf, size, "%s_%d", flow_names[(col - SERIES_FIXED) % SERIES_PER_FLOW], f + 1);
+		snprintf(buf, size, "%s_%d", flow_names[(col - SERIES_FIXED) % SERIES_PER_FLOW],
+			f + 1);
 }
 
 static int put_head(FILE *f, const struct series *s, const struct run_result *run)
 {
-	json_t *h = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i}", "format", SERIES_FORMAT,
-		"version", SERIES_VERSION, "canopy", CANOPY_VERSION, "id", run->id, "on", run->on, "controller",
-		run->controller, "model", run->model, "trace", run->trace, "seed", (json_int_t)run->seed, "flows",
-		s->flows);
-	char *text = h ? json_dumps(h, JSON_COMPACT) : NULL, name[64], a[RESULTS_NUM], b[RESULTS_NUM], c[RESULTS_NUM];
+	json_t *h = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i}", "format",
+		SERIES_FORMAT, "version", SERIES_VERSION, "canopy", CANOPY_VERSION, "id", run->id,
+		"on", run->on, "controller", run->controller, "model", run->model, "trace",
+		run->trace, "seed", (json_int_t)run->seed, "flows", s->flows);
+	char *text = h ? json_dumps(h, JSON_COMPACT) : NULL, name[64], a[RESULTS_NUM],
+	     b[RESULTS_NUM], c[RESULTS_NUM];
 
 	json_decref(h);
 	if (!text)
@@ -86,7 +88,8 @@ static int put_head(FILE *f, const struct series *s, const struct run_result *ru
 
 int series_write(const struct series *s, const char *dir, const struct run_result *run)
 {
-	char *folder = file_path("%s/series", dir), *path = file_path("%s/%.16s.csv", folder, run->id);
+	char *folder = file_path("%s/series", dir),
+	     *path = file_path("%s/%.16s.csv", folder, run->id);
 	char *text = NULL, num[RESULTS_NUM];
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -130,7 +133,8 @@ static char *next_line(char **p, const char *end)
 
 static int parse_head(char *line, const char *path)
 {
-	json_t *h = line && line[0] == '#' ? json_loads(line + 1, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	json_t *h =
+		line && line[0] == '#' ? json_loads(line + 1, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	const char *format = json_string_value(json_object_get(h, "format"));
 	json_int_t version = json_integer_value(json_object_get(h, "version"));
 	int err = 0;
@@ -139,8 +143,8 @@ static int parse_head(char *line, const char *path)
 		pr_err("%s:1: not a %s file\n", path, SERIES_FORMAT);
 		err = -EINVAL;
 	} else if (version != SERIES_VERSION) {
-		pr_err("%s:1: version %lld of the format; this canopy reads version %d\n", path, (long long)version,
-			SERIES_VERSION);
+		pr_err("%s:1: version %lld of the format; this canopy reads version %d\n", path,
+			(long long)version, SERIES_VERSION);
 		err = -EINVAL;
 	}
 	json_decref(h);
@@ -182,7 +186,8 @@ static int parse_row(struct series *s, char *line, const char *path, size_t line
 		row[i] = strtod(line, &end);
 		if (end == line)
 			row[i] = NAN;
-		if ((end != line && !(fabs(row[i]) <= ABSURD)) || *end != (i + 1 < s->cols ? ',' : 0)) {
+		if ((end != line && !(fabs(row[i]) <= ABSURD)) ||
+			*end != (i + 1 < s->cols ? ',' : 0)) {
 			pr_err("%s:%zu: field %d is not a number\n", path, lineno, i + 1);
 			return -EINVAL;
 		}

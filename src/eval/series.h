@@ -1,6 +1,6 @@
 /*
- * Time series of a run, DIR/series/ID.csv: one row a time bin, the link's columns and then three for each flow.
- * doc/formats.md is the contract.
+ * Time series of a run, DIR/series/ID.csv: one row a time bin, the link's columns and then three
+ * for each flow. doc/formats.md is the contract.
  */
 #ifndef EVAL_SERIES_H
 #define EVAL_SERIES_H
@@ -13,9 +13,17 @@
 #define SERIES_VERSION 1
 
 /* Columns of the link, then those of flow f at SERIES_FLOW(f, ...), f from 0. */
-enum { SERIES_T, SERIES_CAPACITY, SERIES_THROUGHPUT, SERIES_QDELAY, SERIES_QUEUE, SERIES_DROPS, SERIES_FIXED };
+enum {
+	SERIES_T,
+	SERIES_CAPACITY,
+	SERIES_THROUGHPUT,
+	SERIES_QDELAY,
+	SERIES_QUEUE,
+	SERIES_DROPS,
+	SERIES_FIXED
+};
 enum { SERIES_RATE, SERIES_CWND, SERIES_SRTT, SERIES_PER_FLOW };
-#define SERIES_FLOW(f, col) (SERIES_FIXED + (f) * SERIES_PER_FLOW + (col))
+#define SERIES_FLOW(f, col) (SERIES_FIXED + (f)*SERIES_PER_FLOW + (col))
 
 struct series {
 	int flows, cols;
@@ -39,8 +47,8 @@ static inline const double *series_at(const struct series *s, size_t row)
 int series_write(const struct series *s, const char *dir, const struct run_result *run);
 
 /*
- * Reads DIR/series/ID.csv into an uninitialised s. -ENOENT without a message when the file is not there (a run
- * may have none); otherwise prints file and line of what is wrong.
+ * Reads DIR/series/ID.csv into an uninitialised s. -ENOENT without a message when the file is not
+ * there (a run may have none); otherwise prints file and line of what is wrong.
  */
 int series_load(struct series *s, const char *dir, const char *id);
 

@@ -135,33 +135,71 @@ static void put_data(FILE *f, struct curves *all)
 	all->log = all->delay_lo > 0 && all->delay_hi / all->delay_lo > 100;
 }
 
+// The legend of a paper's figure: in rows across the top. Returns its height; writes nothing where
+// f is NULL.
+static double put_key(
+	FILE *f, const struct curves *all, const struct grid *g, const struct look *look)
+{
+	double em = look->font, x = 1.5 * em, y = look->height - 0.8 * em;
+
+	for (int i = -1; i < all->n; i++) {
+		int s = i < 0 ? 0 : all->c[i].scheme;
+		const char *name = i < 0 ? "capacity" : g->schemes[s].name;
+		double w = 2.6 * em + plot_text_width(name, em);
+
+		if (x + w > look->width && x > 1.5 * em) {
+			x = 1.5 * em;
+			y -= 1.25 * em;
+		}
+		if (f) {
+			fprintf(f,
+				"set arrow from screen %.4f,%.4f to screen %.4f,%.4f nohead lw %g "
+				"dt %s lc rgb '%s'\n"
+				"set label ",
+				x / look->width, y / look->height, (x + 1.7 * em) / look->width,
+				y / look->height, i < 0 ? 5.0 : 1.2,
+				i < 0 ? "1" : plot_dash(s, true),
+				i < 0 ? PLOT_CAPACITY : plot_colour(s));
+			gnuplot_quote(f, name);
+			fprintf(f, " at screen %.4f,%.4f left\n", (x + 2 * em) / look->width,
+				y / look->height);
+		}
+		x += w + 0.8 * em;
+	}
+	return look->height - y + 0.6 * em;
+}
+
 static void put_panel(FILE *f, const struct curves *all, const struct grid *g, enum panel panel,
 	const struct look *look)
 {
-	static const char *const titles[] = {"rate (Mbit/s)", "queueing delay (ms)", "window (packets)"};
-	double em = look->font, foot = 3.2 * em, head = look->paper ? 2.2 * em : 0.6 * em;
+	static const char *const titles[][2] = {{"rate (Mbit/s)", "rate (Mbit/s)"},
+		{"queueing delay (ms)", "delay (ms)"}, {"window (packets)", "window (pkts)"}};
+	double em = look->font, foot = 4 * em, head = look->paper ? put_key(NULL, all, g, look) : 0;
 	double each = (look->height - foot - head) / 3;
-	double bottom = foot + (2 - (int)panel) * each, top = bottom + each - 0.9 * em;
+	double bottom = foot + (2 - (int)panel) * each, top = bottom + each - 1.3 * em;
 
-	fprintf(f, "set bmargin at screen %.4f\nset tmargin at screen %.4f\nset ylabel '%s' offset 0.8,0\n",
-		bottom / look->height, top / look->height, titles[panel]);
-	fprintf(f, "set xlabel '%s' offset 0,0.4\nset format x '%s'\n%s logscale y\nset yrange [%s:*]\n",
+	fprintf(f,
+		"set bmargin at screen %.4f\nset tmargin at screen %.4f\nset ylabel '%s' offset "
+		"0.8,0\n",
+		bottom / look->height, top / look->height, titles[panel][look->paper]);
+	fprintf(f,
+		"set xlabel '%s' offset 0,0.4\nset format x '%s'\n%s logscale y\nset yrange "
+		"[%s:*]\n",
 		panel == WINDOW ? "time (s)" : "", panel == WINDOW ? "% h" : "",
-		panel == DELAY && all->log ? "set" : "unset", panel == DELAY && all->log ? "0.1" : "0");
-	if (panel == RATE && look->paper)
-		fprintf(f, "set key at screen 0.5,%.4f center top horizontal samplen 1.6 width -1\n",
-			1 - 0.3 * em / look->height);
-	else
-		fputs("unset key\n", f);
+		panel == DELAY && all->log ? "set" : "unset",
+		panel == DELAY && all->log ? "0.1" : "0");
 	fputs("plot ", f);
 	if (panel == RATE)
-		fprintf(f, "$cap using 1:2 with fillsteps fc rgb '%s' fs solid 1 noborder title 'capacity', ",
+		fprintf(f,
+			"$cap using 1:2 with fillsteps fc rgb '%s' fs solid 1 noborder title "
+			"'capacity', ",
 			PLOT_CAPACITY);
 	for (int i = 0; i < all->n; i++) {
 		int s = all->c[i].scheme;
 
-		fprintf(f, "%s$c%d_%d using 1:2 with lines lw %g dt %d lc rgb '%s' title ", i ? ", " : "", panel, i,
-			look->paper ? 1.0 : 1.3, look->paper ? plot_dash(s) : 1, plot_colour(s));
+		fprintf(f, "%s$c%d_%d using 1:2 with lines lw %g dt %s lc rgb '%s' title ",
+			i ? ", " : "", panel, i, look->paper ? 1.0 : 1.3, plot_dash(s, look->paper),
+			plot_colour(s));
 		gnuplot_quote(f, g->schemes[s].name);
 	}
 	fputc('\n', f);
@@ -177,13 +215,20 @@ int plot_curves(FILE *f, const struct grid *g, int setup, int trace, const struc
 		return err ? err : 1;
 	}
 	put_data(f, all);
-	fprintf(f, "unset label\nunset title\nunset logscale\nset xtics autofreq\nset xrange [0:%.6g]\n"
-		   "set ytics autofreq font ',%.3g'\nset xtics autofreq font ',%.3g'\n"
-		   "set lmargin at screen %.4f\nset rmargin at screen %.4f\nset multiplot\n",
+	fprintf(f,
+		"unset label\nunset title\nunset logscale\nset xtics autofreq\nset xrange "
+		"[0:%.6g]\n"
+		"set ytics autofreq font ',%.3g'\nset xtics autofreq font ',%.3g'\n"
+		"set lmargin at screen %.4f\nset rmargin at screen %.4f\nunset key\n",
 		all->end, look->font * 0.92, look->font * 0.92, 5.2 * look->font / look->width,
 		1 - 0.8 * look->font / look->width);
-	for (int p = RATE; p <= WINDOW; p++)
+	if (look->paper)
+		put_key(f, all, g, look);
+	fputs("set multiplot\n", f);
+	for (int p = RATE; p <= WINDOW; p++) {
 		put_panel(f, all, g, p, look);
+		fputs("unset arrow\nunset label\n", f);
+	}
 	fputs("unset multiplot\nset format x '% h'\nset autoscale\n", f);
 	free_curves(all);
 	free(all);

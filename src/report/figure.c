@@ -61,14 +61,17 @@ void figures_free(struct figures *f)
 
 static void put_style(FILE *f)
 {
-	fputs("set encoding utf8\nset tics nomirror out scale 0.5\nset border 3 lw 0.8\nset style fill solid 1\n"
+	fputs("set encoding utf8\nset tics nomirror out scale 0.5\nset border 3 lw 0.8\nset style "
+	      "fill solid 1\n"
 	      "unset mouse\nset clip two\n",
 		f);
-	fprintf(f, "set grid back lt 1 dt 1 lw 0.6 lc rgb '%s', lt 1 dt 1 lw 0.6 lc rgb '%s'\n", PLOT_GRID, PLOT_GRID);
+	fprintf(f, "set grid back lt 1 dt 1 lw 0.6 lc rgb '%s', lt 1 dt 1 lw 0.6 lc rgb '%s'\n",
+		PLOT_GRID, PLOT_GRID);
 }
 
 // Writes a figure's script. 1 when there turned out to be nothing to draw.
-static int put_figure(FILE *script, const struct figures *f, const struct figure *fig, const struct look *look)
+static int put_figure(
+	FILE *script, const struct figures *f, const struct figure *fig, const struct look *look)
 {
 	if (fig->kind == FIG_CURVES)
 		return plot_curves(script, f->grid, fig->setup, fig->trace, look);
@@ -107,8 +110,8 @@ static int draw_batch(struct figures *f, int from, int to)
 	for (int i = from; i < to && err >= 0; i++) {
 		const struct look *look = &looks[f->fig[i].kind][0];
 
-		fprintf(g.script, "set terminal svg noenhanced font 'sans-serif,%g' size %g,%g\n", look->font,
-			look->width, look->height);
+		fprintf(g.script, "set terminal svg noenhanced font 'sans-serif,%g' size %g,%g\n",
+			look->font, look->width, look->height);
 		err = put_figure(g.script, f, &f->fig[i], look);
 		if (err == 0)
 			drawn[n++] = i;
@@ -144,7 +147,8 @@ int figures_draw(struct figures *f)
 	return err;
 }
 
-const struct figure *figures_find(const struct figures *f, enum figure_kind kind, int setup, int trace)
+const struct figure *figures_find(
+	const struct figures *f, enum figure_kind kind, int setup, int trace)
 {
 	for (int i = 0; i < f->n; i++)
 		if (f->fig[i].kind == kind && f->fig[i].setup == setup && f->fig[i].trace == trace)
@@ -154,8 +158,10 @@ const struct figure *figures_find(const struct figures *f, enum figure_kind kind
 
 char *figure_label(const struct figures *f, const struct figure *fig)
 {
-	static const char *const what[] = {[FIG_OVERALL] = "Utilisation against queueing delay, all traces",
-		[FIG_TRACE] = "Utilisation against queueing delay", [FIG_CURVES] = "Rate, queueing delay and window"};
+	static const char *const what[] = {
+		[FIG_OVERALL] = "Utilisation against queueing delay, all traces",
+		[FIG_TRACE] = "Utilisation against queueing delay",
+		[FIG_CURVES] = "Rate, queueing delay and window"};
 	const char *setup = f->grid->setups[fig->setup].label;
 
 	if (fig->trace < 0)
@@ -175,25 +181,33 @@ static char *file_stem(const struct figures *f, const struct figure *fig)
 	for (const char *p = f->grid->traces[fig->trace]; *p && n < sizeof(name) - 1; p++)
 		name[n++] = isalnum((unsigned char)*p) || *p == '_' || *p == '-' ? *p : '_';
 	name[n] = 0;
-	return file_path("%s-%03d-%s-%s", what[fig->kind], fig->trace + 1, name, f->grid->setups[fig->setup].slug);
+	return file_path("%s-%03d-%s-%s", what[fig->kind], fig->trace + 1, name,
+		f->grid->setups[fig->setup].slug);
 }
 
 static void put_paper_terminal(FILE *f, const char *format, const struct look *look)
 {
 	if (!strcmp(format, "svg"))
-		fprintf(f, "set terminal svg noenhanced background '#ffffff' font 'Helvetica,%g' size %g,%g\n",
+		fprintf(f,
+			"set terminal svg noenhanced background '#ffffff' font 'Helvetica,%g' size "
+			"%g,%g\n",
 			look->font, look->width, look->height);
-	else if (!strcmp(format, "png")) // 300 dots an inch
-		fprintf(f, "set terminal pngcairo noenhanced font 'Helvetica,%g' fontscale 4.1667 linewidth 3 "
-			   "pointscale 2 size %g,%g\n",
+	else if (!strcmp(format, "png")) // 300 dots an inch; its point is 4/3 of a dot
+		fprintf(f,
+			"set terminal pngcairo noenhanced font 'Helvetica,%g' fontscale 3.125 "
+			"linewidth 3 "
+			"pointscale 2 size %g,%g\n",
 			look->font, look->width * 300 / 72, look->height * 300 / 72);
 	else
-		fprintf(f, "set terminal pdfcairo noenhanced font 'Helvetica,%g' fontscale 1 linewidth 1 pointscale 0.5 "
-			   "size %g,%g\n",
+		fprintf(f,
+			"set terminal pdfcairo noenhanced font 'Helvetica,%g' fontscale 1 "
+			"linewidth 1 pointscale 0.5 "
+			"size %g,%g\n",
 			look->font, look->width / 72, look->height / 72);
 }
 
-static int save_one(const struct figures *f, const struct figure *fig, const char *dir, const char *format)
+static int save_one(
+	const struct figures *f, const struct figure *fig, const char *dir, const char *format)
 {
 	const struct look *look = &looks[fig->kind][1];
 	char *stem = file_stem(f, fig), *path = file_path("%s/%s.%s", dir, stem, format);

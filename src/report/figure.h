@@ -1,4 +1,5 @@
-/* All figures of a report: listed once, drawn in few gnuplot processes for the page, or saved one by one. */
+/* All figures of a report: listed once, drawn in few gnuplot processes for the page, or saved one
+ * by one. */
 #ifndef REPORT_FIGURE_H
 #define REPORT_FIGURE_H
 
@@ -8,8 +9,8 @@ enum figure_kind { FIG_OVERALL, FIG_TRACE, FIG_CURVES };
 
 struct figure {
 	enum figure_kind kind;
-	int setup, trace;      /* trace < 0: over all */
-	const char *svg;       /* one SVG document inside figures.text, NULL before it is drawn */
+	int setup, trace; /* trace < 0: over all */
+	const char *svg;  /* one SVG document inside figures.text, NULL before it is drawn */
 	size_t len;
 };
 
@@ -28,11 +29,13 @@ void figures_free(struct figures *f);
 /* Draws them all as SVG in memory. Prints the error. */
 int figures_draw(struct figures *f);
 
-/* Saves them as DIR/NAME.FORMAT, sized for a paper's column. formats: svg, png, pdf. Prints the error. */
+/* Saves them as DIR/NAME.FORMAT, sized for a paper's column. formats: svg, png, pdf. Prints the
+ * error. */
 int figures_save(const struct figures *f, const char *dir, char *const *formats, int nformats);
 
 /* The drawn figure, NULL when there is none. */
-const struct figure *figures_find(const struct figures *f, enum figure_kind kind, int setup, int trace);
+const struct figure *figures_find(
+	const struct figures *f, enum figure_kind kind, int setup, int trace);
 
 /* What it shows, in words, malloc'ed. */
 char *figure_label(const struct figures *f, const struct figure *fig);

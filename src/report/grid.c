@@ -9,11 +9,12 @@
 
 const struct metric_info grid_metrics[METRICS] = {
 	[M_UTIL] = {"util_pct", "Utilisation", "%", 1, 1},
-	[M_QDELAY] = {"qdelay_mean_ms", "Mean queueing delay", "ms", -1, 1},
-	[M_QDELAY95] = {"qdelay_p95_ms", "95th-percentile delay", "ms", -1, 1},
+	[M_QDELAY] = {"qdelay_mean_ms", "Mean delay", "ms", -1, 1},
+	[M_QDELAY95] = {"qdelay_p95_ms", "95 % delay", "ms", -1, 1},
 	[M_THROUGHPUT] = {"throughput_mbps", "Throughput", "Mbit/s", 1, 2},
 	[M_DROPS] = {"drops", "Drops", "packets", -1, 0},
-	[M_RETRANS] = {"retrans", "Retransmissions", "packets", -1, 0},
+	[M_RETRANS] = {"retrans", "Retrans.", "packets", -1, 0},
+	[M_JAIN] = {"jain", "Fairness", "Jain\342\200\231s index", 1, 3},
 };
 
 struct summary summary_of(const double *x, int n)
@@ -46,8 +47,9 @@ struct place {
 
 static bool same_setup(const struct run_result *a, const struct run_result *b)
 {
-	return !strcmp(a->on, b->on) && a->buffer_bdp == b->buffer_bdp && !strcmp(a->queue, b->queue) &&
-		a->delay_ms == b->delay_ms && a->loss == b->loss && a->noise == b->noise;
+	return !strcmp(a->on, b->on) && a->buffer_bdp == b->buffer_bdp &&
+	       !strcmp(a->queue, b->queue) && a->delay_ms == b->delay_ms && a->loss == b->loss &&
+	       a->noise == b->noise;
 }
 
 static int setup_of(struct grid *g, const struct run_result *run)
@@ -78,7 +80,8 @@ static int scheme_of(struct grid *g, const struct run_result *run)
 	int i;
 
 	for (i = 0; i < g->nschemes; i++)
-		if (!strcmp(g->schemes[i].name, run->controller) && !strcmp(g->schemes[i].model, run->model))
+		if (!strcmp(g->schemes[i].name, run->controller) &&
+			!strcmp(g->schemes[i].model, run->model))
 			return i;
 	s = &g->schemes[g->nschemes++];
 	snprintf(s->name, sizeof(s->name), "%s", run->controller);
@@ -112,11 +115,12 @@ static void tell_schemes_apart(struct grid *g)
 
 		for (int j = 0; j < g->nschemes; j++)
 			twice |= j != i && !strncmp(g->schemes[i].name, g->schemes[j].name, len) &&
-				(!g->schemes[j].name[len] || !strncmp(g->schemes[j].name + len, " (", 2)) &&
-				strcmp(g->schemes[i].model, g->schemes[j].model);
+				 (!g->schemes[j].name[len] ||
+					 !strncmp(g->schemes[j].name + len, " (", 2)) &&
+				 strcmp(g->schemes[i].model, g->schemes[j].model);
 		if (twice && g->schemes[i].model[0])
-			snprintf(g->schemes[i].name + len, sizeof(g->schemes[i].name) - len, " (%.8s)",
-				g->schemes[i].model);
+			snprintf(g->schemes[i].name + len, sizeof(g->schemes[i].name) - len,
+				" (%.8s)", g->schemes[i].model);
 	}
 }
 
@@ -131,15 +135,18 @@ static void label_setup(struct grid *g, struct setup *s)
 		queue |= strcmp(g->setups[i].like->queue, first->queue) != 0;
 		on |= strcmp(g->setups[i].like->on, first->on) != 0;
 	}
-	n = snprintf(s->label, sizeof(s->label), "buffer %g BDP, delay %g ms", r->buffer_bdp, r->delay_ms);
+	n = snprintf(s->label, sizeof(s->label), "buffer %g BDP, delay %g ms", r->buffer_bdp,
+		r->delay_ms);
 	if (queue || (strcmp(r->queue, "droptail") && r->queue[0]))
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", %s", r->queue);
 	if (r->loss > 0)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", %g %% loss", 100 * r->loss);
 	if (r->noise > 0)
-		n += snprintf(s->label + n, sizeof(s->label) - n, ", noise \302\261%g %%", 100 * r->noise);
+		n += snprintf(s->label + n, sizeof(s->label) - n, ", noise \302\261%g %%",
+			100 * r->noise);
 	if (on || !strcmp(r->on, "emu"))
-		snprintf(s->label + n, sizeof(s->label) - n, ", %s", !strcmp(r->on, "emu") ? "emulated" : "simulated");
+		snprintf(s->label + n, sizeof(s->label) - n, ", %s",
+			!strcmp(r->on, "emu") ? "emulated" : "simulated");
 	for (const char *p = s->label; *p && w < s->slug + sizeof(s->slug) - 1; p++)
 		if (isalnum((unsigned char)*p) || *p == '.')
 			*w++ = *p;
@@ -170,9 +177,13 @@ static int fill_cells(struct grid *g, const struct place *p, int n)
 		return -ENOMEM;
 	for (int i = 0; i < n; i++) {
 		g->order[i] = p[i].run;
-		if (!c || c->setup != p[i].setup || c->trace != p[i].trace || c->scheme != p[i].scheme) {
+		if (!c || c->setup != p[i].setup || c->trace != p[i].trace ||
+			c->scheme != p[i].scheme) {
 			c = &g->cells[g->ncells++];
-			*c = (struct cell){.setup = p[i].setup, .trace = p[i].trace, .scheme = p[i].scheme, .first = i};
+			*c = (struct cell){.setup = p[i].setup,
+				.trace = p[i].trace,
+				.scheme = p[i].scheme,
+				.first = i};
 		}
 		c->count++;
 	}
@@ -198,6 +209,7 @@ int grid_init(struct grid *g, const struct result_set *set)
 	for (int i = 0; i < n; i++) {
 		const struct run_result *r = &set->runs[i];
 
+		g->shared |= r->nflows > 1;
 		p[i] = (struct place){setup_of(g, r), trace_of(g, r), scheme_of(g, r), i, r->seed};
 	}
 	tell_schemes_apart(g);
@@ -229,9 +241,9 @@ const struct cell *grid_cell(const struct grid *g, int setup, int trace, int sch
 	while (lo < hi) {
 		int mid = (lo + hi) / 2;
 		const struct cell *c = &g->cells[mid];
-		int order = c->setup != setup ? c->setup - setup
-			: c->trace != trace   ? c->trace - trace
-					      : c->scheme - scheme;
+		int order = c->setup != setup	? c->setup - setup
+			    : c->trace != trace ? c->trace - trace
+						: c->scheme - scheme;
 
 		if (!order)
 			return c;
@@ -243,7 +255,8 @@ const struct cell *grid_cell(const struct grid *g, int setup, int trace, int sch
 	return NULL;
 }
 
-// The pooled mean of the cells is the mean over all runs; the deviation is between the traces' means.
+// The pooled mean of the cells is the mean over all runs; the deviation is between the traces'
+// means.
 struct summary grid_overall(const struct grid *g, int setup, int scheme, enum metric m, int *traces)
 {
 	struct summary s = {0, NAN, NAN};

@@ -1,7 +1,8 @@
 /*
- * What a set of runs covers: schemes x traces x set-ups, the runs of each cell and their statistics. A scheme is
- * a controller as named (two models of one name are two schemes); a set-up is everything about the path but the
- * trace; seeds repeat a cell. Schemes, traces and set-ups are numbered in the order of first appearance.
+ * What a set of runs covers: schemes x traces x set-ups, the runs of each cell and their
+ * statistics. A scheme is a controller as named (two models of one name are two schemes); a set-up
+ * is everything about the path but the trace; seeds repeat a cell. Schemes, traces and set-ups are
+ * numbered in the order of first appearance.
  */
 #ifndef REPORT_GRID_H
 #define REPORT_GRID_H
@@ -9,16 +10,17 @@
 #include "eval/results.h"
 
 /* What tables and plots show of a run; rows of grid_metrics. */
-enum metric { M_UTIL, M_QDELAY, M_QDELAY95, M_THROUGHPUT, M_DROPS, M_RETRANS, METRICS };
+enum metric { M_UTIL, M_QDELAY, M_QDELAY95, M_THROUGHPUT, M_DROPS, M_RETRANS, M_JAIN, METRICS };
 struct metric_info {
-	const char *column;      /* of results_cols */
+	const char *column;	  /* of results_cols */
 	const char *title, *unit; /* for people */
-	int better;              /* 1 more, -1 less */
+	int better;		  /* 1 more, -1 less */
 	int decimals;
 };
 extern const struct metric_info grid_metrics[METRICS];
 
-/* Over the runs that have the value: n of them; mean NaN when none, std the sample's, NaN below two. */
+/* Over the runs that have the value: n of them; mean NaN when none, std the sample's, NaN below
+ * two. */
 struct summary {
 	int n;
 	double mean, std;
@@ -32,12 +34,13 @@ struct cell {
 
 struct setup {
 	const struct run_result *like; /* a run of it */
-	char label[160];               /* "5 BDP, 10 ms" and what else tells it from the others */
-	char slug[96];                 /* the same for a file name */
+	char label[160];	       /* "5 BDP, 10 ms" and what else tells it from the others */
+	char slug[96];		       /* the same for a file name */
 };
 
 struct scheme {
-	char name[RESULTS_NAME + 16]; /* with the start of the digest where the name alone is not unique */
+	char name[RESULTS_NAME +
+		  16]; /* with the start of the digest where the name alone is not unique */
 	const char *model;
 };
 
@@ -47,7 +50,8 @@ struct grid {
 	struct scheme *schemes;
 	const char **traces;
 	struct setup *setups;
-	int *order;         /* [set->n] runs sorted by (setup, trace, scheme, seed) */
+	bool shared;	    /* some run has several flows: fairness is worth a column */
+	int *order;	    /* [set->n] runs sorted by (setup, trace, scheme, seed) */
 	struct cell *cells; /* sorted by (setup, trace, scheme) */
 };
 
@@ -58,8 +62,10 @@ void grid_free(struct grid *g);
 /* NULL when there are no such runs. */
 const struct cell *grid_cell(const struct grid *g, int setup, int trace, int scheme);
 
-/* A metric over the traces of a set-up and all their runs; *traces (may be NULL) counts the traces. */
-struct summary grid_overall(const struct grid *g, int setup, int scheme, enum metric m, int *traces);
+/* A metric over the traces of a set-up and all their runs; *traces (may be NULL) counts the traces.
+ */
+struct summary grid_overall(
+	const struct grid *g, int setup, int scheme, enum metric m, int *traces);
 
 static inline const struct run_result *grid_run(const struct grid *g, const struct cell *c, int i)
 {

@@ -15,6 +15,9 @@ void html_printf(FILE *out, const char *fmt, ...) __attribute__((format(printf, 
 /* "12.3 +- 0.4" with the decimals of a metric; an en dash when there is none. */
 void html_summary(FILE *out, struct summary s, int decimals);
 
+/* A scheme's swatch for legends. */
+void html_key(FILE *out, int scheme);
+
 /* The head of a page with its style, up to <body>; and what ends it. */
 void html_begin(FILE *out, const char *title);
 void html_end(FILE *out);

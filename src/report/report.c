@@ -10,12 +10,11 @@
 #include "base/log.h"
 #include "report/figure.h"
 #include "report/html.h"
-#include "report/plot.h"
 #include "report/svg.h"
 #include "report/table.h"
 
-static void put_figure(FILE *out, const struct figures *f, enum figure_kind kind, int setup, int trace,
-	const char *caption)
+static void put_figure(FILE *out, const struct figures *f, enum figure_kind kind, int setup,
+	int trace, const char *caption)
 {
 	const struct figure *fig = figures_find(f, kind, setup, trace);
 	char *label;
@@ -34,9 +33,11 @@ static void put_figure(FILE *out, const struct figures *f, enum figure_kind kind
 static void put_legend(FILE *out, const struct grid *g)
 {
 	fputs("<ul class=\"legend\">", out);
-	for (int s = 0; s < g->nschemes; s++)
-		html_printf(out, "<li><span class=\"key\" style=\"background:%s\"></span>%s</li>", plot_colour(s),
-			g->schemes[s].name);
+	for (int s = 0; s < g->nschemes; s++) {
+		fputs("<li>", out);
+		html_key(out, s);
+		html_printf(out, "%s</li>", g->schemes[s].name);
+	}
 	fputs("</ul>\n", out);
 }
 
@@ -44,11 +45,15 @@ static void put_contents(FILE *out, const struct grid *g, bool drawn)
 {
 	fputs("<nav><ul><li><a class=\"top\" href=\"#summary\">Summary</a></li>\n", out);
 	if (drawn)
-		fputs("<li><a class=\"top\" href=\"#per-trace\">Utilisation and delay per trace</a></li>\n", out);
+		fputs("<li><a class=\"top\" href=\"#per-trace\">Utilisation and delay per "
+		      "trace</a></li>\n",
+			out);
 	fputs("<li><a class=\"top\" href=\"#traces\">Traces</a><ul>\n", out);
 	for (int t = 0; t < g->ntraces; t++)
 		html_printf(out, "<li><a href=\"#trace-%d\">%s</a></li>\n", t + 1, g->traces[t]);
-	fputs("</ul></li>\n<li><a class=\"top\" href=\"#runs\">How it was run</a></li></ul></nav>\n", out);
+	fputs("</ul></li>\n<li><a class=\"top\" href=\"#runs\">How it was "
+	      "run</a></li></ul></nav>\n",
+		out);
 }
 
 static void put_warnings(FILE *out, const struct grid *g)
@@ -61,7 +66,10 @@ static void put_warnings(FILE *out, const struct grid *g)
 	if (f)
 		fclose(f);
 	if (n)
-		fprintf(out, "<div class=\"warn\" id=\"warnings\"><strong>Be wary</strong><ul>\n%s</ul></div>\n", text);
+		fprintf(out,
+			"<div class=\"warn\" id=\"warnings\"><strong>Be "
+			"wary</strong><ul>\n%s</ul></div>\n",
+			text);
 	free(text);
 }
 
@@ -69,10 +77,15 @@ static void put_summary(FILE *out, const struct figures *f)
 {
 	const struct grid *g = f->grid;
 
-	fputs("<h2 id=\"summary\">Summary</h2>\n", out);
+	fputs("<h2 id=\"summary\">Summary</h2>\n<p class=\"note\">Means over all traces and runs. "
+	      "Delays are packets\342\200\231 "
+	      "waiting times in the bottleneck\342\200\231s queue; \342\200\234"
+	      "95 % delay\342\200\235 is their 95th percentile.</p>\n",
+		out);
 	if (f->ntext)
-		fputs("<p class=\"note\">Means over all traces and runs. Each mark stands at a controller\342\200\231s mean "
-		      "queueing delay, the bar reaches to the 95th percentile; up and left is better.</p>\n",
+		fputs("<p class=\"note\">Each mark stands at a controller\342\200\231s mean "
+		      "queueing delay, the bar reaches to the 95th percentile; up and left is "
+		      "better.</p>\n",
 			out);
 	fputs("<div class=\"pair\">\n", out);
 	for (int s = 0; s < g->nsetups; s++)
@@ -89,7 +102,8 @@ static void put_multiples(FILE *out, const struct figures *f)
 	const struct grid *g = f->grid;
 
 	fputs("<h2 id=\"per-trace\">Utilisation and delay per trace</h2>\n"
-	      "<p class=\"note\">Utilisation (%) against queueing delay (ms), a panel a trace; the axes differ.</p>\n",
+	      "<p class=\"note\">Utilisation (%) against queueing delay (ms), a panel a trace; the "
+	      "axes differ.</p>\n",
 		out);
 	put_legend(out, g);
 	for (int s = 0; s < g->nsetups; s++) {
@@ -120,6 +134,11 @@ static void put_trace(FILE *out, const struct figures *f, int trace)
 	}
 }
 
+static void put_count(FILE *out, int n, const char *what, const char *after)
+{
+	fprintf(out, "%d %s%s%s", n, what, n == 1 ? "" : "s", after);
+}
+
 static void put_page(FILE *out, const struct figures *f)
 {
 	const struct grid *g = f->grid;
@@ -132,14 +151,19 @@ static void put_page(FILE *out, const struct figures *f)
 		}
 	put_contents(out, g, f->ntext > 0);
 	fputs("<main>\n<h1>Congestion controllers compared</h1>\n", out);
-	html_printf(out, "<p class=\"sub\">%d controllers, %d traces, %d set-ups, %d runs</p>\n", g->nschemes,
-		g->ntraces, g->nsetups, (int)g->set->n);
+	fputs("<p class=\"sub\">", out);
+	put_count(out, g->nschemes, "controller", ", ");
+	put_count(out, g->ntraces, "trace", ", ");
+	put_count(out, g->nsetups, "set-up", ", ");
+	put_count(out, (int)g->set->n, "run", "</p>\n");
 	put_warnings(out, g);
 	put_summary(out, f);
 	if (f->ntext)
 		put_multiples(out, f);
-	fputs("<h2 id=\"traces\">Traces</h2>\n<p class=\"note\">Mean \302\261 standard deviation over seeds, the best of "
-	      "each column marked. The curves are of the first seed; the filled area is the link\342\200\231s "
+	fputs("<h2 id=\"traces\">Traces</h2>\n<p class=\"note\">Mean \302\261 standard deviation "
+	      "over seeds, the best of "
+	      "each column marked. The curves are of the first seed; the filled area is the "
+	      "link\342\200\231s "
 	      "capacity.</p>\n",
 		out);
 	for (int t = 0; t < g->ntraces; t++)
@@ -178,7 +202,8 @@ int report_write(const struct result_set *set, const struct report_conf *conf)
 	if (err)
 		goto out;
 	if (!gnuplot_have()) {
-		pr_warn("gnuplot is not installed (package gnuplot-nox): tables only, no figures\n");
+		pr_warn("gnuplot is not installed (package gnuplot-nox): tables only, no "
+			"figures\n");
 	} else {
 		err = figures_draw(&f);
 		if (!err && conf->nformats)

@@ -5,15 +5,15 @@
 #include "eval/results.h"
 
 struct report_conf {
-	const char *page;        /* where the page goes */
-	char *const *formats;    /* of figures to save: svg, png, pdf */
+	const char *page;     /* where the page goes */
+	char *const *formats; /* of figures to save: svg, png, pdf */
 	int nformats;
 	const char *figures_dir; /* where they go */
 };
 
 /*
- * Writes the report on set, which holds at least one run. Without gnuplot it says so in one line and leaves the
- * figures out of the page. Prints the error; 0 or -errno.
+ * Writes the report on set, which holds at least one run. Without gnuplot it says so in one line
+ * and leaves the figures out of the page. Prints the error; 0 or -errno.
  */
 int report_write(const struct result_set *set, const struct report_conf *conf);
 

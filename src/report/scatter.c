@@ -9,7 +9,14 @@
 #define LOG_RATIO 25 // delays further apart than this share no linear axis legibly
 
 const char *const plot_colours[PLOT_COLOURS] = {
-	"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f",
+	"#0072b2",
+	"#d55e00",
+	"#009e73",
+	"#cc79a7",
+	"#e69f00",
+	"#56b4e9",
+	"#8c6bb1",
+	"#7f7f7f",
 };
 
 const char *plot_colour(int scheme)
@@ -24,9 +31,21 @@ int plot_marker(int scheme)
 	return types[(scheme + scheme / PLOT_COLOURS) % 8];
 }
 
-int plot_dash(int scheme)
+const char *plot_dash(int scheme, bool paper)
 {
-	return scheme % 5 + 1;
+	static const char *const dashes[] = {"1", "(9,3)", "(2,2)", "(9,3,2,3)", "(16,4)",
+		"(9,2,2,2,2,2)", "(5,3)", "(16,3,4,3)"};
+
+	return dashes[(paper ? scheme + scheme / PLOT_COLOURS : scheme / PLOT_COLOURS) % 8];
+}
+
+double plot_text_width(const char *s, double font)
+{
+	int n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80; // UTF-8 continuation bytes take no room
+	return 0.56 * font * n;
 }
 
 struct mark {
@@ -39,7 +58,7 @@ struct scatter {
 	struct mark marks[MAX_MARKS];
 	int n;
 	bool log;
-	double x0, x1, y0, y1;             // axis ranges
+	double x0, x1, y0, y1;		 // axis ranges
 	double left, right, bottom, top; // the plot's corners on the canvas, in points
 };
 
@@ -90,7 +109,7 @@ static void choose_axes(struct scatter *s)
 	s->x1 = s->log ? hi * 2 : fmax(hi * 1.15, 1);
 	pad = fmax(0.15 * (uhi - ulo), 2);
 	s->y0 = fmax(0, ulo - pad);
-	s->y1 = uhi + pad;
+	s->y1 = uhi <= 100 ? fmin(uhi + pad, 101) : uhi + pad;
 }
 
 static void locate(struct scatter *s, const struct look *look)
@@ -99,14 +118,16 @@ static void locate(struct scatter *s, const struct look *look)
 
 	s->left = (look->labels ? 5 : 3.2) * em;
 	s->right = look->width - 1.2 * em;
-	s->bottom = (look->labels ? 3.8 : 2.2) * em;
+	s->bottom = (look->labels ? 4.6 : 2.4) * em;
 	s->top = look->height - (look->labels ? 1 : 1.8) * em;
 	for (int i = 0; i < s->n; i++) {
 		struct mark *m = &s->marks[i];
 		double span = s->right - s->left;
 
-		m->x = s->log ? log(m->mean / s->x0) / log(s->x1 / s->x0) : (m->mean - s->x0) / (s->x1 - s->x0);
-		m->x95 = s->log ? log(m->p95 / s->x0) / log(s->x1 / s->x0) : (m->p95 - s->x0) / (s->x1 - s->x0);
+		m->x = s->log ? log(m->mean / s->x0) / log(s->x1 / s->x0)
+			      : (m->mean - s->x0) / (s->x1 - s->x0);
+		m->x95 = s->log ? log(m->p95 / s->x0) / log(s->x1 / s->x0)
+				: (m->p95 - s->x0) / (s->x1 - s->x0);
 		m->x = s->left + m->x * span;
 		m->x95 = s->left + m->x95 * span;
 		m->y = s->bottom + (m->util - s->y0) / (s->y1 - s->y0) * (s->top - s->bottom);
@@ -124,84 +145,117 @@ static double overlap(struct box a, struct box b)
 	return w > 0 && h > 0 ? w * h : 0;
 }
 
-// How badly a label at b sits among marks, bars, labels placed so far and the plot's edges.
-static double cost_of(const struct scatter *s, struct box b, const struct box *placed, int n, double em)
+// How badly label i sits at b among marks, bars, the other labels and the plot's edges.
+static double cost_of(
+	const struct scatter *s, struct box b, const struct box *placed, int i, double em)
 {
 	double cost = 0;
 
-	for (int i = 0; i < s->n; i++) {
-		const struct mark *m = &s->marks[i];
+	for (int j = 0; j < s->n; j++) {
+		const struct mark *m = &s->marks[j];
 
-		cost += 2 * overlap(b, (struct box){m->x - em / 2, m->y - em / 2, m->x + em / 2, m->y + em / 2});
-		cost += overlap(b, (struct box){m->x, m->y - em / 5, m->x95 + em / 4, m->y + em / 5});
+		cost += 2 * overlap(b, (struct box){m->x - em / 2, m->y - em / 2, m->x + em / 2,
+					       m->y + em / 2});
+		cost += overlap(
+			b, (struct box){m->x, m->y - em / 5, m->x95 + em / 4, m->y + em / 5});
+		if (j != i)
+			cost += 3 * overlap(b, placed[j]);
 	}
-	for (int i = 0; i < n; i++)
-		cost += 3 * overlap(b, placed[i]);
 	if (b.x0 < s->left || b.x1 > s->right + em || b.y0 < s->bottom || b.y1 > s->top + em)
 		cost += 4 * em * em;
 	return cost;
 }
 
-// Columns of text: UTF-8 continuation bytes take none.
-static int columns(const char *s)
+// The best of: above the bar, below it, beyond its end, before the mark, ending at the mark; then
+// further off.
+static struct box place(
+	const struct scatter *s, int i, const struct box *placed, double w, double em)
 {
-	int n = 0;
+	const struct mark *m = &s->marks[i];
+	struct box at = {0, 0, 0, 0};
+	double best = INFINITY;
 
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
+	for (int try = 0; try < 18; try++) {
+		double far = 0.8 * (try / 6), up = 0.95 + far, flush = m->x - em / 3,
+		       back = m->x - w + em / 3;
+		double x = (double[]){
+			flush, flush, m->x95 + 0.6 * em, m->x - w - 0.7 * em, back, back}[try % 6];
+		double y = m->y + (double[]){up, -up, far, far, up, -up}[try % 6] * em;
+		struct box b = {x, y - em / 2, x + w, y + em / 2};
+		double cost = cost_of(s, b, placed, i, em) +
+			      em * em * (0.05 * (try % 6) + 1.5 * (try / 6));
+
+		if (cost < best) {
+			best = cost;
+			at = b;
+		}
+	}
+	return at;
 }
 
-// Greedy: above the bar, below it, beyond its end, left of the mark, then further up and down.
-static void put_labels(FILE *f, const struct scatter *s, const struct grid *g, const struct look *look)
+// Each label is placed anew while the others move.
+static void put_labels(
+	FILE *f, const struct scatter *s, const struct grid *g, const struct look *look)
 {
-	double em = look->font;
-	struct box placed[MAX_MARKS];
+	struct box placed[MAX_MARKS] = {{0, 0, 0, 0}};
 
+	for (int pass = 0; pass < 4; pass++)
+		for (int i = 0; i < s->n; i++)
+			placed[i] = place(s, i, placed,
+				plot_text_width(g->schemes[s->marks[i].scheme].name, look->font),
+				look->font);
 	for (int i = 0; i < s->n; i++) {
-		const struct mark *m = &s->marks[i];
-		const char *name = g->schemes[m->scheme].name;
-		double w = 0.56 * em * columns(name), best = INFINITY;
-		struct box at = {0, 0, 0, 0};
+		int scheme = s->marks[i].scheme;
 
-		for (int try = 0; try < 16; try++) {
-			double up = 1.0 + 0.9 * (try / 4);
-			double x = (double[]){m->x - em / 3, m->x - em / 3, m->x95 + 0.6 * em, m->x - w - 0.7 * em}[try % 4];
-			double y = m->y + (double[]){up, -up, 0.9 * (try / 4), -0.9 * (try / 4)}[try % 4] * em;
-			struct box b = {x, y - em / 2, x + w, y + em / 2};
-			double cost = cost_of(s, b, placed, i, em) + 0.05 * em * em * try;
-
-			if (cost < best) {
-				best = cost;
-				at = b;
-			}
-		}
-		placed[i] = at;
 		fputs("set label ", f);
-		gnuplot_quote(f, name);
-		fprintf(f, " at screen %.4f,%.4f left front textcolor rgb '%s'\n", at.x0 / look->width,
-			(at.y0 + at.y1) / 2 / look->height, look->paper ? plot_colour(m->scheme) : PLOT_INK);
+		gnuplot_quote(f, g->schemes[scheme].name);
+		fprintf(f, " at screen %.4f,%.4f left front textcolor rgb '%s'\n",
+			placed[i].x0 / look->width,
+			(placed[i].y0 + placed[i].y1) / 2 / look->height,
+			look->paper ? plot_colour(scheme) : PLOT_INK);
 	}
+}
+
+// A round step that gives at most n tics over the span.
+static double tic_step(double span, int n)
+{
+	double unit = pow(10, floor(log10(span / n)));
+	double want = span / n / unit;
+
+	return unit * (want <= 1 ? 1 : want <= 2 ? 2 : want <= 5 ? 5 : 10);
 }
 
 static void put_axes(FILE *f, const struct scatter *s, const struct look *look)
 {
-	fprintf(f, "unset label\nunset title\nunset key\nunset logscale\nset xtics autofreq\nset ytics autofreq\n"
-		   "set xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n",
-		s->x0, s->x1, s->y0, s->y1);
+	double tics = look->font * (look->labels ? 0.92 : 0.85);
+
+	fprintf(f,
+		"unset label\nunset title\nunset key\nunset logscale\nset xrange [%.6g:%.6g]\nset "
+		"yrange [%.6g:%.6g]\n"
+		"set ytics %.6g font ',%.3g'\n",
+		s->x0, s->x1, s->y0, s->y1, tic_step(s->y1 - s->y0, look->labels ? 8 : 4), tics);
 	if (s->log)
-		fprintf(f, "set logscale x\nset xtics add (2, 5, 20, 50, 200, 500, 2000, 5000)\n");
-	fprintf(f, "set lmargin at screen %.4f\nset rmargin at screen %.4f\nset bmargin at screen %.4f\n"
-		   "set tmargin at screen %.4f\n",
-		s->left / look->width, s->right / look->width, s->bottom / look->height, s->top / look->height);
-	if (look->labels)
-		fputs("set xlabel 'queueing delay (ms): mean, bar to the 95th percentile' offset 0,0.3\n"
-		      "set ylabel 'utilisation (%)' offset 1.2,0\n", f);
+		fprintf(f,
+			"set logscale x\nset xtics (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, "
+			"500, 1000, 2000, 5000, "
+			"10000, 100000) font ',%.3g'\n",
+			tics);
 	else
-		fputs("unset xlabel\nunset ylabel\nset xtics autofreq font ',8.5'\nset ytics autofreq font ',8.5'\n", f);
-	if (!look->labels)
-		fprintf(f, "set xtics %s\nset ytics %.6g\n", s->log ? "autofreq" : "autofreq",
-			s->y1 - s->y0 > 50 ? 25.0 : s->y1 - s->y0 > 20 ? 10.0 : s->y1 - s->y0 > 8 ? 5.0 : 2.0);
+		fprintf(f, "set xtics %.6g font ',%.3g'\n", tic_step(s->x1, look->labels ? 10 : 5),
+			tics);
+	fprintf(f,
+		"set lmargin at screen %.4f\nset rmargin at screen %.4f\nset bmargin at screen "
+		"%.4f\n"
+		"set tmargin at screen %.4f\n",
+		s->left / look->width, s->right / look->width, s->bottom / look->height,
+		s->top / look->height);
+	if (look->labels)
+		fprintf(f,
+			"set xlabel 'queueing delay (ms%s), mean to 95th percentile' offset 0,0.3\n"
+			"set ylabel 'utilisation (%%)' offset 1.2,0\n",
+			s->log ? ", log" : "");
+	else
+		fputs("unset xlabel\nunset ylabel\n", f);
 }
 
 void plot_scatter(FILE *f, const struct grid *g, int setup, int trace, const struct look *look)
@@ -224,9 +278,12 @@ void plot_scatter(FILE *f, const struct grid *g, int setup, int trace, const str
 		fprintf(f, "%.9g %.9g %.9g\n", s.marks[i].mean, s.marks[i].util, s.marks[i].p95);
 	fputs("EOD\nplot ", f);
 	for (int i = 0; i < s.n; i++) {
-		fprintf(f, "%s$s every ::%d::%d using 1:2:1:3 with xerrorbars lt 1 dt 1 lw %g pt %d ps %g lc rgb '%s' title ",
-			i ? ", " : "", i, i, look->labels ? 2.0 : 1.4, plot_marker(s.marks[i].scheme),
-			look->labels ? 1.0 : 0.7, plot_colour(s.marks[i].scheme));
+		fprintf(f,
+			"%s$s every ::%d::%d using 1:2:1:3 with xerrorbars lt 1 dt 1 lw %g pt %d "
+			"ps %g lc rgb '%s' title ",
+			i ? ", " : "", i, i, look->labels ? 2.0 : 1.4,
+			plot_marker(s.marks[i].scheme), look->labels ? 1.0 : 0.7,
+			plot_colour(s.marks[i].scheme));
 		gnuplot_quote(f, g->schemes[s.marks[i].scheme].name);
 	}
 	fputc('\n', f);

@@ -17,7 +17,9 @@ static const struct {
 	{"'black'", "'currentColor'"},
 	{"\"black\"", "\"currentColor\""},
 	{"'rgb(  0,   0,   0)'", "'currentColor'"},
-	{"\"rgb(  0,   0,   0)\"", "\"currentColor\""},
+	{"\"rgb(0,0,0)\"", "\"currentColor\""},
+	{"\"rgb(51,51,51)\"", "\"currentColor\""}, // the house style's tics and border
+	{"'rgb( 85,  85,  85)'", "'var(--axis)'"},
 	{" font-family=\"sans-serif\"", ""},
 	{" class=\"gridline\"", ""},
 	{" stroke-linecap=\"butt\" stroke-linejoin=\"miter\"", ""},
@@ -118,7 +120,8 @@ static void put_body(FILE *out, const char *p, const char *end)
 
 void svg_inline(FILE *out, const char *svg, size_t len, const char *label)
 {
-	const char *end = svg + len, *box = find(svg, end, "viewBox=\""), *close, *body = find(svg, end, "</defs>");
+	const char *end = svg + len, *box = find(svg, end, "viewBox=\""), *close,
+		   *body = find(svg, end, "</defs>");
 
 	if (!box || !body || !(close = find(box + 9, end, "\"")))
 		return;
@@ -134,6 +137,8 @@ void svg_defs(FILE *out, const char *svg, size_t len)
 	const char *from = find(svg, svg + len, "<defs>"), *to = find(svg, svg + len, "</defs>");
 
 	if (from && to > from)
-		fprintf(out, "<svg width=\"0\" height=\"0\" style=\"position:absolute\" aria-hidden=\"true\">%.*s</defs></svg>\n",
+		fprintf(out,
+			"<svg width=\"0\" height=\"0\" style=\"position:absolute\" "
+			"aria-hidden=\"true\">%.*s</defs></svg>\n",
 			(int)(to - from), from);
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "report/html.h"
-#include "report/plot.h"
 
 struct row {
 	int scheme, traces, runs;
@@ -16,8 +15,9 @@ struct row {
 // The scheme's swatch and name, as the first cell.
 static void put_scheme(FILE *out, const struct grid *g, int scheme)
 {
-	html_printf(out, "<td title=\"%s\"><span class=\"key\" style=\"background:%s\"></span>%s</td>",
-		g->schemes[scheme].name, plot_colour(scheme), g->schemes[scheme].name);
+	html_printf(out, "<td title=\"%s\">", g->schemes[scheme].name);
+	html_key(out, scheme);
+	html_printf(out, "%s</td>", g->schemes[scheme].name);
 }
 
 // Best as shown: values that print alike are equally good.
@@ -34,12 +34,19 @@ static double best_of(const struct row *rows, int n, enum metric m)
 	return best;
 }
 
-static void put_head(FILE *out, bool overall)
+static int shown(const struct grid *g)
+{
+	return g->shared ? METRICS : M_JAIN;
+}
+
+static void put_head(FILE *out, const struct grid *g, bool overall)
 {
 	fputs("<div class=\"scroll\"><table class=\"sort\"><thead><tr><th>Controller</th>", out);
-	for (int m = 0; m < METRICS; m++)
-		html_printf(out, "<th>%s<small>%s</small></th>", grid_metrics[m].title, grid_metrics[m].unit);
-	fputs(overall ? "<th>Traces</th><th>Runs</th></tr></thead>\n<tbody>\n" : "<th>Runs</th></tr></thead>\n<tbody>\n",
+	for (int m = 0; m < shown(g); m++)
+		html_printf(out, "<th>%s<small>%s</small></th>", grid_metrics[m].title,
+			grid_metrics[m].unit);
+	fputs(overall ? "<th>Traces</th><th>Runs</th></tr></thead>\n<tbody>\n"
+		      : "<th>Runs</th></tr></thead>\n<tbody>\n",
 		out);
 }
 
@@ -49,11 +56,11 @@ static void put_rows(FILE *out, const struct grid *g, const struct row *rows, in
 
 	for (int m = 0; m < METRICS; m++)
 		best[m] = n > 1 ? best_of(rows, n, m) : NAN;
-	put_head(out, overall);
+	put_head(out, g, overall);
 	for (int i = 0; i < n; i++) {
 		fputs("<tr>", out);
 		put_scheme(out, g, rows[i].scheme);
-		for (int m = 0; m < METRICS; m++) {
+		for (int m = 0; m < shown(g); m++) {
 			double scale = pow(10, grid_metrics[m].decimals);
 			bool is_best = round(rows[i].m[m].mean * scale) / scale == best[m];
 
@@ -172,13 +179,18 @@ static void put_header(FILE *out, const struct grid *g, int i)
 	put_seeds(f, g, i, &dir, &runs);
 	fclose(f);
 	if (runs) {
-		html_printf(out, "<h4>%s: %d runs</h4>\n<div class=\"scroll\"><table class=\"keys\"><tbody>\n", dir, runs);
+		html_printf(out,
+			"<h4>%s: %d runs</h4>\n<div class=\"scroll\"><table "
+			"class=\"keys\"><tbody>\n",
+			dir, runs);
 		put_pair(out, "canopy", json_object_get(h, "canopy"));
 		put_pair(out, "processor", json_object_get(m, "cpu"));
 		put_pair(out, "cores", json_object_get(m, "cores"));
 		put_pair(out, "kernel", json_object_get(m, "kernel"));
-		html_printf(out, "<tr><th>seeds</th><td>%s</td></tr>\n</tbody></table></div>\n", seeds);
-		fputs("<details><summary>The whole spec</summary><table class=\"keys\"><tbody>\n", out);
+		html_printf(
+			out, "<tr><th>seeds</th><td>%s</td></tr>\n</tbody></table></div>\n", seeds);
+		fputs("<details><summary>The whole spec</summary><table class=\"keys\"><tbody>\n",
+			out);
 		json_object_foreach(spec, key, v) put_pair(out, key, v);
 		fputs("</tbody></table></details>\n", out);
 	}
@@ -192,11 +204,12 @@ void table_metadata(FILE *out, const struct grid *g)
 	for (int s = 0; s < g->nschemes; s++)
 		models |= g->schemes[s].model[0] != 0;
 	if (models)
-		fputs("<h4>Models</h4>\n<div class=\"scroll\"><table class=\"keys\"><tbody>\n", out);
+		fputs("<h4>Models</h4>\n<div class=\"scroll\"><table class=\"keys\"><tbody>\n",
+			out);
 	for (int s = 0; s < g->nschemes; s++)
 		if (g->schemes[s].model[0])
-			html_printf(out, "<tr><th>%s</th><td><code>%s</code></td></tr>\n", g->schemes[s].name,
-				g->schemes[s].model);
+			html_printf(out, "<tr><th>%s</th><td><code>%s</code></td></tr>\n",
+				g->schemes[s].name, g->schemes[s].model);
 	if (models)
 		fputs("</tbody></table></div>\n", out);
 	for (size_t i = 0; i < json_array_size(g->set->headers); i++)

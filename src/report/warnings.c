@@ -1,4 +1,5 @@
-/* What a reader of the report should be wary of: idle policies, runs that do not add up, uneven coverage. */
+/* What a reader of the report should be wary of: idle policies, runs that do not add up, uneven
+ * coverage. */
 #include <math.h>
 #include <string.h>
 
@@ -51,7 +52,8 @@ static void put_run(FILE *out, const struct run_result *r, const char *why)
 	char seed[24];
 
 	snprintf(seed, sizeof(seed), "%lld", (long long)r->seed);
-	html_printf(out, "<li>%s on %s, seed %s (<code>%s</code>): %s</li>\n", r->controller, r->trace, seed, r->id, why);
+	html_printf(out, "<li>%s on %s, seed %s (<code>%s</code>): %s</li>\n", r->controller,
+		r->trace, seed, r->id, why);
 }
 
 // Means over different traces do not compare.
@@ -68,8 +70,10 @@ static int uneven(FILE *out, const struct grid *g, int setup)
 			if (!pass) {
 				most = traces > most ? traces : most;
 			} else if (traces && traces < most) {
-				html_printf(out, "<li>%s (%s): runs on %d of %d traces only; its means do not compare "
-						 "with the others'</li>\n",
+				html_printf(out,
+					"<li>%s (%s): runs on %d of %d traces only; its means do "
+					"not compare "
+					"with the others'</li>\n",
 					g->schemes[s].name, g->setups[setup].label, traces, most);
 				n++;
 			}
@@ -89,7 +93,8 @@ int table_warnings(FILE *out, const struct grid *g)
 		int idle = idle_flows(r);
 		char text[64];
 
-		snprintf(text, sizeof(text), "the policy of %d of %d flows never acted", idle, r->nflows);
+		snprintf(text, sizeof(text), "the policy of %d of %d flows never acted", idle,
+			r->nflows);
 		if (idle && n++ < MAX_NAMED)
 			put_run(out, r, text);
 		if (why && !idle && n++ < MAX_NAMED)

@@ -80,11 +80,11 @@ static size_t lay_out(size_t *at, const struct st_tensor *t, int n)
 	return off;
 }
 
-// Adds what must be new to an object: 0, or -1 (also for text that is not UTF-8).
+// Adds what must be new to an object and takes over value: 0, or -1 (also for text that is not UTF-8).
 static int add_new(json_t *obj, const char *key, json_t *value)
 {
-	if (value && !json_object_get(obj, key) && !json_object_set_new(obj, key, value))
-		return 0;
+	if (!json_object_get(obj, key))
+		return json_object_set_new(obj, key, value);
 	json_decref(value);
 	return -1;
 }
@@ -140,6 +140,11 @@ int st_format(char **data, size_t *len, const char *path, const struct st_tensor
 	text = json_dumps(root, JSON_COMPACT);
 	head = text ? strlen(text) : 0;
 	padded = (head + 7) / 8 * 8;
+	if (padded > ST_MAX_HEADER) {
+		pr_err("%s: the header would be larger than a reader takes\n", path);
+		err = -EINVAL;
+		goto out;
+	}
 	out = text ? malloc(8 + padded + body) : NULL;
 	if (!out)
 		goto out;

@@ -2,7 +2,8 @@
  * A bottleneck: a queue served at the opportunities of a trace, exactly as mahimahi's mm-link, or at a smooth
  * constant rate. mm-link's rules: the clock is whole milliseconds; all opportunities up to now are used before
  * an arrival is queued; an opportunity carries 1504 bytes of one or more packets, or part of one; what is left
- * when the queue runs empty is lost; a partly sent packet no longer counts in the queue limit.
+ * when the queue runs empty is lost; a partly sent packet no longer counts in the queue limit. A smooth link
+ * sends one packet after the other at its rate; the packet on the wire does not count in the limit either.
  */
 #ifndef SIM_LINK_H
 #define SIM_LINK_H
@@ -10,14 +11,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/rng.h"
+#include "sim/hist.h"
+#include "sim/pkt.h"
 #include "trace/trace.h"
+
+#define LINK_NEVER UINT64_MAX
 
 enum queue_kind { QUEUE_INFINITE, QUEUE_DROPTAIL, QUEUE_DROPHEAD };
 
 struct link_log; /* sim/link_log.h: where events go, in mahimahi's format */
 
 struct link_conf {
-	const struct trace *trace;
+	const struct trace *trace;        /* kept by the caller */
 	enum queue_kind queue;
 	uint32_t limit_pkts, limit_bytes; /* inclusive, 0 none; both must hold */
 	double loss;                      /* Bernoulli, before the queue */
@@ -30,14 +36,47 @@ struct link_conf {
  * packet is its departure minus its arrival at the queue.
  */
 struct link_stats {
-	uint64_t arrivals, departures, drops, lost;      /* packets; lost = random loss */
+	uint64_t arrivals, departures, drops, lost; /* packets; lost = random loss */
 	uint64_t bytes_in, bytes_out, capacity_bytes;
 	uint64_t delay_sum_ns, delay_max_ns;
-	uint64_t queue_pkts, queue_bytes;                /* now */
-	struct hist *delays;                             /* of departures, in hist units; NULL without stats */
+	uint64_t queue_pkts, queue_bytes; /* now */
+	struct hist *delays;              /* of departures; NULL without stats */
 };
 
-/* Delay below which a share q of the departures lies, in ms: sorted[floor(q n)], as mahimahi's scripts. */
+/* Hands a packet that crossed the link to whoever is behind it. now_ns is the time of departure. */
+typedef void link_deliver_fn(void *arg, const struct pkt *k, uint64_t now_ns);
+
+struct link {
+	struct link_conf conf;
+	struct link_stats stats;
+	struct ring q;       /* what waits; its head may be on the wire already */
+	uint32_t wire_left;  /* bytes still to go of a head that is on the wire, 0: none is */
+	struct rng rng;
+	link_deliver_fn *deliver;
+	void *arg;
+	bool grid;           /* mahimahi's clock, not a smooth rate */
+	uint64_t next_ns;    /* when the link acts next: an opportunity while there is work, else LINK_NEVER */
+	/* grid */
+	uint64_t base_ms;    /* start of this round of the trace */
+	size_t next_op;      /* index of the next opportunity */
+	uint64_t op_ns;      /* its time */
+	/* smooth */
+	uint64_t counted_ns; /* capacity is counted up to here */
+	double ns_per_byte;
+	double free_at_ns;   /* when the packet on the wire has left */
+};
+
+/* Fills caller storage. 0 or -ENOMEM. */
+int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_deliver_fn *deliver, void *arg);
+void link_free(struct link *l);
+
+/* A packet arrives. Opportunities up to now are used first. */
+void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns);
+
+/* Uses every opportunity up to now_ns; call at next_ns, or at any time to bring the counters up to date. */
+void link_serve(struct link *l, uint64_t now_ns);
+
+/* Delay of rank floor(q n) among the departures sorted by delay, in ms, as mahimahi's scripts; 0 without any. */
 double link_delay_quantile_ms(const struct link_stats *s, double q);
 
 #endif

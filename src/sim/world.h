@@ -19,7 +19,7 @@
 #include "cc/cc.h"
 #include "sim/link.h"
 
-#define MS 1000000ull
+#define MS 1000000ull /* ns */
 #define SEC 1000000000ull
 
 struct flow_conf {

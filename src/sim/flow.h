@@ -1,0 +1,223 @@
+/*
+ * One TCP connection of the simulator: a Linux 6.18 sender and receiver, in packets of one MSS.
+ *
+ * Inside src/sim only. The sender is split by concern: output.c sends and keeps timers, input.c takes ACKs,
+ * recovery.c detects loss and repairs it, rate.h samples the delivery rate; receiver.c is the other end. Names
+ * and rules follow net/ipv4/tcp_{input,output,recovery,rate,timer}.c; the path never reorders, so RACK's
+ * reordering detection has nothing to see, but a spurious timeout is undone (F-RTO, timestamps, DSACK).
+ */
+#ifndef SIM_FLOW_H
+#define SIM_FLOW_H
+
+#include "sim/pkt.h"
+#include "sim/world.h"
+
+#define NEVER UINT64_MAX
+
+enum {
+	MTU = 1500,
+	MSS = 1448, /* MTU less 20 IP, 20 TCP, 12 timestamps */
+	DATA_BYTES = MTU + 4, /* at the link: with the TUN header */
+	ACK_BYTES = 52 + 4,
+	SYN_BYTES = 60 + 4,
+	SACK_BYTES = 8, /* a block; the option's head is 4 */
+	INIT_CWND = 10,
+	MAX_SACKS = 3,
+	COMP_SACK_MAX = 44,
+	DUPTHRESH = 3,
+};
+
+enum tx_flag {
+	TX_SACKED = 1,
+	TX_LOST = 2,
+	TX_RETRANS = 4,      /* its retransmission is in flight */
+	TX_EVER_RETRANS = 8,
+	TX_APP_LIMITED = 16,
+	TX_RATE_DONE = 32,   /* its delivery has been sampled */
+};
+
+/* What the sender remembers of a packet in flight: tcp_skb_cb in 32 bytes. */
+struct tx {
+	uint64_t sent_us;
+	uint32_t first_tx_ago_us;  /* sent - first_tx_mstamp */
+	uint32_t delivered_ago_us; /* sent - delivered_mstamp */
+	uint32_t delivered;        /* low bits of tp->delivered then */
+	uint32_t in_flight;
+	uint32_t flags;
+	uint32_t ts_ms;
+};
+
+struct sack_block {
+	uint32_t start, end; /* packets [start, end) */
+};
+
+struct sacks {
+	struct sack_block b[MAX_SACKS];
+};
+
+/* A retransmission, in the order they were sent; stale once its packet was sent again or delivered. */
+struct retx {
+	uint32_t seq;
+	uint64_t sent_us;
+};
+
+enum timer { TIMER_NONE, TIMER_RTO, TIMER_TLP, TIMER_REO };
+
+/* What flag bits of tcp_ack() the simulator needs. */
+enum ack_flag {
+	ACK_ADVANCED = 1,       /* snd_una moved */
+	ACK_SACKED = 2,         /* new SACKs */
+	ACK_RETRANS = 4,        /* a retransmitted packet was acknowledged cumulatively */
+	ACK_ORIG = 8,           /* a packet never retransmitted, at or below high_seq, was (S)ACKed */
+	ACK_SET_TIMER = 16,
+	ACK_LOST_RETRANS = 32,
+	ACK_DSACK = 64,
+	ACK_DSACK_TLP = 128,
+};
+
+enum rexmit { REXMIT_NONE, REXMIT_LOST, REXMIT_NEW };
+
+/* One ACK under way; kept in the flow so that a paused controller can be resumed in the middle of it. */
+struct ack_ctx {
+	struct pkt k;
+	uint32_t prior_una, flags;
+	uint64_t prior_delivered, prior_lost;
+	struct cc_ack rs;
+	uint64_t rs_prior_us;      /* delivered_mstamp of the sampled packet, 0 none */
+	uint32_t rs_last_seq;
+	uint64_t first_sack_us, last_sack_us; /* send times, 0 none */
+	bool pending;
+};
+
+struct sender {
+	struct tx *tx;      /* [mask + 1] by packet number */
+	uint32_t mask;
+	struct sacks *sacks; /* [sack_mask + 1] blocks of ACKs on their way */
+	uint32_t sack_mask, sack_head, sack_tail;
+	struct retx *retx;  /* ring of retransmissions */
+	uint32_t retx_mask, retx_head, retx_tail;
+
+	uint32_t una, nxt, high_seq, limit; /* limit: nxt may not pass it (application, receive window) */
+	uint32_t rack_scan; /* originals below are delivered, lost or sent again */
+	uint32_t rtx_hint;  /* nothing below waits for retransmission */
+	struct sacks cache; /* the blocks seen last */
+	uint8_t ncache;
+
+	uint64_t wstamp_ns; /* earliest departure of the next packet; time of the last send */
+	uint64_t timer_ns, pace_ns; /* deadlines, NEVER; timer_ns without the tick's rounding up */
+	uint64_t timer_in_us;       /* how long the timer was to run, from tick timer_jiffy */
+	uint32_t timer_jiffy;
+	enum timer timer;
+
+	/* RTT and RTO, us */
+	uint32_t mdev_us, mdev_max_us, rttvar_us, rtt_seq;
+	uint64_t rto_us;
+	uint32_t backoff, retransmits;
+	struct { uint64_t t_us; uint32_t rtt_us; } min_rtt[3]; /* windowed minimum */
+
+	/* RACK */
+	uint64_t rack_us;
+	uint32_t rack_end, rack_rtt_us, rack_steps, rack_steps_left, rack_dsack_round;
+	bool rack_advanced, rack_dsack_seen;
+
+	/* Recovery */
+	uint32_t prr_delivered, prr_out, prior_ssthresh;
+	uint32_t undo_marker; /* una + 1 then; 0 none */
+	int32_t undo_retrans;
+	uint64_t retrans_stamp_ms; /* ts of the first retransmission + 1, 0 none */
+	bool frto;
+	uint32_t tlp_high_seq;
+	bool tlp_retrans;
+
+	uint64_t first_tx_us;     /* tcp_rate.c: of the newest delivered packet */
+	uint32_t cwnd_usage_seq, cwnd_used;
+	uint64_t cwnd_stamp_us;
+	uint64_t app_credit_ns;   /* next packet of a limited application is written then */
+	uint64_t last_send_us;
+	bool established;
+};
+
+struct receiver {
+	uint32_t rcv_nxt, acked_to; /* rcv_nxt when the last ACK left */
+	struct sack_block *ooo; /* out-of-order ranges in sequence order */
+	int nooo, ooo_cap;
+	struct sack_block recent[MAX_SACKS + 1]; /* as the SACK option lists them, newest first */
+	int nrecent;
+	struct sack_block dsack; /* end 0: none */
+	uint32_t quick;      /* ACKs still to be sent at once */
+	uint32_t ts_recent_ms;
+	uint64_t ato_us, last_data_us, srtt_us;
+	uint64_t delack_ns, comp_ns; /* deadlines of a delayed and of a compressed ACK, NEVER */
+	uint32_t compressed, comp_nxt, dup_acks;
+	bool any;
+};
+
+struct flow {
+	struct cc cc;
+	struct sender s;
+	struct receiver r;
+	struct ack_ctx ack;
+	struct flow_stats stats;
+	struct flow_conf conf;
+	struct world *w;
+	struct rng rng;
+	uint32_t index, path;
+	uint64_t syn_ns; /* when the SYN is due or was sent */
+	bool stopped;
+};
+
+/* world.c: the wires. Data enters its delay line, an ACK its queue. */
+void wire_data(struct world *w, struct flow *f, const struct pkt *k);
+void wire_ack(struct world *w, struct flow *f, const struct pkt *k);
+uint64_t wire_now(const struct world *w);
+uint64_t wire_tick_ns(const struct world *w, uint32_t jiffies); /* when that tick comes */
+
+/* receiver.c */
+void receiver_init(struct receiver *r);
+void receiver_free(struct receiver *r);
+void receiver_data(struct flow *f, const struct pkt *k);
+void receiver_timer(struct flow *f);
+uint64_t receiver_deadline(const struct flow *f);
+
+/* output.c: sending and timers */
+void sender_init(struct flow *f, uint32_t window_hint);
+void sender_free(struct flow *f);
+void sender_clock(struct flow *f);              /* brings cc's clock to now */
+void sender_xmit(struct flow *f, int push_one); /* tcp_write_xmit; push_one 2 probes */
+void sender_retransmit(struct flow *f, uint32_t seq);
+void sender_set_timer(struct flow *f, enum timer t, uint64_t in_us);
+void sender_rearm_rto(struct flow *f);
+void sender_set_xmit_timer(struct flow *f);
+void sender_timer(struct flow *f);
+uint64_t sender_deadline(const struct flow *f);
+uint32_t sender_tso_segs(const struct flow *f);
+bool sender_pacing_blocked(struct flow *f);
+void sender_start(struct flow *f);              /* SYN answered: data may flow */
+
+/* input.c: ACKs. Returns true when the controller paused; then input_resume carries on. */
+bool input_ack(struct flow *f, const struct pkt *k);
+void input_resume(struct flow *f);
+void input_rtt(struct flow *f, int64_t rtt_us); /* a sample for srtt and RTO */
+void input_min_rtt(struct flow *f, uint32_t rtt_us);
+
+/* recovery.c */
+void recovery_sack(struct flow *f, struct ack_ctx *a);
+void recovery_rack_advance(struct flow *f, const struct tx *t, uint32_t seq);
+void recovery_alert(struct flow *f, struct ack_ctx *a, enum rexmit *rexmit);
+void recovery_cwnd_reduction(struct flow *f, uint32_t acked_sacked, uint32_t newly_lost, uint32_t flags);
+void recovery_retransmit(struct flow *f);       /* tcp_xmit_retransmit_queue */
+void recovery_reo_timeout(struct flow *f);
+void recovery_enter_loss(struct flow *f);
+void recovery_process_tlp(struct flow *f, const struct ack_ctx *a);
+void recovery_set_state(struct flow *f, enum cc_state state);
+void recovery_init_reduction(struct flow *f);
+void recovery_end_reduction(struct flow *f);
+void recovery_try_keep_open(struct flow *f);
+uint32_t recovery_current_ssthresh(const struct flow *f);
+
+static inline struct tx *tx_at(const struct flow *f, uint32_t seq)
+{
+	return &f->s.tx[seq & f->s.mask];
+}
+
+#endif

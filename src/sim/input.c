@@ -1,0 +1,258 @@
+/* The sender's input: one ACK from arrival to what it lets out (tcp_ack and what it calls). */
+#include "sim/rate.h"
+
+enum {
+	RTO_MIN_US = 200000,
+	RTO_MAX_US = 120000000,
+	MIN_RTT_WINDOW_US = 300000000,
+	DSACK_RECOVERIES = 16, /* how long a widened reordering window lasts */
+};
+
+// Windowed minimum by Kathleen Nichols' three samples (lib/win_minmax.c).
+void input_min_rtt(struct flow *f, uint32_t rtt_us)
+{
+	uint64_t now = f->cc.now_us;
+	typeof(f->s.min_rtt[0]) *m = f->s.min_rtt, v = {now, rtt_us};
+
+	if (rtt_us <= m[0].rtt_us || now - m[2].t_us > MIN_RTT_WINDOW_US) {
+		m[0] = m[1] = m[2] = v;
+	} else {
+		uint64_t age = now - m[0].t_us;
+
+		if (rtt_us <= m[1].rtt_us)
+			m[1] = m[2] = v;
+		else if (rtt_us <= m[2].rtt_us)
+			m[2] = v;
+		if (age > MIN_RTT_WINDOW_US) {
+			m[0] = m[1], m[1] = m[2], m[2] = v;
+			if (now - m[0].t_us > MIN_RTT_WINDOW_US)
+				m[0] = m[1], m[1] = m[2];
+		} else if (m[1].t_us == m[0].t_us && age > MIN_RTT_WINDOW_US / 4) {
+			m[1] = m[2] = v;
+		} else if (m[2].t_us == m[1].t_us && age > MIN_RTT_WINDOW_US / 2) {
+			m[2] = v;
+		}
+	}
+	f->cc.min_rtt_us = m[0].rtt_us;
+	if (rtt_us < f->stats.min_rtt_us)
+		f->stats.min_rtt_us = rtt_us;
+}
+
+// tcp_rtt_estimator and tcp_set_rto (RFC 6298 with Linux's variance)
+void input_rtt(struct flow *f, int64_t rtt_us)
+{
+	struct sender *s = &f->s;
+	int64_t m = rtt_us, srtt = f->cc.srtt_us8;
+
+	if (srtt) {
+		m -= srtt >> 3;
+		srtt += m;
+		if (m < 0) {
+			m = -m - (s->mdev_us >> 2);
+			if (m > 0) // a falling RTT counts less
+				m >>= 3;
+		} else {
+			m -= s->mdev_us >> 2;
+		}
+		s->mdev_us += m;
+		if (s->mdev_us > s->mdev_max_us) {
+			s->mdev_max_us = s->mdev_us;
+			if (s->mdev_max_us > s->rttvar_us)
+				s->rttvar_us = s->mdev_max_us;
+		}
+		if (s->una > s->rtt_seq) {
+			if (s->mdev_max_us < s->rttvar_us)
+				s->rttvar_us -= (s->rttvar_us - s->mdev_max_us) >> 2;
+			s->rtt_seq = s->nxt;
+			s->mdev_max_us = RTO_MIN_US;
+		}
+	} else {
+		srtt = m << 3;
+		s->mdev_us = m << 1;
+		s->rttvar_us = s->mdev_us > RTO_MIN_US ? s->mdev_us : RTO_MIN_US;
+		s->mdev_max_us = s->rttvar_us;
+		s->rtt_seq = s->nxt;
+	}
+	f->cc.srtt_us8 = srtt > 1 ? srtt : 1;
+	s->rto_us = (f->cc.srtt_us8 >> 3) + s->rttvar_us;
+	s->rto_us = s->rto_us < RTO_MAX_US ? s->rto_us : RTO_MAX_US;
+	s->backoff = 0;
+}
+
+struct cleaned {
+	uint64_t first_us, last_us; /* send times of the oldest and newest packet acknowledged first-hand */
+};
+
+// tcp_clean_rtx_queue's loop
+static struct cleaned clean(struct flow *f, struct ack_ctx *a)
+{
+	struct cc *cc = &f->cc;
+	struct cleaned c = {0, 0};
+
+	for (uint32_t seq = a->prior_una; seq < a->k.seq; seq++) {
+		struct tx *t = tx_at(f, seq);
+		uint32_t flags = t->flags;
+
+		if (flags & TX_EVER_RETRANS) {
+			if (flags & TX_RETRANS)
+				cc->retrans_out--;
+			a->flags |= ACK_RETRANS;
+		} else if (!(flags & TX_SACKED)) {
+			c.last_us = t->sent_us;
+			if (!c.first_us)
+				c.first_us = t->sent_us;
+			a->rs.in_flight_then = t->in_flight;
+			if (seq < f->s.high_seq)
+				a->flags |= ACK_ORIG;
+		}
+		if (flags & TX_SACKED) {
+			cc->sacked_out--;
+		} else {
+			cc->delivered++;
+			if (!((flags & TX_EVER_RETRANS) && a->k.ts_ms < t->ts_ms))
+				recovery_rack_advance(f, t, seq);
+		}
+		if (flags & TX_LOST)
+			cc->lost_out--;
+		cc->packets_out--;
+		rate_delivered(f, a, t, seq);
+	}
+	a->rs.pkts_acked = a->k.seq - a->prior_una;
+	return c;
+}
+
+// tcp_ack_update_rtt: RTT samples of this ACK; the newest packet's goes to the controller
+static bool update_rtt(struct flow *f, struct ack_ctx *a, const struct cleaned *c)
+{
+	uint64_t now = f->cc.now_us;
+	int64_t seq_rtt = -1, ca_rtt = -1;
+
+	if (c->first_us && !(a->flags & ACK_RETRANS)) {
+		seq_rtt = now - c->first_us;
+		ca_rtt = now - c->last_us;
+	}
+	if (a->first_sack_us) {
+		if (seq_rtt < 0)
+			seq_rtt = now - a->first_sack_us;
+		ca_rtt = now - a->last_sack_us;
+	}
+	if (seq_rtt < 0 && (a->flags & ACK_ADVANCED)) { // by time stamp, in whole milliseconds
+		int64_t ms = (int64_t)(now / 1000) - a->k.ts_ms;
+
+		seq_rtt = ca_rtt = (ms > 0 ? ms : 1) * 1000;
+	}
+	a->rs.rtt_us = ca_rtt;
+	if (seq_rtt < 0)
+		return false;
+	f->stats.rtt_sum_us += ca_rtt;
+	f->stats.rtts++;
+	input_min_rtt(f, ca_rtt);
+	input_rtt(f, seq_rtt);
+	return true;
+}
+
+// tcp_rack_update_reo_wnd: duplicates reported mean that retransmissions were hasty
+static void update_reo_wnd(struct flow *f)
+{
+	struct sender *s = &f->s;
+
+	if (s->rack_dsack_seen && s->una >= s->rack_dsack_round) {
+		s->rack_dsack_seen = false;
+		s->rack_dsack_round = s->nxt;
+		s->rack_steps = s->rack_steps < 255 ? s->rack_steps + 1 : 255;
+		s->rack_steps_left = DSACK_RECOVERIES;
+	} else if (!s->rack_steps_left) {
+		s->rack_steps = 1;
+	}
+}
+
+// tcp_update_pacing_rate: twice the window per RTT in slow start, else 1.2 times
+static void update_pacing_rate(struct cc *cc)
+{
+	uint64_t rate = (uint64_t)cc->mss * 8000000;
+
+	rate = rate / 100 * (cc->cwnd < cc->ssthresh / 2 ? 200 : 120);
+	rate *= cc->cwnd > cc->packets_out ? cc->cwnd : cc->packets_out;
+	cc->pacing_rate = cc->srtt_us8 ? rate / cc->srtt_us8 : rate;
+}
+
+static void cong_control(struct flow *f, struct ack_ctx *a)
+{
+	struct cc *cc = &f->cc;
+
+	if (cc->ops->cong_control) {
+		cc->ops->cong_control(cc, &a->rs);
+		return;
+	}
+	if (cc->state == CC_CWR || cc->state == CC_RECOVERY)
+		recovery_cwnd_reduction(f, a->rs.acked_sacked, a->rs.losses, a->flags);
+	else if (a->flags & ACK_ADVANCED)
+		cc->ops->cong_avoid(cc, a->rs.acked_sacked);
+	update_pacing_rate(cc);
+}
+
+// The ACK after the controller has seen it: states, window, retransmissions, new data.
+void input_resume(struct flow *f)
+{
+	struct ack_ctx *a = &f->ack;
+	struct cc *cc = &f->cc;
+	enum rexmit rexmit = REXMIT_NONE;
+
+	a->pending = false;
+	update_reo_wnd(f);
+	if (f->s.tlp_high_seq)
+		recovery_process_tlp(f, a);
+	// Only a clean ACK in the Open state goes past the alert.
+	if (!(a->flags & ACK_ADVANCED) || (a->flags & ACK_SACKED) || cc->state != CC_OPEN)
+		recovery_alert(f, a, &rexmit);
+	if (a->flags & ACK_SET_TIMER)
+		sender_set_xmit_timer(f);
+	rate_gen(f, a);
+	cong_control(f, a);
+	if (rexmit == REXMIT_NEW) {
+		sender_xmit(f, 0);
+		if (f->s.nxt <= f->s.high_seq) {
+			f->s.frto = false;
+			recovery_retransmit(f);
+		}
+	} else if (rexmit == REXMIT_LOST) {
+		recovery_retransmit(f);
+	}
+	sender_xmit(f, 0);
+}
+
+bool input_ack(struct flow *f, const struct pkt *k)
+{
+	struct ack_ctx *a = &f->ack;
+	struct sender *s = &f->s;
+	struct cc *cc = &f->cc;
+	struct cleaned c = {0, 0};
+
+	sender_clock(f);
+	f->stats.acks++;
+	memset(a, 0, sizeof(*a));
+	a->k = *k;
+	a->prior_una = s->una;
+	a->prior_delivered = cc->delivered;
+	a->prior_lost = cc->lost;
+	a->rs.rtt_us = a->rs.interval_us = -1;
+	a->rs.prior_in_flight = cc_in_flight(cc);
+	if (k->nsack && k->seq >= s->una) // an older ACK's blocks add nothing
+		recovery_sack(f, a);
+	if (k->seq < s->una || (!cc->packets_out && k->seq == s->una))
+		return false;
+	if (k->seq > s->una) {
+		a->flags |= ACK_ADVANCED | ACK_SET_TIMER;
+		s->retransmits = 0;
+		c = clean(f, a);
+		s->una = k->seq;
+		cc->snd_una = k->seq;
+	}
+	update_rtt(f, a, &c);
+	if (cc->ops->pkts_acked && cc->ops->pkts_acked(cc, &a->rs)) {
+		a->pending = true;
+		return true;
+	}
+	input_resume(f);
+	return false;
+}

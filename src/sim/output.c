@@ -1,0 +1,464 @@
+/* The sender's output: what the window, pacing and TSO let out, and its timers (tcp_output.c, tcp_timer.c). */
+#include "sim/rate.h"
+
+enum {
+	RTO_INIT_US = 1000000,
+	RTO_MIN_US = 200000,
+	RTO_MAX_US = 120000000,
+	GSO_MAX = 65536,
+	GSO_MAX_SEGS = GSO_MAX / MSS,
+	TSO_RTT_LOG = 9,
+	TSO_WIN_DIVISOR = 3,
+	PACE_AFTER = 10, /* packets sent before pacing starts */
+};
+
+void sender_init(struct flow *f, uint32_t window_hint)
+{
+	struct sender *s = &f->s;
+	uint32_t n = 64;
+
+	memset(s, 0, sizeof(*s));
+	while (n < window_hint)
+		n *= 2;
+	s->mask = n - 1;
+	s->sack_mask = s->retx_mask = 63;
+	s->tx = malloc(n * sizeof(*s->tx));
+	s->sacks = malloc(64 * sizeof(*s->sacks));
+	s->retx = malloc(64 * sizeof(*s->retx));
+	if (!s->tx || !s->sacks || !s->retx)
+		abort();
+	s->timer_ns = s->pace_ns = NEVER;
+	s->rto_us = RTO_INIT_US;
+	s->rack_steps = 1;
+	for (int i = 0; i < 3; i++)
+		s->min_rtt[i].rtt_us = UINT32_MAX;
+}
+
+void sender_free(struct flow *f)
+{
+	free(f->s.tx);
+	free(f->s.sacks);
+	free(f->s.retx);
+}
+
+void sender_set_timer(struct flow *f, enum timer t, uint64_t in_us)
+{
+	f->s.timer = t;
+	f->s.timer_in_us = in_us;
+	f->s.timer_jiffy = f->cc.jiffies;
+	f->s.timer_ns = t == TIMER_NONE ? NEVER : f->cc.now_ns + in_us * 1000;
+}
+
+// Timers of the kernel's wheel run on its tick: at least one after, and no sooner than asked.
+static uint64_t timer_tick_ns(const struct flow *f)
+{
+	uint64_t n = (f->s.timer_in_us * f->cc.hz + 999999) / 1000000;
+
+	return wire_tick_ns(f->w, f->s.timer_jiffy + (n ? n : 1));
+}
+
+// Time until the oldest packet in flight is one RTO old (tcp_rto_delta_us).
+static int64_t rto_left_us(const struct flow *f)
+{
+	return (int64_t)(tx_at(f, f->s.una)->sent_us + f->s.rto_us) - (int64_t)f->cc.now_us;
+}
+
+void sender_rearm_rto(struct flow *f)
+{
+	uint64_t rto = f->s.rto_us;
+
+	if (!f->cc.packets_out) {
+		sender_set_timer(f, TIMER_NONE, 0);
+		return;
+	}
+	if (f->s.timer == TIMER_REO || f->s.timer == TIMER_TLP) {
+		int64_t left = rto_left_us(f);
+
+		rto = left > 1 ? left : 1;
+	}
+	sender_set_timer(f, TIMER_RTO, rto);
+}
+
+// tcp_schedule_loss_probe
+static bool schedule_tlp(struct flow *f, bool advancing_rto)
+{
+	struct cc *cc = &f->cc;
+	int64_t timeout = RTO_INIT_US, rto;
+
+	if (!cc->packets_out || (cc->state != CC_OPEN && cc->state != CC_CWR))
+		return false;
+	if (cc->srtt_us8) {
+		timeout = cc->srtt_us8 >> 2;
+		timeout += cc->packets_out == 1 ? RTO_MIN_US : 2 * 1000000 / cc->hz;
+	}
+	rto = advancing_rto ? (int64_t)f->s.rto_us : rto_left_us(f);
+	if (rto > 0 && rto < timeout)
+		timeout = rto;
+	sender_set_timer(f, TIMER_TLP, timeout);
+	return true;
+}
+
+void sender_set_xmit_timer(struct flow *f)
+{
+	if (!schedule_tlp(f, true))
+		sender_rearm_rto(f);
+}
+
+// tcp_tso_autosize: about a millisecond's worth at the pacing rate, more on short paths.
+uint32_t sender_tso_segs(const struct flow *f)
+{
+	const struct cc *cc = &f->cc;
+	uint64_t bytes = cc->pacing_rate >> 10;
+	uint32_t r = cc->min_rtt_us >> TSO_RTT_LOG, n, least = 2;
+
+	if (cc->ops->min_tso_segs)
+		least = cc->ops->min_tso_segs((struct cc *)cc);
+	if (r < 32)
+		bytes += GSO_MAX >> r;
+	n = bytes < GSO_MAX ? bytes / MSS : GSO_MAX_SEGS;
+	return n > least ? n : least;
+}
+
+bool sender_pacing_blocked(struct flow *f)
+{
+	if (!f->cc.pacing || f->s.wstamp_ns <= f->cc.now_ns)
+		return false;
+	f->s.pace_ns = f->s.wstamp_ns;
+	return true;
+}
+
+// tcp_cwnd_test: at least two bursts to a window
+static uint32_t cwnd_quota(const struct cc *cc)
+{
+	uint32_t in_flight = cc_in_flight(cc), half = cc->cwnd / 2;
+
+	if (in_flight >= cc->cwnd)
+		return 0;
+	half = half ? half : 1;
+	return cc->cwnd - in_flight < half ? cc->cwnd - in_flight : half;
+}
+
+// tcp_tso_should_defer: wait for the next ACK if it is near and would fill the burst
+static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t window_left)
+{
+	const struct cc *cc = &f->cc;
+	uint32_t room = cc->cwnd - cc_in_flight(cc);
+
+	if (cc->state >= CC_RECOVERY || !cc->packets_out || cc->now_ns > f->s.wstamp_ns + 1000000)
+		return false;
+	if (window_left < room)
+		room = window_left;
+	if (room >= max_segs || room >= cc->cwnd / TSO_WIN_DIVISOR)
+		return false;
+	// The oldest packet in flight is young: no ACK soon.
+	if (cc->now_us < tx_at(f, f->s.una)->sent_us + (cc->srtt_us8 >> 4))
+		return false;
+	return true;
+}
+
+// One burst: packets [seq, seq + n) leave now, sharing a time stamp.
+static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
+{
+	struct cc *cc = &f->cc;
+	struct sender *s = &f->s;
+	uint64_t prior = s->wstamp_ns;
+	struct pkt k = {.flow = f->index, .bytes = DATA_BYTES, .ts_ms = cc->now_us / 1000, .flags = again ? PKT_RETRANS : 0};
+
+	if (s->wstamp_ns < cc->now_ns)
+		s->wstamp_ns = cc->now_ns;
+	cc->data_segs_out += n;
+	for (uint32_t i = 0; i < n; i++) {
+		struct tx *t = tx_at(f, seq + i);
+
+		if (!again)
+			t->flags = 0;
+		t->sent_us = cc->now_us;
+		t->ts_ms = k.ts_ms;
+		rate_sent(f, t);
+		if (!again)
+			cc->packets_out++;
+		t->in_flight = cc_in_flight(cc);
+		k.seq = seq + i;
+		wire_data(f->w, f, &k);
+	}
+	s->last_send_us = cc->now_us;
+	if (cc->pacing && cc->pacing_rate && cc->data_segs_out >= PACE_AFTER) {
+		uint64_t len_ns = (uint64_t)n * MSS * 1000000000 / cc->pacing_rate, credit = s->wstamp_ns - prior;
+
+		s->wstamp_ns += len_ns - (credit < len_ns / 2 ? credit : len_ns / 2);
+	}
+}
+
+static void grow_tx(struct flow *f)
+{
+	struct sender *s = &f->s;
+	uint32_t mask = 2 * s->mask + 1;
+	struct tx *more = malloc((mask + 1ull) * sizeof(*more));
+
+	if (!more)
+		abort();
+	for (uint32_t i = s->una; i != s->nxt; i++)
+		more[i & mask] = s->tx[i & s->mask];
+	free(s->tx);
+	s->tx = more;
+	s->mask = mask;
+}
+
+static void transmit_new(struct flow *f, uint32_t n)
+{
+	struct sender *s = &f->s;
+	bool first = !f->cc.packets_out;
+
+	while (s->nxt + n - s->una > s->mask)
+		grow_tx(f);
+	if (!cc_in_flight(&f->cc) && f->cc.ops->cwnd_event)
+		f->cc.ops->cwnd_event(&f->cc, CC_EV_TX_START);
+	transmit(f, s->nxt, n, false);
+	if (!f->stats.sent)
+		f->stats.first_send_ns = f->cc.now_ns;
+	f->stats.sent += n;
+	s->nxt += n;
+	f->cc.snd_nxt = s->nxt;
+	if (first || s->timer == TIMER_TLP)
+		sender_rearm_rto(f);
+}
+
+void sender_retransmit(struct flow *f, uint32_t seq)
+{
+	struct sender *s = &f->s;
+	struct tx *t = tx_at(f, seq);
+
+	transmit(f, seq, 1, true);
+	f->stats.retrans++;
+	if (!(t->flags & TX_RETRANS))
+		f->cc.retrans_out++;
+	t->flags |= TX_RETRANS | TX_EVER_RETRANS;
+	if (!s->retrans_stamp_ms)
+		s->retrans_stamp_ms = t->ts_ms + 1ull;
+	s->undo_retrans = s->undo_retrans < 0 ? 1 : s->undo_retrans + 1;
+	if (s->retx_tail - s->retx_head > s->retx_mask) {
+		uint32_t mask = 2 * s->retx_mask + 1;
+		struct retx *more = malloc((mask + 1ull) * sizeof(*more));
+
+		if (!more)
+			abort();
+		for (uint32_t i = s->retx_head; i != s->retx_tail; i++)
+			more[i & mask] = s->retx[i & s->retx_mask];
+		free(s->retx);
+		s->retx = more;
+		s->retx_mask = mask;
+	}
+	s->retx[s->retx_tail++ & s->retx_mask] = (struct retx){seq, t->sent_us};
+}
+
+// tcp_cwnd_validate: was the window what limited sending?
+static void cwnd_validate(struct flow *f, bool limited)
+{
+	struct cc *cc = &f->cc;
+	struct sender *s = &f->s;
+
+	if (s->una >= s->cwnd_usage_seq || limited || (!cc->cwnd_limited && cc->packets_out > cc->max_packets_out)) {
+		cc->cwnd_limited = limited;
+		cc->max_packets_out = cc->packets_out;
+		s->cwnd_usage_seq = s->nxt;
+	}
+	if (cc_is_cwnd_limited(cc)) {
+		s->cwnd_used = 0;
+		s->cwnd_stamp_us = cc->now_us;
+		return;
+	}
+	if (cc->packets_out > s->cwnd_used)
+		s->cwnd_used = cc->packets_out;
+	if (cc->ops->cong_control || cc->now_us - s->cwnd_stamp_us < s->rto_us || cc->state != CC_OPEN)
+		return;
+	// RFC 2861: an application that does not use its window loses it by halves.
+	if (s->cwnd_used < cc->cwnd) {
+		uint32_t used = s->cwnd_used > INIT_CWND ? s->cwnd_used : INIT_CWND;
+
+		cc->ssthresh = recovery_current_ssthresh(f);
+		cc->cwnd = (cc->cwnd + used) / 2;
+	}
+	s->cwnd_used = 0;
+	s->cwnd_stamp_us = cc->now_us;
+}
+
+// How far the application and the receive window let the sender go.
+static uint32_t send_limit(struct flow *f)
+{
+	struct sender *s = &f->s;
+	uint64_t limit = UINT32_MAX;
+
+	if (f->stopped)
+		return s->nxt < s->limit ? s->nxt : s->limit;
+	if (f->conf.app_bps) {
+		double elapsed_s = (f->cc.now_ns - f->conf.start_ns) * 1e-9;
+
+		limit = elapsed_s * f->conf.app_bps / (8 * MSS);
+		s->app_credit_ns = f->conf.start_ns + (uint64_t)((limit + 1) * 8e9 * MSS / f->conf.app_bps) + 1;
+	}
+	if (f->conf.rcv_wnd_pkts && limit > (uint64_t)s->una + f->conf.rcv_wnd_pkts)
+		limit = s->una + f->conf.rcv_wnd_pkts;
+	s->limit = limit;
+	return limit;
+}
+
+// tcp_slow_start_after_idle_check
+static void restart_after_idle(struct flow *f)
+{
+	struct cc *cc = &f->cc;
+	int64_t idle = cc->now_us - f->s.last_send_us;
+	uint32_t restart = cc->cwnd < INIT_CWND ? cc->cwnd : INIT_CWND;
+
+	if (cc->packets_out || cc->ops->cong_control || !f->stats.sent || idle <= (int64_t)f->s.rto_us)
+		return;
+	if (cc->ops->cwnd_event)
+		cc->ops->cwnd_event(cc, CC_EV_CWND_RESTART);
+	cc->ssthresh = recovery_current_ssthresh(f);
+	while ((idle -= f->s.rto_us) > 0 && cc->cwnd > restart)
+		cc->cwnd /= 2;
+	if (cc->cwnd < restart)
+		cc->cwnd = restart;
+	f->s.cwnd_used = 0;
+	f->s.cwnd_stamp_us = cc->now_us;
+}
+
+void sender_xmit(struct flow *f, int push_one)
+{
+	struct cc *cc = &f->cc;
+	struct sender *s = &f->s;
+	uint32_t max_segs, limit, sent = 0;
+	bool cwnd_limited = false;
+
+	if (!s->established)
+		return;
+	limit = send_limit(f);
+	if (s->nxt < limit)
+		restart_after_idle(f);
+	max_segs = sender_tso_segs(f);
+	while (s->nxt < limit) {
+		uint32_t quota;
+
+		if (sender_pacing_blocked(f))
+			break;
+		quota = cwnd_quota(cc);
+		if (!quota && push_one != 2)
+			break;
+		quota = quota ? quota : 1;
+		if (!push_one && should_defer(f, max_segs, limit - s->nxt)) {
+			cwnd_limited = true;
+			break;
+		}
+		quota = quota < max_segs ? quota : max_segs;
+		quota = quota < limit - s->nxt ? quota : limit - s->nxt;
+		transmit_new(f, quota);
+		sent += quota;
+		if (push_one)
+			break;
+	}
+	cwnd_limited |= cc_in_flight(cc) >= cc->cwnd;
+	if (sent || cwnd_limited)
+		cwnd_validate(f, cwnd_limited);
+	if (sent && (cc->state == CC_CWR || cc->state == CC_RECOVERY))
+		s->prr_out += sent;
+	if (sent && push_one != 2)
+		schedule_tlp(f, false);
+	if (s->nxt >= limit && f->conf.app_bps && !cwnd_limited && cc->lost_out <= cc->retrans_out)
+		cc->app_limited = cc->delivered + cc_in_flight(cc) ? cc->delivered + cc_in_flight(cc) : 1;
+}
+
+// tcp_send_loss_probe: new data if there is any, else the last packet again
+static void send_probe(struct flow *f)
+{
+	struct cc *cc = &f->cc;
+	struct sender *s = &f->s;
+
+	if (s->tlp_high_seq || !cc->packets_out)
+		goto rearm;
+	s->tlp_retrans = false;
+	if (s->nxt < send_limit(f)) {
+		uint32_t before = cc->packets_out;
+
+		sender_xmit(f, 2);
+		if (cc->packets_out == before)
+			goto rearm;
+	} else {
+		if (tx_at(f, s->nxt - 1)->flags & TX_SACKED)
+			goto rearm;
+		sender_retransmit(f, s->nxt - 1);
+		s->tlp_retrans = true;
+	}
+	f->stats.tlps++;
+	s->tlp_high_seq = s->nxt;
+	s->timer = TIMER_NONE;
+rearm:
+	sender_rearm_rto(f);
+}
+
+// tcp_retransmit_timer
+static void retransmit_timeout(struct flow *f)
+{
+	struct sender *s = &f->s;
+
+	if (!f->cc.packets_out)
+		return;
+	f->stats.rtos++;
+	recovery_enter_loss(f);
+	s->retransmits++;
+	sender_retransmit(f, s->una);
+	s->backoff++;
+	s->rto_us = 2 * s->rto_us < RTO_MAX_US ? 2 * s->rto_us : RTO_MAX_US;
+	sender_set_timer(f, TIMER_RTO, s->rto_us);
+}
+
+uint64_t sender_deadline(const struct flow *f)
+{
+	uint64_t at = f->s.timer_ns < f->s.pace_ns ? f->s.timer_ns : f->s.pace_ns;
+
+	if (f->conf.app_bps && f->s.established && !f->stopped && f->s.nxt == f->s.limit && f->s.app_credit_ns < at)
+		at = f->s.app_credit_ns;
+	return at;
+}
+
+static void run_timer(struct flow *f)
+{
+	enum timer t = f->s.timer;
+
+	if (f->s.timer_ns > f->cc.now_ns)
+		return;
+	f->s.timer_ns = timer_tick_ns(f);
+	if (f->s.timer_ns > f->cc.now_ns)
+		return;
+	f->s.timer_ns = NEVER;
+	f->s.timer = t == TIMER_REO ? TIMER_REO : TIMER_NONE;
+	if (t == TIMER_TLP) {
+		f->s.timer = TIMER_TLP;
+		send_probe(f);
+	} else if (t == TIMER_REO) {
+		recovery_reo_timeout(f);
+	} else if (t == TIMER_RTO) {
+		retransmit_timeout(f);
+	}
+}
+
+void sender_timer(struct flow *f)
+{
+	struct cc *cc = &f->cc;
+
+	sender_clock(f);
+	run_timer(f);
+	if (f->s.pace_ns <= cc->now_ns) {
+		f->s.pace_ns = NEVER;
+		if (cc->lost_out > cc->retrans_out && cc->cwnd > cc_in_flight(cc))
+			recovery_retransmit(f);
+		sender_xmit(f, 0);
+	}
+	if (f->conf.app_bps && f->s.app_credit_ns <= cc->now_ns)
+		sender_xmit(f, 0);
+}
+
+void sender_start(struct flow *f)
+{
+	f->s.established = true;
+	f->s.cwnd_stamp_us = f->cc.now_us;
+	sender_xmit(f, 0);
+}

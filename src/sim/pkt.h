@@ -1,0 +1,82 @@
+/* Packets on the wire and the growable ring that holds them in order. */
+#ifndef SIM_PKT_H
+#define SIM_PKT_H
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	PKT_SYN = 1,
+	PKT_ACK = 2,
+	PKT_RETRANS = 4,
+	PKT_DSACK = 8, /* an ACK whose first block reports a duplicate */
+};
+
+struct pkt {
+	uint64_t t_ns;   /* due time on a delay line; arrival time in a queue */
+	uint32_t seq;    /* data: packet number; ACK: next expected packet */
+	uint32_t flow;
+	uint32_t ts_ms;  /* TCP timestamp: of the sender on data, echoed on ACKs */
+	uint32_t aux;    /* ACK: index of its SACK blocks in the flow's list */
+	uint16_t bytes;  /* at the link: IP length + 4 */
+	uint8_t flags;
+	uint8_t nsack;
+};
+
+/* FIFO with a power-of-two capacity; indices run free. Grows by doubling, which steady state never needs. */
+struct ring {
+	struct pkt *p;
+	uint32_t mask, head, tail;
+};
+
+static inline uint32_t ring_len(const struct ring *r)
+{
+	return r->tail - r->head;
+}
+
+static inline void ring_init(struct ring *r, uint32_t capacity)
+{
+	uint32_t n = 16;
+
+	while (n < capacity)
+		n *= 2;
+	r->p = malloc(n * sizeof(*r->p));
+	if (!r->p)
+		abort();
+	r->mask = n - 1;
+	r->head = r->tail = 0;
+}
+
+static inline void ring_grow(struct ring *r)
+{
+	struct ring bigger;
+	uint32_t n = ring_len(r);
+
+	ring_init(&bigger, 2 * (r->mask + 1));
+	for (uint32_t i = 0; i < n; i++)
+		bigger.p[i] = r->p[(r->head + i) & r->mask];
+	bigger.tail = n;
+	free(r->p);
+	*r = bigger;
+}
+
+/* Returns the copy in the ring, good until the next push. */
+static inline struct pkt *ring_push(struct ring *r, const struct pkt *k)
+{
+	struct pkt *in;
+
+	if (__builtin_expect(ring_len(r) > r->mask, 0))
+		ring_grow(r);
+	in = &r->p[r->tail++ & r->mask];
+	*in = *k;
+	return in;
+}
+
+static inline struct pkt *ring_head(const struct ring *r)
+{
+	return &r->p[r->head & r->mask];
+}
+
+#endif

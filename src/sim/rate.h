@@ -1,0 +1,77 @@
+/* Delivery-rate samples of the sender: net/ipv4/tcp_rate.c (Cheng and Cardwell's draft). Inside src/sim only. */
+#ifndef SIM_RATE_H
+#define SIM_RATE_H
+
+#include "sim/flow.h"
+
+/* A packet leaves: what a sample will need of this moment. cc->now_us is the time of the send. */
+static inline void rate_sent(struct flow *f, struct tx *t)
+{
+	struct cc *cc = &f->cc;
+
+	if (!cc->packets_out) {
+		f->s.first_tx_us = cc->now_us;
+		cc->delivered_us = cc->now_us;
+	}
+	t->first_tx_ago_us = cc->now_us - f->s.first_tx_us;
+	t->delivered_ago_us = cc->now_us - cc->delivered_us;
+	t->delivered = cc->delivered;
+	t->flags = (t->flags & ~(TX_APP_LIMITED | TX_RATE_DONE)) | (cc->app_limited ? TX_APP_LIMITED : 0);
+}
+
+static inline bool sent_after(uint64_t t1, uint64_t t2, uint32_t seq1, uint32_t seq2)
+{
+	return t1 > t2 || (t1 == t2 && seq1 > seq2);
+}
+
+/* A packet is (S)ACKed: the most recently sent one makes the sample. */
+static inline void rate_delivered(struct flow *f, struct ack_ctx *a, struct tx *t, uint32_t seq)
+{
+	if (t->flags & TX_RATE_DONE)
+		return;
+	if (!a->rs_prior_us || sent_after(t->sent_us, f->s.first_tx_us, seq, a->rs_last_seq)) {
+		a->rs_prior_us = t->sent_us - t->delivered_ago_us;
+		a->rs.prior_delivered = f->cc.delivered - (uint32_t)((uint32_t)f->cc.delivered - t->delivered);
+		a->rs.app_limited = t->flags & TX_APP_LIMITED;
+		a->rs.interval_us = t->first_tx_ago_us;
+		a->rs_last_seq = seq;
+		f->s.first_tx_us = t->sent_us;
+	}
+	if (t->flags & TX_SACKED)
+		t->flags |= TX_RATE_DONE;
+}
+
+/* The ACK is digested: the sample, valid only over at least a minimum RTT. */
+static inline void rate_gen(struct flow *f, struct ack_ctx *a)
+{
+	struct cc *cc = &f->cc;
+	struct cc_ack *rs = &a->rs;
+	int64_t ack_us;
+
+	if (cc->app_limited && cc->delivered > cc->app_limited)
+		cc->app_limited = 0;
+	rs->acked_sacked = cc->delivered - a->prior_delivered;
+	rs->losses = cc->lost - a->prior_lost;
+	if (rs->acked_sacked)
+		cc->delivered_us = cc->now_us;
+	rs->delivered = -1;
+	if (!a->rs_prior_us) {
+		rs->interval_us = -1;
+		return;
+	}
+	rs->delivered = cc->delivered - rs->prior_delivered;
+	ack_us = cc->now_us - a->rs_prior_us;
+	if (ack_us > rs->interval_us)
+		rs->interval_us = ack_us;
+	if (rs->interval_us < (int64_t)cc->min_rtt_us) {
+		rs->interval_us = -1;
+		return;
+	}
+	if (!rs->app_limited ||
+		(double)rs->delivered * cc->rate_interval_us >= (double)cc->rate_delivered * rs->interval_us) {
+		cc->rate_delivered = rs->delivered;
+		cc->rate_interval_us = rs->interval_us;
+	}
+}
+
+#endif

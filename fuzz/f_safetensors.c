@@ -21,7 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			const unsigned char *p = f->tensors[i].data;
 			volatile unsigned sum = 0;
 
-			for (size_t k = 0; k < st_items(&f->tensors[i]) * st_dtype_size(f->tensors[i].dtype); k++)
+			for (size_t k = 0;
+				k < st_items(&f->tensors[i]) * st_dtype_size(f->tensors[i].dtype);
+				k++)
 				sum += p[k];
 		}
 	st_free(f);

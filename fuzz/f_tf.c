@@ -1,4 +1,5 @@
-/* TensorFlow checkpoint importer: a raw index, or table entries behind valid checksums, then a zero shard. */
+/* TensorFlow checkpoint importer: a raw index, or table entries behind valid checksums, then a zero
+ * shard. */
 #include "base/log.h"
 #include "model/tf_import.h"
 #include "../tests/craft.h"

@@ -42,7 +42,8 @@ static inline void craft_varint(struct craft *c, uint64_t v)
 	c->p[c->n++] = (unsigned char)v;
 }
 
-static inline void craft_block(struct craft *c, const void *data, size_t len, unsigned char compression)
+static inline void craft_block(
+	struct craft *c, const void *data, size_t len, unsigned char compression)
 {
 	size_t at = c->n;
 	uint32_t crc;
@@ -68,7 +69,8 @@ static inline void craft_entry(struct craft *c, const char *key, const void *val
 }
 
 /* A checkpoint index whose only data block has these entries. malloc'ed. */
-static inline char *craft_index(const void *entries, size_t nentries, unsigned char compression, size_t *len)
+static inline char *craft_index(
+	const void *entries, size_t nentries, unsigned char compression, size_t *len)
 {
 	static const unsigned char restarts[8] = {0, 0, 0, 0, 1, 0, 0, 0};
 	static const unsigned char magic[8] = {0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb};

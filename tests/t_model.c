@@ -76,9 +76,11 @@ static void test_safetensors_round_trip(void **state)
 		const struct st_tensor *got = st_find(f, t[i].name);
 
 		assert_non_null(got);
-		assert_true(got->dtype == t[i].dtype && got->ndim == t[i].ndim && st_items(got) == st_items(&t[i]));
+		assert_true(got->dtype == t[i].dtype && got->ndim == t[i].ndim &&
+			    st_items(got) == st_items(&t[i]));
 		if (t[i].data)
-			assert_memory_equal(got->data, t[i].data, st_items(got) * st_dtype_size(got->dtype));
+			assert_memory_equal(
+				got->data, t[i].data, st_items(got) * st_dtype_size(got->dtype));
 	}
 	assert_string_equal(st_get(f, "text"), meta[1].value);
 	assert_int_equal(f->nmeta, 2);
@@ -120,34 +122,49 @@ static void test_reader_refuses_malformed_headers(void **state)
 		const char *rest;
 		size_t body;
 	} bad[] = {
-		{"}", 0},                                                                            // unclosed
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8},            // trailing bytes
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8},            // gap
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8},            // wrong size
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4},            // past the end
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4},           // negative
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4},            // reversed
-		{"},\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4},            // dtype
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4},          // real size
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4},    // dimensions
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 0},
-		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4},    // extra
+		{"}", 0}, // unclosed
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+			8}, // trailing bytes
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8}, // gap
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}",
+			8}, // wrong size
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+			4}, // past the end
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}",
+			4}, // negative
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}",
+			4}, // reversed
+		{"},\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4}, // dtype
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}",
+			4}, // real size
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}",
+			4}, // dimensions
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,"
+		 "0]}}",
+			0},
+		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}",
+			4}, // extra
 		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4},
 		{"},\"a\":{\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]}}", 4},
-		{"},\"a\":{\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4},
-		{"},\"a\":7}", 0},
-		{",\"n\":7}}", 0},                                                                   // metadata not text
-		{",\"n\":\"1\",\"n\":\"1\"}}", 0},                                                   // twice
+		{"},\"a\":{\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4}, {"},\"a\":7}", 0},
+		{",\"n\":7}}", 0},		   // metadata not text
+		{",\"n\":\"1\",\"n\":\"1\"}}", 0}, // twice
 		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-		 "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4},
+		 "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+			4},
 		{"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-		 "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4},              // overlap
+		 "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+			4}, // overlap
 		{"},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-		 "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[1,5]}}", 5},              // unaligned
+		 "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[1,5]}}",
+			5}, // unaligned
 	};
 
 	assert_int_equal(parse_crafted("}}", 0), 0);
-	assert_int_equal(parse_crafted("},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4), 0);
+	assert_int_equal(
+		parse_crafted(
+			"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4),
+		0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (parse_crafted(bad[i].rest, bad[i].body) != -EBADMSG)
 			fail_msg("accepted: %s", bad[i].rest);

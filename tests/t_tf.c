@@ -1,4 +1,5 @@
-/* TensorFlow checkpoints: reference listings and bytes, every flipped byte and truncation, refusals. */
+/* TensorFlow checkpoints: reference listings and bytes, every flipped byte and truncation,
+ * refusals. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +68,8 @@ static void test_tensor_bytes_match_reference(void **state)
 	assert_true(json_array_size(json_object_get(j, "tensors")) > 0);
 	json_array_foreach(json_object_get(j, "tensors"), i, v)
 	{
-		const struct tf_tensor *t = tf_find(b, json_string_value(json_object_get(v, "name")));
+		const struct tf_tensor *t =
+			tf_find(b, json_string_value(json_object_get(v, "name")));
 
 		assert_non_null(t);
 		assert_int_equal(t->size, golden_number(v, "bytes"));
@@ -156,7 +158,8 @@ static void test_flips_and_cuts_of_tensors_are_errors(void **state)
 
 	need_file(GOLDEN "canopy_named.index");
 	assert_int_equal(tf_open(&b, GOLDEN "canopy_named"), 0);
-	assert_int_equal(file_read(GOLDEN "canopy_named.data-00000-of-00001", 1 << 24, &data, &len), 0);
+	assert_int_equal(
+		file_read(GOLDEN "canopy_named.data-00000-of-00001", 1 << 24, &data, &len), 0);
 	assert_int_equal(quiet_attach(b, data, len), 0);
 	for (size_t i = 0; i < len; i += i < 16 || i + 5000 > len ? 499 : 9973) {
 		data[i] ^= 1;
@@ -174,7 +177,10 @@ struct line {
 	const char *name, *value;
 	size_t len;
 };
-#define LINE(name, value) {name, value, sizeof(value) - 1}
+#define LINE(name, value)                                                                          \
+	{                                                                                          \
+		name, value, sizeof(value) - 1                                                     \
+	}
 #define HEADER LINE("", "\x08\x01")
 #define FLOAT2 "\x08\x01\x12\x04\x12\x02\x08\x02\x28\x08" // float32, shape [2], 8 bytes
 
@@ -207,7 +213,8 @@ static void test_refusals(void **state)
 		{"big endian", {LINE("", "\x08\x01\x10\x01")}, 1},
 		{"slices", {HEADER, LINE("a", FLOAT2 "\x3a\x00")}, 2},
 		{"string tensor", {HEADER, LINE("a", "\x08\x07\x28\x08")}, 2},
-		{"size against shape", {HEADER, LINE("a", "\x08\x01\x12\x04\x12\x02\x08\x02\x28\x04")}, 2},
+		{"size against shape",
+			{HEADER, LINE("a", "\x08\x01\x12\x04\x12\x02\x08\x02\x28\x04")}, 2},
 		{"no such shard", {HEADER, LINE("a", FLOAT2 "\x18\x01")}, 2},
 		{"unknown rank", {HEADER, LINE("a", "\x08\x01\x12\x02\x18\x01\x28\x04")}, 2},
 		{"order", {HEADER, LINE("b", FLOAT2), LINE("a", FLOAT2)}, 3},
@@ -215,9 +222,12 @@ static void test_refusals(void **state)
 		{"cut field", {HEADER, LINE("a", FLOAT2 "\x32\x09")}, 2},
 		{"long varint", {HEADER, LINE("a", "\x88\x00\x01\x28\x04")}, 2},
 		{"negative dimension",
-			{HEADER, LINE("a", "\x08\x01\x12\x0d\x12\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")}, 2},
+			{HEADER, LINE("a", "\x08\x01\x12\x0d\x12\x0b\x08\xff\xff\xff\xff\xff\xff"
+					   "\xff\xff\xff\x01")},
+			2},
 	};
-	static const struct line good[] = {HEADER, LINE("a", FLOAT2), LINE("ab", "\x08\x09\x28\x08\x70\x05")};
+	static const struct line good[] = {
+		HEADER, LINE("a", FLOAT2), LINE("ab", "\x08\x09\x28\x08\x70\x05")};
 
 	assert_int_equal(craft_and_parse(good, 3, 0), 0);
 	assert_int_equal(craft_and_parse(good, 3, 1), -EBADMSG); // snappy

@@ -100,12 +100,14 @@ struct mlp *model_fold(const struct model *m);
 long model_net_params(const struct model_net *net);
 char *model_net_shape(const struct model_net *net);
 
-/* Every tensor in file order: fills name (>= 64 bytes), its array and size; false past the last. */
 struct model_tensor {
 	char name[64];
 	float *data;
 	int ndim, shape[2];
 };
+
+/* Tensor i in file order: its name, its array (still the model's) and shape; false past the last.
+ */
 bool model_tensor(const struct model *m, int i, struct model_tensor *t);
 
 #endif

@@ -67,8 +67,8 @@ static void install(struct cc *cc, double a)
 	struct policy *p = cc->priv;
 	struct decision *d = &p->d;
 
-	d->action = fmax(-1, fmin(1, a));
-	d->percent = action_percent(a);
+	d->action = isnan(a) ? 0 : fmax(-1, fmin(1, a));
+	d->percent = action_percent(d->action);
 	d->installed = action_window(d->percent, d->w);
 	d->vetoed = p->conf->veto && p->conf->veto(p->conf->arg, d);
 	if (d->vetoed)

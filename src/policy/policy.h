@@ -79,7 +79,7 @@ extern const struct cc_ops cc_policy;
  * not wait. */
 const struct decision *policy_pending(const struct cc *cc);
 
-/* Answers it: installs and records. a is clipped to [-1, 1]. */
+/* Answers it: installs and records. a is clipped to [-1, 1]; NaN counts as 0. */
 void policy_apply(struct cc *cc, double a);
 
 const struct policy_stats *policy_stats(const struct cc *cc);

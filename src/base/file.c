@@ -100,7 +100,8 @@ int file_write(const char *path, const void *data, size_t len)
 int file_mkdirs(const char *path)
 {
 	char *p = file_path("%s", path);
-	int err = 0;
+	struct stat st;
+	int err = *p ? 0 : -ENOENT;
 
 	for (char *s = p + 1; !err; s++) {
 		char c = *s;
@@ -114,6 +115,8 @@ int file_mkdirs(const char *path)
 		if (!c)
 			break;
 	}
+	if (!err && (stat(p, &st) || !S_ISDIR(st.st_mode))) // mkdir(2) says EEXIST for a file, too
+		err = -ENOTDIR;
 	free(p);
 	if (err)
 		pr_err("%s: %s\n", path, strerror(-err));

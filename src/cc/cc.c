@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct cc_ops *const registry[] = {&cc_cubic, &cc_reno};
+static const struct cc_ops *const registry[] = {&cc_cubic, &cc_reno, &cc_vegas, &cc_bbr};
 
 const struct cc_ops *cc_find(const char *name)
 {
@@ -15,7 +15,7 @@ const struct cc_ops *cc_find(const char *name)
 
 const char *cc_names(void)
 {
-	return "cubic, reno";
+	return "cubic, reno, vegas, bbr";
 }
 
 bool cc_is_cwnd_limited(const struct cc *cc)

@@ -92,6 +92,7 @@ struct cc {
 	int32_t rate_delivered;   /* last good rate sample: packets ... */
 	int64_t rate_interval_us; /* ... over this time; 0 before the first */
 	uint32_t data_segs_out;
+	uint64_t wstamp_ns;       /* earliest departure of the next packet under pacing */
 	struct rng *rng;          /* the flow's own stream */
 };
 
@@ -118,7 +119,7 @@ void cc_cong_avoid_ai(struct cc *cc, uint32_t w, uint32_t acked);
 uint32_t cc_reno_undo_cwnd(struct cc *cc);
 
 /* The controllers. */
-extern const struct cc_ops cc_reno, cc_cubic;
+extern const struct cc_ops cc_reno, cc_cubic, cc_vegas, cc_bbr;
 
 /* By name, NULL if there is none. */
 const struct cc_ops *cc_find(const char *name);

@@ -103,7 +103,6 @@ struct sender {
 	struct sacks cache; /* the blocks seen last */
 	uint8_t ncache;
 
-	uint64_t wstamp_ns; /* earliest departure of the next packet; time of the last send */
 	uint64_t timer_ns, pace_ns; /* deadlines, NEVER; timer_ns without the tick's rounding up */
 	uint64_t timer_in_us;       /* how long the timer was to run, from tick timer_jiffy */
 	uint32_t timer_jiffy;

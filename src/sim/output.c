@@ -121,9 +121,9 @@ uint32_t sender_tso_segs(const struct flow *f)
 
 bool sender_pacing_blocked(struct flow *f)
 {
-	if (!f->cc.pacing || f->s.wstamp_ns <= f->cc.now_ns)
+	if (!f->cc.pacing || f->cc.wstamp_ns <= f->cc.now_ns)
 		return false;
-	f->s.pace_ns = f->s.wstamp_ns;
+	f->s.pace_ns = f->cc.wstamp_ns;
 	return true;
 }
 
@@ -144,7 +144,7 @@ static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t windo
 	const struct cc *cc = &f->cc;
 	uint32_t room = cc->cwnd - cc_in_flight(cc);
 
-	if (cc->state >= CC_RECOVERY || !cc->packets_out || cc->now_ns > f->s.wstamp_ns + 1000000)
+	if (cc->state >= CC_RECOVERY || !cc->packets_out || cc->now_ns > f->cc.wstamp_ns + 1000000)
 		return false;
 	if (window_left < room)
 		room = window_left;
@@ -161,11 +161,11 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 {
 	struct cc *cc = &f->cc;
 	struct sender *s = &f->s;
-	uint64_t prior = s->wstamp_ns;
+	uint64_t prior = cc->wstamp_ns;
 	struct pkt k = {.flow = f->index, .bytes = DATA_BYTES, .ts_ms = cc->now_us / 1000, .flags = again ? PKT_RETRANS : 0};
 
-	if (s->wstamp_ns < cc->now_ns)
-		s->wstamp_ns = cc->now_ns;
+	if (cc->wstamp_ns < cc->now_ns)
+		cc->wstamp_ns = cc->now_ns;
 	cc->data_segs_out += n;
 	for (uint32_t i = 0; i < n; i++) {
 		struct tx *t = tx_at(f, seq + i);
@@ -183,9 +183,9 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 	}
 	s->last_send_us = cc->now_us;
 	if (cc->pacing && cc->pacing_rate && cc->data_segs_out >= PACE_AFTER) {
-		uint64_t len_ns = (uint64_t)n * MSS * 1000000000 / cc->pacing_rate, credit = s->wstamp_ns - prior;
+		uint64_t len_ns = (uint64_t)n * MSS * 1000000000 / cc->pacing_rate, credit = cc->wstamp_ns - prior;
 
-		s->wstamp_ns += len_ns - (credit < len_ns / 2 ? credit : len_ns / 2);
+		cc->wstamp_ns += len_ns - (credit < len_ns / 2 ? credit : len_ns / 2);
 	}
 }
 

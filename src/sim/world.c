@@ -160,7 +160,7 @@ static void send_syn(struct flow *f, uint64_t now_ns)
 	struct pkt k = {.flow = f->index, .bytes = SYN_BYTES, .flags = PKT_SYN, .ts_ms = now_ns / MS};
 
 	wire_data(f->w, f, &k);
-	f->s.wstamp_ns = now_ns; // time of the SYN, for its RTT
+	f->cc.wstamp_ns = now_ns; // time of the SYN, for its RTT
 	f->syn_ns = now_ns + (f->s.rto_us << f->s.backoff++) * 1000;
 }
 
@@ -171,7 +171,7 @@ static void syn_answered(struct flow *f)
 	if (f->s.established)
 		return;
 	sender_clock(f);
-	rtt_us = (f->cc.now_ns - f->s.wstamp_ns) / 1000;
+	rtt_us = (f->cc.now_ns - f->cc.wstamp_ns) / 1000;
 	f->syn_ns = NEVER;
 	rtt_us = rtt_us ? rtt_us : 1;
 	if (f->s.backoff <= 1) { // RFC 6298: a repeated SYN gives no sample

@@ -1,4 +1,5 @@
-/* Inference: ns per decision by batch size and kernel, against the floor that the peak multiply-add rate sets. */
+/* Inference: ns per decision by batch size and kernel, against the floor that the peak multiply-add
+ * rate sets. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,17 +20,17 @@ static double now_s(void)
 // Peak: independent chains of fused multiply-adds in registers, as wide as the kernel in use.
 typedef float v16 __attribute__((vector_size(64)));
 typedef float v8 __attribute__((vector_size(32)));
-#define PEAK(name, isa, v, suffix, floats)                                                             \
-	static __attribute__((target(isa))) double name(long n)                                        \
-	{                                                                                              \
-		v a[12] = {{0}}, x = {1}, y = {1e-3f};                                                 \
-		double start = now_s();                                                                \
-                                                                                                       \
-		for (long i = 0; i < n; i++)                                                           \
-			_Pragma("GCC unroll 12") for (int j = 0; j < 12; j++)                                                   \
-				__asm__ volatile("vfmadd231ps %2, %1, %0" : "+" suffix(a[j])           \
-						 : suffix(x), suffix(y));                              \
-		return 2.0 * floats * 12 * n / (now_s() - start) / 1e9;                                \
+#define PEAK(name, isa, v, suffix, floats)                                                         \
+	static __attribute__((target(isa))) double name(long n)                                    \
+	{                                                                                          \
+		v a[12] = {{0}}, x = {1}, y = {1e-3f};                                             \
+		double start = now_s();                                                            \
+                                                                                                   \
+		for (long i = 0; i < n; i++)                                                       \
+			_Pragma("GCC unroll 12") for (int j = 0; j < 12; j++) __asm__ volatile(    \
+				"vfmadd231ps %2, %1, %0" : "+" suffix(a[j]) : suffix(x),           \
+				suffix(y));                                                        \
+		return 2.0 * floats * 12 * n / (now_s() - start) / 1e9;                            \
 	}
 PEAK(peak_avx2, "avx2,fma", v8, "x", 8)
 PEAK(peak_avx512, "avx512f", v16, "v", 16)
@@ -62,7 +63,8 @@ static double best_ns(const struct mlp *m, const float *x, float *y, int batch, 
 	return best;
 }
 
-static void bench_kernel(const struct mlp *m, const char *kernel, double peak, double flop, const float *x)
+static void bench_kernel(
+	const struct mlp *m, const char *kernel, double peak, double flop, const float *x)
 {
 	static const int batches[] = {1, 16, 256};
 	float *scratch = malloc(mlp_scratch(m) * sizeof(*scratch)), y[MAX_BATCH];
@@ -73,8 +75,8 @@ static void bench_kernel(const struct mlp *m, const char *kernel, double peak, d
 	for (int i = 0; i < 3; i++) {
 		double ns = best_ns(m, x, y, batches[i], scratch);
 
-		printf("  batch %3d: %6.0f ns a decision, %5.1f GFLOP/s, %3.0f%% of peak\n", batches[i], ns, flop / ns,
-			100 * flop / ns / peak);
+		printf("  batch %3d: %6.0f ns a decision, %5.1f GFLOP/s, %3.0f%% of peak\n",
+			batches[i], ns, flop / ns, 100 * flop / ns / peak);
 	}
 out:
 	free(scratch);

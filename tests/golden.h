@@ -9,12 +9,12 @@
 #define SHARED "../shared/data/"
 #define GOLDEN SHARED "golden/"
 
-#define need_file(path)                                                                                \
-	do {                                                                                           \
-		if (access(path, R_OK)) {                                                              \
-			printf("skip: %s is not here\n", path);                                        \
-			skip();                                                                        \
-		}                                                                                      \
+#define need_file(path)                                                                            \
+	do {                                                                                       \
+		if (access(path, R_OK)) {                                                          \
+			printf("skip: %s is not here\n", path);                                    \
+			skip();                                                                    \
+		}                                                                                  \
 	} while (0)
 
 static inline json_t *golden_json(const char *path)

@@ -50,7 +50,8 @@ static float *run(const struct mlp *m, const float *x, int batch)
 static void check_net(int n, const int *dims)
 {
 	static const char *const kernels[] = {"c", "avx2", "avx512"};
-	static const int batches[] = {1, 2, 3, 4, 5, 11, 12, 13, 16, 17, 47, 48, 49, 100, MAX_BATCH};
+	static const int batches[] = {
+		1, 2, 3, 4, 5, 11, 12, 13, 16, 17, 47, 48, 49, 100, MAX_BATCH};
 	struct mlp *m = random_net(n, dims, 7);
 	float *x = malloc(MAX_BATCH * dims[0] * sizeof(*x)), *first = NULL;
 	double *xd = malloc(MAX_BATCH * dims[0] * sizeof(*xd)), want[MAX_BATCH];
@@ -122,15 +123,18 @@ static void test_actor_matches_reference(void **state)
 	act32 = json_object_get(j, "action_f32");
 	assert_int_equal(json_array_size(xs), 200);
 	for (int i = 0; i < 200; i++) {
-		double want = json_number_value(json_array_get(pre, i)), a = json_number_value(json_array_get(act, i));
+		double want = json_number_value(json_array_get(pre, i)),
+		       a = json_number_value(json_array_get(act, i));
 
 		for (int k = 0; k < 70; k++)
-			xf[k] = (float)(x[k] = json_number_value(json_array_get(json_array_get(xs, i), k)));
+			xf[k] = (float)(x[k] = json_number_value(
+						json_array_get(json_array_get(xs, i), k)));
 		mlp_forward_ref(m, x, &y, 1);
 		assert_true(fabs(y - want) < 1e-10 && fabs(tanh(y) - a) < 1e-10);
 		mlp_forward(m, xf, &yf, 1, scratch);
 		assert_true(fabs(yf - want) < 5e-5 && fabs(mlp_action(yf) - a) < 2e-5);
-		assert_true(fabs(mlp_action(yf) - json_number_value(json_array_get(act32, i))) < 2e-5);
+		assert_true(
+			fabs(mlp_action(yf) - json_number_value(json_array_get(act32, i))) < 2e-5);
 	}
 	json_decref(j);
 	free(scratch);

@@ -1,4 +1,5 @@
-/* Monitor and observation: reports from literal ACKs, frames and rewards against reference vectors. */
+/* Monitor and observation: reports from literal ACKs, frames and rewards against reference vectors.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,9 +48,11 @@ static void check_sequence(const json_t *seq)
 		frame_push(&o, &r, NULL, NULL);
 		for (int k = 0; k < FRAME_FEATURES; k++)
 			near(o.state[STATE_SIZE - FRAME_FEATURES + k],
-				json_number_value(json_array_get(json_object_get(step, "features"), k)),
+				json_number_value(
+					json_array_get(json_object_get(step, "features"), k)),
 				frame_features[k].name, (int)i);
-		near(frame_reward(&r, o.max_thr), golden_number(step, "raw_reward"), "reward", (int)i);
+		near(frame_reward(&r, o.max_thr), golden_number(step, "raw_reward"), "reward",
+			(int)i);
 		near(o.max_thr, golden_number(step, "max_bw"), "M", (int)i);
 	}
 	assert_int_equal(json_array_size(final), STATE_SIZE);
@@ -72,8 +75,13 @@ static void test_rewards_match_reference(void **state)
 
 static void test_no_throughput_gives_zeros(void **state)
 {
-	struct report r = {.pacing_rate = 1e6, .loss_rate = 5, .samples = 3, .cwnd = 10, .delta_t = .02,
-		.srtt_ms = 20, .min_rtt_ms = 10};
+	struct report r = {.pacing_rate = 1e6,
+		.loss_rate = 5,
+		.samples = 3,
+		.cwnd = 10,
+		.delta_t = .02,
+		.srtt_ms = 20,
+		.min_rtt_ms = 10};
 	struct obs o;
 
 	obs_init(&o);
@@ -86,8 +94,14 @@ static void test_no_throughput_gives_zeros(void **state)
 
 static void test_noise_touches_one_feature(void **state)
 {
-	struct report r = {.thr = 1e6, .pacing_rate = 1e6, .loss_rate = 5, .samples = 3, .cwnd = 10, .delta_t = .02,
-		.srtt_ms = 20, .min_rtt_ms = 10};
+	struct report r = {.thr = 1e6,
+		.pacing_rate = 1e6,
+		.loss_rate = 5,
+		.samples = 3,
+		.cwnd = 10,
+		.delta_t = .02,
+		.srtt_ms = 20,
+		.min_rtt_ms = 10};
 	struct frame_noise noise = {FRAME_NOISE_UNIFORM, FRAME_INV_RTT, 0.05};
 	double lo = 1, hi = 0, sum2 = 0;
 	struct obs clean, noisy;
@@ -125,8 +139,8 @@ static void test_table_is_consistent(void **state)
 }
 
 // An ACK at us with a standing rate sample of `delivered` packets over interval_us.
-static bool ack(struct monitor *m, struct cc *cc, uint64_t us, int64_t rtt_us, int delivered, int64_t interval_us,
-	struct report *r)
+static bool ack(struct monitor *m, struct cc *cc, uint64_t us, int64_t rtt_us, int delivered,
+	int64_t interval_us, struct report *r)
 {
 	cc->now_us = us;
 	cc->rate_delivered = delivered;
@@ -136,12 +150,18 @@ static bool ack(struct monitor *m, struct cc *cc, uint64_t us, int64_t rtt_us, i
 
 static void test_reports_from_literal_acks(void **state)
 {
-	struct cc cc = {.mss = 1448, .mtu = 1500, .cwnd = 40, .packets_out = 30, .srtt_us8 = 8 * 25000, .lost = 3};
+	struct cc cc = {.mss = 1448,
+		.mtu = 1500,
+		.cwnd = 40,
+		.packets_out = 30,
+		.srtt_us8 = 8 * 25000,
+		.lost = 3};
 	struct monitor m;
 	struct report r;
 
 	monitor_init(&m);
-	assert_false(ack(&m, &cc, 1000000, 21000, 10, 10000, &r)); // before the start: minimum RTT only
+	assert_false(
+		ack(&m, &cc, 1000000, 21000, 10, 10000, &r)); // before the start: minimum RTT only
 	cc.now_us = 2000000;
 	monitor_start(&m, &cc);
 	assert_false(ack(&m, &cc, 2010000, 30000, 0, 0, &r)); // no sample stands: not in the mean

@@ -1,4 +1,5 @@
-/* Action table against quad precision and reference vectors; the controller on a hand-driven transport. */
+/* Action table against quad precision and reference vectors; the controller on a hand-driven
+ * transport. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +10,10 @@
 #include <cmocka.h>
 
 #include "golden.h"
+#include "model/tf_import.h"
 #include "policy/action.h"
 #include "policy/policy.h"
+#include "sim/world.h"
 
 typedef __float128 quad;
 
@@ -101,10 +104,22 @@ static void flow_init(struct flow *f, enum policy_mode mode)
 	f->conf.mode = mode;
 	f->conf.record = record;
 	f->conf.arg = f;
-	f->cc = (struct cc){.ops = &cc_policy, .priv = calloc(1, cc_policy.priv_size), .cwnd = 10,
-		.ssthresh = CC_SSTHRESH_MAX, .hz = 250, .mss = 1448, .mtu = 1500, .srtt_us8 = 8 * 20000,
-		.cwnd_clamp = UINT32_MAX, .min_rtt_us = UINT32_MAX, .now_us = 1000000, .packets_out = 10,
-		.rate_delivered = 10, .rate_interval_us = 10000, .cwnd_limited = true, .max_packets_out = 10};
+	f->cc = (struct cc){.ops = &cc_policy,
+		.priv = calloc(1, cc_policy.priv_size),
+		.cwnd = 10,
+		.ssthresh = CC_SSTHRESH_MAX,
+		.hz = 250,
+		.mss = 1448,
+		.mtu = 1500,
+		.srtt_us8 = 8 * 20000,
+		.cwnd_clamp = UINT32_MAX,
+		.min_rtt_us = UINT32_MAX,
+		.now_us = 1000000,
+		.packets_out = 10,
+		.rate_delivered = 10,
+		.rate_interval_us = 10000,
+		.cwnd_limited = true,
+		.max_packets_out = 10};
 	cc_policy.init(&f->cc, &f->conf);
 }
 
@@ -204,7 +219,8 @@ static void test_no_action_outside_open(void **state)
 		assert_false(ack(&f, 20000));
 		assert_int_equal(f.cc.cwnd, 141);
 		assert_false(f.seen[f.n - 1].open);
-		assert_int_equal(f.seen[f.n - 1].rewards, i == 0); // the first report after the decision
+		assert_int_equal(
+			f.seen[f.n - 1].rewards, i == 0); // the first report after the decision
 	}
 	assert_int_equal(f.n, 4);
 	assert_int_equal(policy_stats(&f.cc)->decisions, 1);
@@ -281,6 +297,95 @@ static void test_cubic_runs_underneath(void **state)
 	free(f.cc.priv);
 }
 
+static int drive(struct world *w, const struct mlp *m, uint64_t until_ns)
+{
+	float *scratch = malloc(mlp_scratch(m) * sizeof(float)), x[STATE_SIZE], y;
+	int paused = 0;
+
+	while (world_run(w, until_ns) >= 0) {
+		const struct decision *d = policy_pending(world_cc(w, 0));
+
+		assert_non_null(d);
+		for (int i = 0; i < STATE_SIZE; i++)
+			x[i] = (float)d->state[i];
+		mlp_forward(m, x, &y, 1, scratch);
+		policy_apply(world_cc(w, 0), mlp_action(y));
+		paused++;
+	}
+	free(scratch);
+	return paused;
+}
+
+// Sums of what was decided, to compare runs by.
+struct sums {
+	uint64_t decisions, closed, installed;
+	double reward;
+};
+
+static void sum_up(void *arg, const struct decision *d)
+{
+	struct sums *s = arg;
+
+	s->decisions += d->open;
+	s->closed += !d->open;
+	s->installed += d->installed;
+	s->reward += d->reward;
+}
+
+static struct sums simulate(enum policy_mode mode, const struct mlp *m, uint64_t *delivered)
+{
+	struct trace link = {.name = "smooth", .rate_bps = 24000000};
+	float *scratch = malloc(mlp_scratch(m) * sizeof(float));
+	struct sums s = {0};
+	struct policy_conf conf = {.mode = mode,
+		.mlp = m,
+		.scratch = scratch,
+		.record = sum_up,
+		.arg = &s,
+		.noise = {FRAME_NOISE_UNIFORM, FRAME_INV_RTT, 0.05},
+		.noise_seed = 5};
+	struct flow_conf flow = {.cc = &cc_policy, .cc_arg = &conf, .delay_ms = 10, .pacing = -1};
+	struct world_conf wc = {.seed = 1,
+		.nflows = 1,
+		.flows = &flow,
+		.down = {.trace = &link, .queue = QUEUE_DROPTAIL, .limit_pkts = 80},
+		.up = {.trace = &link}};
+	struct world *w = world_new(&wc);
+	int paused;
+
+	assert_non_null(w);
+	paused = drive(w, m, 20 * SEC);
+	assert_int_equal(
+		paused, mode == POLICY_OUTSIDE ? policy_stats(world_cc(w, 0))->decisions : 0);
+	assert_int_equal(policy_stats(world_cc(w, 0))->decisions, s.decisions);
+	*delivered = world_flow(w, 0)->delivered;
+	world_free(w);
+	free(scratch);
+	return s;
+}
+
+static void test_outside_driver_equals_network(void **state)
+{
+	uint64_t a, b;
+	struct model *model;
+	struct mlp *m;
+	struct sums s, t;
+
+	need_file(SHARED "orca/model.ckpt-1283529.index");
+	assert_int_equal(tf_import_file(&model, SHARED "orca/model.ckpt-1283529"), 0);
+	m = model_fold(model);
+	s = simulate(POLICY_MODEL, m, &a);
+	t = simulate(POLICY_OUTSIDE, m, &b);
+	print_message("%lu decisions, %lu closed, mean reward %.3f, %lu packets\n",
+		(unsigned long)s.decisions, (unsigned long)s.closed,
+		s.reward / (double)(s.decisions + s.closed), (unsigned long)a);
+	assert_int_equal(a, b);
+	assert_memory_equal(&s, &t, sizeof(s));
+	assert_true(s.decisions > 500 && s.decisions <= 1000);
+	mlp_free(m);
+	model_free(model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_only_keeps_the_window),
 		cmocka_unit_test(test_model_decides_and_veto_keeps_cubic),
 		cmocka_unit_test(test_cubic_runs_underneath),
+		cmocka_unit_test(test_outside_driver_equals_network),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

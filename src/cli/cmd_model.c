@@ -42,13 +42,14 @@ static json_t *describe_info(const struct model_info *info)
 {
 	const struct {
 		const char *key, *text;
-	} texts[] = {{"name", info->name}, {"source", info->source}, {"canopy", info->canopy}, {"step", info->step},
-		{"seed", info->seed}, {"training", info->training}, {"properties", info->properties},
-		{"certificate", info->certificate}};
+	} texts[] = {{"name", info->name}, {"source", info->source}, {"canopy", info->canopy},
+		{"step", info->step}, {"seed", info->seed}, {"training", info->training},
+		{"properties", info->properties}, {"certificate", info->certificate}};
 	const struct {
 		const char *key;
 		double v;
-	} numbers[] = {{"buffer_bdp", info->buffer_bdp}, {"theta", info->theta}, {"x_pkts", info->x_pkts}};
+	} numbers[] = {
+		{"buffer_bdp", info->buffer_bdp}, {"theta", info->theta}, {"x_pkts", info->x_pkts}};
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -62,8 +63,8 @@ static json_t *describe_info(const struct model_info *info)
 
 static json_t *describe_model(const struct model *m)
 {
-	json_t *o = json_pack("{s:s, s:s, s:o}", "format", "canopy-model", "sha256", m->sha256, "info",
-		describe_info(&m->info));
+	json_t *o = json_pack("{s:s, s:s, s:o}", "format", "canopy-model", "sha256", m->sha256,
+		"info", describe_info(&m->info));
 	json_t *nets = json_object(), *tensors = json_array();
 	struct model_tensor t;
 	long params = 0;
@@ -79,8 +80,9 @@ static json_t *describe_model(const struct model *m)
 		free(shape);
 	}
 	for (int i = 0; model_tensor(m, i, &t); i++)
-		json_array_append_new(tensors, json_pack("{s:s, s:s, s:o}", "name", t.name, "dtype", "float32", "shape",
-			sizes((int64_t[]){t.shape[0], t.shape[1]}, t.ndim)));
+		json_array_append_new(tensors,
+			json_pack("{s:s, s:s, s:o}", "name", t.name, "dtype", "float32", "shape",
+				sizes((int64_t[]){t.shape[0], t.shape[1]}, t.ndim)));
 	json_object_set_new(o, "parameters", json_integer(params));
 	json_object_set_new(o, "networks", nets);
 	json_object_set_new(o, "tensors", tensors);
@@ -94,10 +96,12 @@ static json_t *describe_bundle(const struct tf_bundle *b)
 	for (int i = 0; i < b->n; i++) {
 		const struct tf_tensor *t = &b->tensors[i];
 
-		json_array_append_new(tensors, json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype",
-			tf_dtype_name(t->dtype), "shape", sizes(t->shape, t->ndim)));
+		json_array_append_new(tensors,
+			json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype",
+				tf_dtype_name(t->dtype), "shape", sizes(t->shape, t->ndim)));
 	}
-	return json_pack("{s:s, s:i, s:o}", "format", "tensorflow-bundle", "shards", b->shards, "tensors", tensors);
+	return json_pack("{s:s, s:i, s:o}", "format", "tensorflow-bundle", "shards", b->shards,
+		"tensors", tensors);
 }
 
 static void print_plain(const char *key, const json_t *v)
@@ -115,15 +119,14 @@ static void print_text(const json_t *o)
 	size_t i;
 	json_t *v;
 
-	json_object_foreach((json_t *)o, key, v)
-		if (!json_is_object(v) && !json_is_array(v))
-			print_plain(key, v);
-	json_object_foreach(json_object_get(o, "info"), key, v)
+	json_object_foreach((json_t *)o, key, v) if (!json_is_object(v) && !json_is_array(v))
 		print_plain(key, v);
-	json_object_foreach(json_object_get(o, "networks"), key, v)
-		printf("%-15s %s, %lld parameters\n", key, json_string_value(json_object_get(v, "shape")),
-			(long long)json_integer_value(json_object_get(v, "parameters")));
-	json_array_foreach(json_object_get(o, "tensors"), i, v) {
+	json_object_foreach(json_object_get(o, "info"), key, v) print_plain(key, v);
+	json_object_foreach(json_object_get(o, "networks"), key, v) printf(
+		"%-15s %s, %lld parameters\n", key, json_string_value(json_object_get(v, "shape")),
+		(long long)json_integer_value(json_object_get(v, "parameters")));
+	json_array_foreach(json_object_get(o, "tensors"), i, v)
+	{
 		char *shape = json_dumps(json_object_get(v, "shape"), JSON_COMPACT);
 
 		printf("  %-56s %-7s %s\n", json_string_value(json_object_get(v, "name")),
@@ -137,7 +140,8 @@ static bool is_checkpoint(const char *path)
 {
 	size_t n = strlen(path);
 	char *index = file_path("%s.index", path);
-	bool yes = (n > 6 && !strcmp(path + n - 6, ".index")) || (access(path, F_OK) && !access(index, F_OK));
+	bool yes = (n > 6 && !strcmp(path + n - 6, ".index")) ||
+		   (access(path, F_OK) && !access(index, F_OK));
 
 	free(index);
 	return yes;
@@ -193,12 +197,16 @@ static int run_import(struct opts *o)
 
 const struct cmd cmd_model[] = {
 	{"model", "show", "MODEL", 1, 1, "Show what a model file or a TensorFlow checkpoint holds",
-		"MODEL is a model file, or a TensorFlow 1 checkpoint by its prefix or its .index file. Every\n"
+		"MODEL is a model file, or a TensorFlow 1 checkpoint by its prefix or its .index "
+		"file. Every\n"
 		"checksum is verified. sha256 is the digest of the tensors alone.",
 		show_opts, run_show},
-	{"model", "import", "CHECKPOINT", 1, 1, "Make a model file from a TensorFlow 1 checkpoint of Orca or Canopy",
-		"CHECKPOINT is the prefix before .index, or the .index file. The actor, its batch-norm\n"
-		"statistics, and target and critic networks where present are kept; optimiser state is not.",
+	{"model", "import", "CHECKPOINT", 1, 1,
+		"Make a model file from a TensorFlow 1 checkpoint of Orca or Canopy",
+		"CHECKPOINT is the prefix before .index, or the .index file. The actor, its "
+		"batch-norm\n"
+		"statistics, and target and critic networks where present are kept; optimiser "
+		"state is not.",
 		import_opts, run_import},
 	{.name = NULL},
 };

@@ -94,7 +94,8 @@ bool model_tensor(const struct model *m, int i, struct model_tensor *t)
 			for (int k = 0; layer_tensor(layer, k, &part, &data); k++) {
 				if (i-- > 0)
 					continue;
-				snprintf(t->name, sizeof(t->name), "%s.%d.%s", model_net_names[net], l + 1, part);
+				snprintf(t->name, sizeof(t->name), "%s.%d.%s", model_net_names[net],
+					l + 1, part);
 				t->data = data;
 				t->ndim = k ? 1 : 2;
 				t->shape[0] = k ? layer->out : layer->in;
@@ -111,9 +112,10 @@ static int check_shape(const struct model_net *net, int id, const char *path)
 		int in = l ? net->layer[l - 1].out + (l == 1 && !is_actor(id)) : STATE_SIZE;
 
 		if (net->layer[l].in != in || net->layer[l].out > MLP_MAX_WIDTH) {
-			pr_err("%s: %s layer %d is %d -> %d, should take %d inputs and have at most %d outputs\n", path,
-				model_net_names[id], l + 1, net->layer[l].in, net->layer[l].out, in,
-				MLP_MAX_WIDTH);
+			pr_err("%s: %s layer %d is %d -> %d, should take %d inputs and have at "
+			       "most %d outputs\n",
+				path, model_net_names[id], l + 1, net->layer[l].in,
+				net->layer[l].out, in, MLP_MAX_WIDTH);
 			return -EBADMSG;
 		}
 	}
@@ -163,10 +165,12 @@ void model_digest(struct model *m)
 	int n = 0;
 
 	for (; model_tensor(m, n, &t); n++) {
-		int len = snprintf(heads[n], sizeof(heads[n]), "%s F32 %d %d %d\n", t.name, t.ndim, t.shape[0], t.shape[1]);
+		int len = snprintf(heads[n], sizeof(heads[n]), "%s F32 %d %d %d\n", t.name, t.ndim,
+			t.shape[0], t.shape[1]);
 
 		parts[2 * n] = (struct hash_part){heads[n], (size_t)len};
-		parts[2 * n + 1] = (struct hash_part){t.data, (size_t)t.shape[0] * t.shape[1] * sizeof(float)};
+		parts[2 * n + 1] =
+			(struct hash_part){t.data, (size_t)t.shape[0] * t.shape[1] * sizeof(float)};
 	}
 	hash_sha256(m->sha256, parts, 2 * n);
 }
@@ -177,8 +181,10 @@ static void fold_layer(struct mlp_layer *to, const struct model_layer *from)
 		double scale = from->beta ? 1 / sqrt(from->var[o] + MODEL_BN_EPSILON) : 1;
 
 		for (int k = 0; k < from->in; k++)
-			to->w[(size_t)k * from->out + o] = from->w[(size_t)k * from->out + o] * scale;
-		to->b[o] = from->beta ? (from->b[o] - (double)from->mean[o]) * scale + from->beta[o] : from->b[o];
+			to->w[(size_t)k * from->out + o] =
+				from->w[(size_t)k * from->out + o] * scale;
+		to->b[o] = from->beta ? (from->b[o] - (double)from->mean[o]) * scale + from->beta[o]
+				      : from->b[o];
 	}
 }
 

@@ -1,14 +1,14 @@
 /*
- * Models: the raw layers of a policy network with their batch-norm statistics, the critics it was trained
- * with if known, and how it came to be.
+ * Models: the raw layers of a policy network with their batch-norm statistics, the critics it was
+ * trained with if known, and how it came to be.
  *
- * A layer computes z = x w + b; a normalised one then (z - mean) / sqrt(var + 1e-3) + beta (no scale); all
- * but the last end in a leaky ReLU. A critic takes the action beside the output of its first layer: the last
- * row of its second layer's w.
+ * A layer computes z = x w + b; a normalised one then (z - mean) / sqrt(var + 1e-3) + beta (no
+ * scale); all but the last end in a leaky ReLU. A critic takes the action beside the output of its
+ * first layer: the last row of its second layer's w.
  *
- * File: safetensors (see safetensors.h) whose metadata has format = canopy-model, version = 1, and tensors
- * NET.L.w (in, out), NET.L.b (out) and for normalised layers NET.L.beta, NET.L.mean, NET.L.var (out), with L
- * from 1 and NET one of model_net_names; all F32.
+ * File: safetensors (see safetensors.h) whose metadata has format = canopy-model, version = 1, and
+ * tensors NET.L.w (in, out), NET.L.b (out) and for normalised layers NET.L.beta, NET.L.mean,
+ * NET.L.var (out), with L from 1 and NET one of model_net_names; all F32.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -36,9 +36,9 @@ extern const char *const model_net_names[MODEL_NETS]; /* "actor", "target_actor"
 
 struct model_layer {
 	int in, out;
-	float *w;                  /* (in, out) */
-	float *b;                  /* (out) */
-	float *beta, *mean, *var;  /* (out), or all NULL when not normalised */
+	float *w;		  /* (in, out) */
+	float *b;		  /* (out) */
+	float *beta, *mean, *var; /* (out), or all NULL when not normalised */
 };
 
 struct model_net {
@@ -49,22 +49,24 @@ struct model_net {
 /* Texts are owned, NULL when unknown; numbers are NAN when unknown. */
 struct model_info {
 	char *name;
-	char *source;      /* what it was made from: "TensorFlow checkpoint model.ckpt-1" */
-	char *canopy;      /* version of canopy that made it */
-	char *training;    /* the training spec, as text */
+	char *source;	/* what it was made from: "TensorFlow checkpoint model.ckpt-1" */
+	char *canopy;	/* version of canopy that made it */
+	char *training; /* the training spec, as text */
 	char *seed;
 	char *properties;  /* property text it was trained for */
 	char *certificate; /* summary, as JSON text */
-	char *step;        /* training step */
-	double buffer_bdp; /* queue it was trained for, as a multiple of the bandwidth-delay product */
-	double theta;      /* θ of its properties */
-	double x_pkts;     /* X of its properties, packets */
+	char *step;	   /* training step */
+	double buffer_bdp; /* queue it was trained for, as a multiple of the bandwidth-delay product
+			    */
+	double theta;	   /* θ of its properties */
+	double x_pkts;	   /* X of its properties, packets */
 };
 
 struct model {
 	struct model_net net[MODEL_NETS]; /* net[MODEL_ACTOR].n > 0 always */
 	struct model_info info;
-	char sha256[HASH_HEX]; /* of the tensors alone: names, shapes and bytes; set by load and digest */
+	char sha256[HASH_HEX]; /* of the tensors alone: names, shapes and bytes; set by load and
+				  digest */
 };
 
 /* An empty model, numbers NAN. NULL when memory is out. */
@@ -75,8 +77,9 @@ void model_free(struct model *m);
 int model_add_layer(struct model_net *net, int in, int out, bool normalised);
 
 /*
- * Whether the model makes sense: the actor is 70 -> ... -> 1, critics 70 -> h1, h1 + 1 -> ... -> 1, layers
- * fit, every number is finite and variances are not negative. 0 or -EBADMSG; prints what is wrong, after path.
+ * Whether the model makes sense: the actor is 70 -> ... -> 1, critics 70 -> h1, h1 + 1 -> ... -> 1,
+ * layers fit, every number is finite and variances are not negative. 0 or -EBADMSG; prints what is
+ * wrong, after path.
  */
 int model_check(const struct model *m, const char *path);
 
@@ -89,19 +92,22 @@ int model_load(struct model **out, const char *path);
 /* Writes (atomically) a model that passes model_check; the same model gives the same bytes. */
 int model_save(const struct model *m, const char *path);
 
-/* The actor with batch norm folded in, in double, then rounded: ready for mlp_forward. NULL: out of memory. */
+/* The actor with batch norm folded in, in double, then rounded: ready for mlp_forward. NULL: out of
+ * memory. */
 struct mlp *model_fold(const struct model *m);
 
 /* Numbers in the arrays of a network, and "70-256-256-1" (malloc'ed) for its shape. */
 long model_net_params(const struct model_net *net);
 char *model_net_shape(const struct model_net *net);
 
-/* Every tensor in file order: fills name (>= 64 bytes), its array and size; false past the last. */
 struct model_tensor {
 	char name[64];
 	float *data;
 	int ndim, shape[2];
 };
+
+/* Tensor i in file order: its name, its array (still the model's) and shape; false past the last.
+ */
 bool model_tensor(const struct model *m, int i, struct model_tensor *t);
 
 #endif

@@ -56,7 +56,8 @@ int model_save(const struct model *m, const char *path)
 	if (err)
 		return err;
 	for (; model_tensor(m, n, &t[n]); n++)
-		st[n] = (struct st_tensor){t[n].name, ST_F32, t[n].ndim, {t[n].shape[0], t[n].shape[1]}, t[n].data};
+		st[n] = (struct st_tensor){
+			t[n].name, ST_F32, t[n].ndim, {t[n].shape[0], t[n].shape[1]}, t[n].data};
 	memcpy(meta, fixed, sizeof(fixed));
 	shape = model_net_shape(&m->net[MODEL_ACTOR]);
 	meta[nmeta++] = (struct st_meta){"architecture", shape};
@@ -83,8 +84,8 @@ static int read_info(struct model_info *info, const struct st_file *f, const cha
 
 		if (text && !strcmp(text, fixed[i].value))
 			continue;
-		pr_err("%s: %s is '%s', this canopy reads '%s'\n", path, fixed[i].key, text ? text : "missing",
-			fixed[i].value);
+		pr_err("%s: %s is '%s', this canopy reads '%s'\n", path, fixed[i].key,
+			text ? text : "missing", fixed[i].value);
 		return -EBADMSG;
 	}
 	for (int i = 0; i < NFIELDS; i++) {
@@ -102,7 +103,8 @@ static int read_info(struct model_info *info, const struct st_file *f, const cha
 }
 
 // Tensor NET.L.PART as an array of F32 with this shape (0: any), or NULL.
-static const struct st_tensor *find(const struct st_file *f, int net, int l, const char *part, int ndim)
+static const struct st_tensor *find(
+	const struct st_file *f, int net, int l, const char *part, int ndim)
 {
 	char name[64];
 	const struct st_tensor *t;
@@ -122,7 +124,8 @@ static int read_layer(struct model_net *to, const struct st_file *f, int net, in
 
 	if (!w)
 		return 0;
-	if (!w->shape[0] || !w->shape[1] || w->shape[0] > MLP_MAX_WIDTH + 1 || w->shape[1] > MLP_MAX_WIDTH)
+	if (!w->shape[0] || !w->shape[1] || w->shape[0] > MLP_MAX_WIDTH + 1 ||
+		w->shape[1] > MLP_MAX_WIDTH)
 		return -EBADMSG;
 	if (model_add_layer(to, (int)w->shape[0], (int)w->shape[1], norm))
 		return -ENOMEM;

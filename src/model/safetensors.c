@@ -27,7 +27,8 @@ static const struct {
 };
 #define NDTYPES ((int)(sizeof(dtypes) / sizeof(dtypes[0])))
 
-static const char zeros[DIGITS + 1] = "0000000000000000000000000000000000000000000000000000000000000000";
+static const char zeros[DIGITS + 1] =
+	"0000000000000000000000000000000000000000000000000000000000000000";
 
 const char *st_dtype_name(enum st_dtype dtype)
 {
@@ -80,11 +81,12 @@ static size_t lay_out(size_t *at, const struct st_tensor *t, int n)
 	return off;
 }
 
-// Adds what must be new to an object: 0, or -1 (also for text that is not UTF-8).
+// Adds what must be new to an object and takes over value: 0, or -1 (also for text that is not
+// UTF-8).
 static int add_new(json_t *obj, const char *key, json_t *value)
 {
-	if (value && !json_object_get(obj, key) && !json_object_set_new(obj, key, value))
-		return 0;
+	if (!json_object_get(obj, key))
+		return json_object_set_new(obj, key, value);
 	json_decref(value);
 	return -1;
 }
@@ -95,12 +97,12 @@ static json_t *describe(const struct st_tensor *t, size_t at)
 
 	for (int i = 0; i < t->ndim; i++)
 		json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
-	return json_pack("{s:s, s:o, s:[I,I]}", "dtype", dtypes[t->dtype].name, "shape", shape, "data_offsets",
-		(json_int_t)at, (json_int_t)(at + bytes_of(t)));
+	return json_pack("{s:s, s:o, s:[I,I]}", "dtype", dtypes[t->dtype].name, "shape", shape,
+		"data_offsets", (json_int_t)at, (json_int_t)(at + bytes_of(t)));
 }
 
-static json_t *make_header(const struct st_tensor *t, int n, const size_t *at, const struct st_meta *meta,
-	int nmeta, const char *path)
+static json_t *make_header(const struct st_tensor *t, int n, const size_t *at,
+	const struct st_meta *meta, int nmeta, const char *path)
 {
 	json_t *root = json_object(), *strings = json_object();
 	const char *bad = NULL;
@@ -140,6 +142,11 @@ int st_format(char **data, size_t *len, const char *path, const struct st_tensor
 	text = json_dumps(root, JSON_COMPACT);
 	head = text ? strlen(text) : 0;
 	padded = (head + 7) / 8 * 8;
+	if (padded > ST_MAX_HEADER) {
+		pr_err("%s: the header would be larger than a reader takes\n", path);
+		err = -EINVAL;
+		goto out;
+	}
 	out = text ? malloc(8 + padded + body) : NULL;
 	if (!out)
 		goto out;
@@ -160,7 +167,8 @@ out:
 	return err;
 }
 
-int st_write(const char *path, const struct st_tensor *tensors, int n, const struct st_meta *meta, int nmeta)
+int st_write(const char *path, const struct st_tensor *tensors, int n, const struct st_meta *meta,
+	int nmeta)
 {
 	char *data;
 	size_t len;
@@ -196,7 +204,8 @@ static const char *read_shape(struct st_tensor *t, const json_t *shape, uint64_t
 	return NULL;
 }
 
-static const char *read_tensor(struct st_tensor *t, const json_t *desc, const char *body, size_t len)
+static const char *read_tensor(
+	struct st_tensor *t, const json_t *desc, const char *body, size_t len)
 {
 	const char *dtype = json_string_value(json_object_get(desc, "dtype"));
 	const json_t *offsets = json_object_get(desc, "data_offsets");
@@ -272,7 +281,8 @@ static const char *read_meta(struct st_file *f, json_t *strings)
 	return NULL;
 }
 
-static const char *read_header(struct st_file *f, json_t *root, const char *body, size_t len, const char **noun)
+static const char *read_header(
+	struct st_file *f, json_t *root, const char *body, size_t len, const char **noun)
 {
 	const char *key, *bad;
 	json_t *v;

@@ -20,7 +20,8 @@ static const struct {
 	int id;
 	const char *name;
 	unsigned size;
-} dtypes[] = {{TF_FLOAT, "float32", 4}, {TF_DOUBLE, "float64", 8}, {TF_INT32, "int32", 4}, {TF_INT64, "int64", 8}};
+} dtypes[] = {{TF_FLOAT, "float32", 4}, {TF_DOUBLE, "float64", 8}, {TF_INT32, "int32", 4},
+	{TF_INT64, "int64", 8}};
 
 // Bytes not yet read.
 struct span {
@@ -263,7 +264,8 @@ static const char *open_block(struct parser *ps, uint64_t off, uint64_t size, st
 }
 
 // Replaces the key by its first `shared` bytes and the suffix; keys must rise over the whole table.
-static const char *next_key(struct parser *ps, uint64_t shared, const struct span *suffix, bool first)
+static const char *next_key(
+	struct parser *ps, uint64_t shared, const struct span *suffix, bool first)
 {
 	size_t old = ps->key_len, add = left(suffix);
 	char *key;
@@ -281,11 +283,13 @@ static const char *next_key(struct parser *ps, uint64_t shared, const struct spa
 	free(ps->key);
 	ps->key = key;
 	ps->key_len = shared + add;
-	return first || order > 0 || (!order && shared + add > old) ? NULL : "keys are not in order";
+	return first || order > 0 || (!order && shared + add > old) ? NULL
+								    : "keys are not in order";
 }
 
 // Walks a block's entries: data blocks hold tensors, the index block the handles of data blocks.
-static const char *walk(struct parser *ps, struct span s, const char *(*take)(struct parser *, struct span))
+static const char *walk(
+	struct parser *ps, struct span s, const char *(*take)(struct parser *, struct span))
 {
 	const char *bad = NULL;
 	bool block_start = true;
@@ -294,9 +298,9 @@ static const char *walk(struct parser *ps, struct span s, const char *(*take)(st
 		uint64_t shared, unshared, len;
 		struct span suffix, value;
 
-		if (!get_varint(&s, &shared) || !get_varint(&s, &unshared) || !get_varint(&s, &len) ||
-			!get_bytes(&s, unshared, &suffix) || !get_bytes(&s, len, &value) ||
-			(block_start && shared))
+		if (!get_varint(&s, &shared) || !get_varint(&s, &unshared) ||
+			!get_varint(&s, &len) || !get_bytes(&s, unshared, &suffix) ||
+			!get_bytes(&s, len, &value) || (block_start && shared))
 			return "an entry is damaged";
 		bad = next_key(ps, shared, &suffix, !ps->header);
 		if (!bad)
@@ -352,7 +356,8 @@ static const char *read_index(struct parser *ps)
 	struct span meta, index;
 	const char *bad = read_footer(ps->index + ps->len, handle);
 
-	// The last two blocks first: the index names the others, which must fill what is before them.
+	// The last two blocks first: the index names the others, which must fill what is before
+	// them.
 	ps->next = handle[0];
 	if (!bad && handle[0] > ps->len)
 		bad = "the blocks do not fill the file";
@@ -422,7 +427,8 @@ static int open_shards(struct tf_bundle *b, int prefix_len, const char *prefix)
 	int err = 0;
 
 	for (int i = 0; i < b->shards && !err; i++) {
-		char *path = file_path("%.*s.data-%05d-of-%05d", prefix_len, prefix, i, b->shards), *data;
+		char *path = file_path("%.*s.data-%05d-of-%05d", prefix_len, prefix, i, b->shards),
+		     *data;
 		size_t len;
 
 		err = file_read(path, MAX_SHARD, &data, &len);

@@ -1,10 +1,11 @@
 /*
- * TensorFlow 1 checkpoints ("tensor bundle", V2): PREFIX.index, a sorted table of LevelDB's kind, and
- * PREFIX.data-SSSSS-of-NNNNN, the raw tensors.
+ * TensorFlow 1 checkpoints ("tensor bundle", V2): PREFIX.index, a sorted table of LevelDB's kind,
+ * and PREFIX.data-SSSSS-of-NNNNN, the raw tensors.
  *
- * Everything is checked: magic, padding, every block's and every tensor's CRC-32C, key order, that the
- * blocks fill the index file, that shapes fit sizes and sizes fit the data. Refused with a message:
- * compressed blocks, big-endian files, partitioned variables, and dtypes other than the four below.
+ * Everything is checked: magic, padding, every block's and every tensor's CRC-32C, key order, that
+ * the blocks fill the index file, that shapes fit sizes and sizes fit the data. Refused with a
+ * message: compressed blocks, big-endian files, partitioned variables, and dtypes other than the
+ * four below.
  */
 #ifndef MODEL_TF_BUNDLE_H
 #define MODEL_TF_BUNDLE_H
@@ -24,7 +25,7 @@ struct tf_tensor {
 	int64_t shape[TF_MAX_DIMS];
 	int shard;
 	uint64_t offset, size; /* bytes in the shard */
-	uint32_t crc;          /* masked CRC-32C of those bytes */
+	uint32_t crc;	       /* masked CRC-32C of those bytes */
 	const void *data;      /* unaligned; NULL until the shard is attached */
 };
 
@@ -35,7 +36,8 @@ struct tf_bundle {
 	char **data; /* [shards] attached bytes */
 };
 
-/* Reads prefix.index and all its shards; prefix may end in ".index". 0 or -errno; prints the error. */
+/* Reads prefix.index and all its shards; prefix may end in ".index". 0 or -errno; prints the error.
+ */
 int tf_open(struct tf_bundle **out, const char *prefix);
 
 /* The index alone, from memory; path is for messages. -EBADMSG when it is not a sound index. */

@@ -25,8 +25,7 @@ static const struct style orca = {{
 	{"dense/kernel", "dense/bias", NULL},
 }};
 static const struct style canopy = {{
-	{"fc1/w", "fc1/b", "bn1"},
-	{"fc2/w", "fc2/b", "bn2"},
+	{"fc1/w", "fc1/b", "bn1"}, {"fc2/w", "fc2/b", "bn2"},
 	{"fc1_1/w", "fc1_1/b", NULL}, // fc1 is used twice; TensorFlow made the second unique
 }};
 static const struct style critic = {{
@@ -56,7 +55,8 @@ struct import {
 	const char *path;
 };
 
-static const struct tf_tensor *find(const struct import *im, const char *prefix, const char *name, const char *part)
+static const struct tf_tensor *find(
+	const struct import *im, const char *prefix, const char *name, const char *part)
 {
 	char *full = file_path("%s/%s%s%s", prefix, name, part ? "/" : "", part ? part : "");
 	const struct tf_tensor *t = tf_find(im->b, full);
@@ -66,7 +66,8 @@ static const struct tf_tensor *find(const struct import *im, const char *prefix,
 }
 
 // Copies a float32 vector [n] or [1, n].
-static int take_vector(float *to, const struct import *im, const char *prefix, const char *name, const char *part, int n)
+static int take_vector(float *to, const struct import *im, const char *prefix, const char *name,
+	const char *part, int n)
 {
 	const struct tf_tensor *t = find(im, prefix, name, part);
 
@@ -87,8 +88,8 @@ static int take_layer(struct model_net *net, const struct import *im, const stru
 	struct model_layer *layer;
 	int err;
 
-	if (!w || w->dtype != TF_FLOAT || !w->data || w->ndim != 2 || w->shape[0] < 1 || w->shape[1] < 1 ||
-		w->shape[0] > MLP_MAX_WIDTH + 1 || w->shape[1] > MLP_MAX_WIDTH) {
+	if (!w || w->dtype != TF_FLOAT || !w->data || w->ndim != 2 || w->shape[0] < 1 ||
+		w->shape[1] < 1 || w->shape[0] > MLP_MAX_WIDTH + 1 || w->shape[1] > MLP_MAX_WIDTH) {
 		pr_err("%s: %s/%s is %s\n", im->path, s->prefix, w_name,
 			w ? "not a float32 matrix of a usable size" : "missing");
 		return -EBADMSG;
@@ -108,7 +109,8 @@ static int take_layer(struct model_net *net, const struct import *im, const stru
 	return err;
 }
 
-// A network is there when its output layer is: the unused actor of a Canopy checkpoint may be a part.
+// A network is there when its output layer is: the unused actor of a Canopy checkpoint may be a
+// part.
 static int take_net(struct model *m, const struct import *im, const struct source *s)
 {
 	struct model_net *net = &m->net[s->net];
@@ -141,7 +143,9 @@ int tf_import(struct model **out, const struct tf_bundle *b, const char *path)
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]) && !err; i++)
 		err = take_net(m, &im, &sources[i]);
 	if (!err && !m->net[MODEL_ACTOR].n) {
-		pr_err("%s: neither abstract_actor/abstract_actor/fc1_1/w nor actor/dense/kernel is there\n", path);
+		pr_err("%s: neither abstract_actor/abstract_actor/fc1_1/w nor actor/dense/kernel "
+		       "is there\n",
+			path);
 		err = -EBADMSG;
 	}
 	if (!err)

@@ -16,7 +16,8 @@
 
 struct kernel {
 	const char *name;
-	void (*layer)(const struct mlp_layer *l, const float *x, int xs, float *y, int ys, int rows, float slope);
+	void (*layer)(const struct mlp_layer *l, const float *x, int xs, float *y, int ys, int rows,
+		float slope);
 	float (*dot)(const struct mlp_layer *l, const float *x);
 };
 

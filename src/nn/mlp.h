@@ -1,10 +1,11 @@
 /*
- * Inference of a small multilayer perceptron: x -> Linear, leaky ReLU, ..., Linear -> one number (before tanh).
+ * Inference of a small multilayer perceptron: x -> Linear, leaky ReLU, ..., Linear -> one number
+ * (before tanh).
  *
- * The fast path computes in float32 with fused multiply-adds. Every output is one sum in a fixed order, so a
- * row's result has the same bits whatever the batch it is in, and on every machine with IEEE fmaf (AVX-512,
- * AVX2 with FMA, or plain C, chosen at run time). The reference computes naively in double from the weights
- * before rounding.
+ * The fast path computes in float32 with fused multiply-adds. Every output is one sum in a fixed
+ * order, so a row's result has the same bits whatever the batch it is in, and on every machine with
+ * IEEE fmaf (AVX-512, AVX2 with FMA, or plain C, chosen at run time). The reference computes
+ * naively in double from the weights before rounding.
  */
 #ifndef NN_MLP_H
 #define NN_MLP_H
@@ -18,12 +19,13 @@
 struct mlp_layer {
 	int in, out;
 	double *w, *b; /* w is (in, out), b is (out): as the caller filled them */
-	float *panels; /* w rounded: (ceil(out / PANEL), in, PANEL), zero padded; (in) in the last layer */
+	float *panels; /* w rounded: (ceil(out / PANEL), in, PANEL), zero padded; (in) in the last
+			  layer */
 	float *bias;   /* b rounded, zero padded */
 };
 
 struct mlp {
-	int n;        /* layers */
+	int n;	      /* layers */
 	double slope; /* of the leaky ReLU after every layer but the last */
 	struct mlp_layer layer[MLP_MAX_LAYERS];
 };
@@ -44,7 +46,8 @@ void mlp_forward(const struct mlp *m, const float *x, float *y_pre, int batch, f
 /* The same in double, from the unrounded weights. */
 void mlp_forward_ref(const struct mlp *m, const double *x, double *y_pre, int batch);
 
-/* The action of a pre-activation: tanh in double, rounded to float, so that libm's float tanh is not asked. */
+/* The action of a pre-activation: tanh in double, rounded to float, so that libm's float tanh is
+ * not asked. */
 float mlp_action(float y_pre);
 
 /* Name of the kernel in use: "avx512", "avx2" or "c". */

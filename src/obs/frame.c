@@ -57,12 +57,14 @@ static double noise_factor(const struct frame_noise *noise, struct rng *rng)
 	return 1 + noise->size * rng_normal(rng);
 }
 
-void frame_push(struct obs *o, const struct report *r, const struct frame_noise *noise, struct rng *rng)
+void frame_push(
+	struct obs *o, const struct report *r, const struct frame_noise *noise, struct rng *rng)
 {
 	double *newest = &o->state[STATE_SIZE - FRAME_FEATURES];
 
 	o->max_thr = fmax(o->max_thr, r->thr);
-	memmove(o->state, o->state + FRAME_FEATURES, (STATE_SIZE - FRAME_FEATURES) * sizeof(*o->state));
+	memmove(o->state, o->state + FRAME_FEATURES,
+		(STATE_SIZE - FRAME_FEATURES) * sizeof(*o->state));
 	frame_make(newest, r, o->max_thr);
 	if (!noise || noise->kind == FRAME_NOISE_NONE)
 		return;

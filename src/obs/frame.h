@@ -11,8 +11,8 @@
  *   5 inv_rtt       min_rtt / srtt                (0, 1], not clamped; small means a long queue
  *   6 delay_metric  min(1, 1.25 * inv_rtt)        (0, 1]
  *
- * M = 0 gives features 0 to 2 and the reward the value 0. The table below is the only place where names,
- * order and ranges are written down.
+ * M = 0 gives features 0 to 2 and the reward the value 0. The table below is the only place where
+ * names, order and ranges are written down.
  */
 #ifndef OBS_FRAME_H
 #define OBS_FRAME_H
@@ -26,7 +26,15 @@
 #define FRAME_HISTORY 10
 #define STATE_SIZE (FRAME_FEATURES * FRAME_HISTORY)
 
-enum frame_feature { FRAME_THR, FRAME_PACING, FRAME_LOSS, FRAME_SAMPLES, FRAME_DT, FRAME_INV_RTT, FRAME_DELAY };
+enum frame_feature {
+	FRAME_THR,
+	FRAME_PACING,
+	FRAME_LOSS,
+	FRAME_SAMPLES,
+	FRAME_DT,
+	FRAME_INV_RTT,
+	FRAME_DELAY
+};
 
 struct feature {
 	const char *name;
@@ -42,7 +50,8 @@ int frame_find(const char *name);
 
 enum frame_noise_kind { FRAME_NOISE_NONE, FRAME_NOISE_UNIFORM, FRAME_NOISE_NORMAL };
 
-/* Relative noise on one feature of each new frame: times 1 + uniform(-size, size) or 1 + N(0, size). */
+/* Relative noise on one feature of each new frame: times 1 + uniform(-size, size) or 1 + N(0,
+ * size). */
 struct frame_noise {
 	enum frame_noise_kind kind;
 	enum frame_feature feature; /* not FRAME_DELAY, which stays clean */
@@ -50,8 +59,9 @@ struct frame_noise {
 };
 
 struct obs {
-	double max_thr;           /* M, bytes/s */
-	double state[STATE_SIZE]; /* oldest frame first; the newest is state[63..69]; missing history is 0 */
+	double max_thr;		  /* M, bytes/s */
+	double state[STATE_SIZE]; /* oldest frame first; the newest is state[63..69]; missing
+				     history is 0 */
 };
 
 void obs_init(struct obs *o);
@@ -60,12 +70,14 @@ void obs_init(struct obs *o);
 void frame_make(double frame[FRAME_FEATURES], const struct report *r, double max_thr);
 
 /*
- * Raises M to r->thr, then appends r's frame. noise may be NULL; it draws once from rng when its kind is
- * not NONE. delay_metric and M stay clean.
+ * Raises M to r->thr, then appends r's frame. noise may be NULL; it draws once from rng when its
+ * kind is not NONE. delay_metric and M stay clean.
  */
-void frame_push(struct obs *o, const struct report *r, const struct frame_noise *noise, struct rng *rng);
+void frame_push(
+	struct obs *o, const struct report *r, const struct frame_noise *noise, struct rng *rng);
 
-/* (thr - 5 * loss_rate) / M * delay_metric: the raw reward of the decision before r. M is that after r. */
+/* (thr - 5 * loss_rate) / M * delay_metric: the raw reward of the decision before r. M is that
+ * after r. */
 double frame_reward(const struct report *r, double max_thr);
 
 #endif

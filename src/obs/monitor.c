@@ -47,7 +47,8 @@ bool monitor_ack(struct monitor *m, const struct cc *cc, int64_t rtt_us, struct 
 		return false;
 	m->samples += rtt_us >= 0;
 	if (cc->rate_interval_us > 0) {
-		m->rate_sum += (double)cc->rate_delivered * cc->mss / ((double)cc->rate_interval_us / 1e6);
+		m->rate_sum +=
+			(double)cc->rate_delivered * cc->mss / ((double)cc->rate_interval_us / 1e6);
 		m->rates++;
 	}
 	if (cc->now_us - m->last_us < MONITOR_TICK_US || !m->samples)

@@ -9,7 +9,8 @@ static const double thresholds[] = {
 #include "policy/action_table.h"
 };
 #define N ((int)(sizeof(thresholds) / sizeof(thresholds[0])))
-_Static_assert(N == ACTION_MAX_PERCENT - ACTION_MIN_PERCENT, "one threshold for each percent above the least");
+_Static_assert(N == ACTION_MAX_PERCENT - ACTION_MIN_PERCENT,
+	"one threshold for each percent above the least");
 
 int action_percent(double a)
 {

@@ -1,9 +1,10 @@
 /*
- * From action to window: percent m = floor(100 * 4^a) in 25..400, then max(4, floor(m * w / 100)) packets.
+ * From action to window: percent m = floor(100 * 4^a) in 25..400, then max(4, floor(m * w / 100))
+ * packets.
  *
- * m comes from one table of 375 doubles, shared by sender, certificate and learner: threshold(m) is the
- * smallest double a with 100 * 4^a >= m in real arithmetic, so that percent(a) is exact for every double and
- * the same on every machine.
+ * m comes from one table of 375 doubles, shared by sender, certificate and learner: threshold(m) is
+ * the smallest double a with 100 * 4^a >= m in real arithmetic, so that percent(a) is exact for
+ * every double and the same on every machine.
  */
 #ifndef POLICY_ACTION_H
 #define POLICY_ACTION_H

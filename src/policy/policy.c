@@ -10,14 +10,15 @@
 #define CUBIC_PRIV_MAX 256
 
 struct policy {
-	unsigned char cubic[CUBIC_PRIV_MAX] __attribute__((aligned(16))); // first: CUBIC finds it at cc->priv
+	unsigned char cubic[CUBIC_PRIV_MAX]
+		__attribute__((aligned(16))); // first: CUBIC finds it at cc->priv
 	const struct policy_conf *conf;
 	struct monitor monitor;
 	struct obs obs;
 	struct rng rng;
 	struct report report;
 	struct decision d;
-	bool pending;    // d waits for policy_apply
+	bool pending;	 // d waits for policy_apply
 	bool unrewarded; // the latest decision's reward is still to come
 	uint32_t p;
 	int nchanges;
@@ -66,8 +67,8 @@ static void install(struct cc *cc, double a)
 	struct policy *p = cc->priv;
 	struct decision *d = &p->d;
 
-	d->action = fmax(-1, fmin(1, a));
-	d->percent = action_percent(a);
+	d->action = isnan(a) ? 0 : fmax(-1, fmin(1, a));
+	d->percent = action_percent(d->action);
 	d->installed = action_window(d->percent, d->w);
 	d->vetoed = p->conf->veto && p->conf->veto(p->conf->arg, d);
 	if (d->vetoed)

@@ -1,11 +1,13 @@
 /*
- * The policy as a congestion controller: CUBIC, whose window a network multiplies about every 20 ms.
+ * The policy as a congestion controller: CUBIC, whose window a network multiplies about every 20
+ * ms.
  *
- * Every callback is CUBIC's own; pkts_acked then feeds the monitor, and on a report pushes a frame and, in
- * the Open state, decides: percent m, installed window max(4, floor(m * w / 100)), written to cc->cwnd
- * alone. The policy starts when ssthresh < cwnd first holds, for good; until then the flow is plain CUBIC
- * without reports. Outside Open (Disorder, Recovery, CWR, Loss) frames go on and nothing is decided. The
- * order in one ACK is CUBIC's pkts_acked (HyStart), the policy, then CUBIC's growth, as in the kernel.
+ * Every callback is CUBIC's own; pkts_acked then feeds the monitor, and on a report pushes a frame
+ * and, in the Open state, decides: percent m, installed window max(4, floor(m * w / 100)), written
+ * to cc->cwnd alone. The policy starts when ssthresh < cwnd first holds, for good; until then the
+ * flow is plain CUBIC without reports. Outside Open (Disorder, Recovery, CWR, Loss) frames go on
+ * and nothing is decided. The order in one ACK is CUBIC's pkts_acked (HyStart), the policy, then
+ * CUBIC's growth, as in the kernel.
  */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
@@ -21,42 +23,43 @@
 #define POLICY_CHANGES 10 /* installed changes remembered */
 
 enum policy_mode {
-	POLICY_MODEL,    /* the network decides */
+	POLICY_MODEL,	 /* the network decides */
 	POLICY_TCP_ONLY, /* a = 0, states recorded; the window still becomes at least 4 */
-	POLICY_OUTSIDE,  /* pkts_acked pauses the transport; the driver calls policy_apply, then resumes it */
+	POLICY_OUTSIDE,	 /* pkts_acked pauses the transport; the driver calls policy_apply, then
+			    resumes it */
 };
 
 /* One report, and the decision made on it if open. */
 struct decision {
 	uint64_t now_us;
 	const struct report *report;
-	const double *state;  /* [STATE_SIZE], this report's frame included */
-	double max_thr;       /* M */
-	double reward;        /* raw reward of this report */
-	bool rewards;         /* ... which is that of the latest decision: none was rewarded since */
-	bool open;            /* a decision; the rest is set only then */
-	uint32_t w;           /* packets: the window the decision is based on */
-	uint32_t p;           /* packets: previously installed window, 0 for none */
-	int nchanges;         /* installed changes known before this decision, at most POLICY_CHANGES */
+	const double *state; /* [STATE_SIZE], this report's frame included */
+	double max_thr;	     /* M */
+	double reward;	     /* raw reward of this report */
+	bool rewards;	     /* ... which is that of the latest decision: none was rewarded since */
+	bool open;	     /* a decision; the rest is set only then */
+	uint32_t w;	     /* packets: the window the decision is based on */
+	uint32_t p;	     /* packets: previously installed window, 0 for none */
+	int nchanges; /* installed changes known before this decision, at most POLICY_CHANGES */
 	int64_t changes[POLICY_CHANGES]; /* installed - p, newest last; the last nchanges are set */
-	double action;        /* in [-1, 1] */
-	int percent;          /* of the action */
-	uint32_t installed;   /* packets */
-	bool vetoed;          /* installed is w */
+	double action;			 /* in [-1, 1] */
+	int percent;			 /* of the action */
+	uint32_t installed;		 /* packets */
+	bool vetoed;			 /* installed is w */
 };
 
 /* A flow's configuration, given as cc->init's arg; it and what it points to outlive the flow. */
 struct policy_conf {
 	enum policy_mode mode;
 	const struct mlp *mlp; /* 70 inputs; needed by POLICY_MODEL */
-	float *scratch;        /* [mlp_scratch(mlp)], may be shared by the flows of one thread */
+	float *scratch;	       /* [mlp_scratch(mlp)], may be shared by the flows of one thread */
 	struct frame_noise noise;
 	uint64_t noise_seed, noise_stream;
-	/* Runs on every report, after the window was installed if one was. The pointers in d last for the
-	 * call. NULL for none. */
+	/* Runs on every report, after the window was installed if one was. The pointers in d last
+	 * for the call. NULL for none. */
 	void (*record)(void *arg, const struct decision *d);
-	/* Before a decision is installed: true keeps CUBIC's window w instead, which counts as the installed
-	 * one. NULL for none. */
+	/* Before a decision is installed: true keeps CUBIC's window w instead, which counts as the
+	 * installed one. NULL for none. */
 	bool (*veto)(void *arg, const struct decision *d);
 	void *arg;
 };
@@ -65,17 +68,18 @@ struct policy_conf {
 struct policy_stats {
 	uint64_t start_us; /* when the policy started, 0 if it has not */
 	uint64_t reports, decisions;
-	double reward_sum;   /* of raw rewards of decisions ... */
-	uint64_t rewards;    /* ... that had one */
+	double reward_sum; /* of raw rewards of decisions ... */
+	uint64_t rewards;  /* ... that had one */
 };
 
 /* "canopy"; asks for pacing. Needs a struct policy_conf. */
 extern const struct cc_ops cc_policy;
 
-/* The decision a paused flow waits for: everything but action, percent, installed. NULL if it does not wait. */
+/* The decision a paused flow waits for: everything but action, percent, installed. NULL if it does
+ * not wait. */
 const struct decision *policy_pending(const struct cc *cc);
 
-/* Answers it: installs and records. a is clipped to [-1, 1]. */
+/* Answers it: installs and records. a is clipped to [-1, 1]; NaN counts as 0. */
 void policy_apply(struct cc *cc, double a);
 
 const struct policy_stats *policy_stats(const struct cc *cc);

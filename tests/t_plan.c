@@ -76,7 +76,7 @@ static void test_ids(void **state)
 	static const char *const changes[] = {"controllers=reno", "traces=wired24", "buffers=2",
 		"delays=11", "loss=0.1", "seed=2", "duration=61", "skip-end=1", "uplink=wired48",
 		"queue=drophead", "nominal=13", "flows=2", "stagger=1", "flow-time=9",
-		"extra-delays=1", "pacing=on", "hz=1000", "ms-delay=no"};
+		"extra-delays=1", "pacing=on", "hz=1000", "emulator=ideal"};
 	struct plan base, g;
 
 	assert_int_equal(PLAN(&base, "traces=wired12", "buffers=1"), 0);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "sim/world.h"
 
 static int read_schemes(struct plan *g, const struct opts *o)
 {
@@ -101,7 +102,8 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 		.nextra = g->nextra,
 		.pacing = word_index("off|on|auto", opts_text(o, "pacing")),
 		.hz = opts_int(o, "hz"),
-		.ms_delay = opts_flag(o, "ms-delay"),
+		.ms_delay = strcmp(opts_text(o, "emulator"), "ideal") != 0,
+		.poll_ns = strcmp(opts_text(o, "emulator"), "mahimahi") ? 0 : WORLD_POLL_NS,
 	};
 	if (c->pacing == 2)
 		c->pacing = -1;

@@ -82,7 +82,8 @@ char *run_text(const struct run_conf *c)
 		c->flow_s);
 	for (int i = 0; i < c->flows && i < c->nextra; i++)
 		fprintf(f, " %.17g", c->extra_ms[i]);
-	fprintf(f, "\npacing %d hz %" PRIu32 " ms-delay %d\n", c->pacing, c->hz, c->ms_delay);
+	fprintf(f, "\npacing %d hz %" PRIu32 " ms-delay %d poll %" PRIu32 "\n", c->pacing, c->hz, c->ms_delay,
+		c->poll_ns);
 	if (fclose(f))
 		abort();
 	return text;
@@ -152,7 +153,7 @@ static int set_up(struct run *r)
 {
 	const struct run_conf *c = r->conf;
 	struct world_conf w = {
-		.ms_delay = c->ms_delay, .seed = c->seed, .hz = c->hz, .nflows = c->flows};
+		.ms_delay = c->ms_delay, .poll_ns = c->poll_ns, .seed = c->seed, .hz = c->hz, .nflows = c->flows};
 	struct rng rng;
 	int err = 0;
 

@@ -17,7 +17,7 @@
 #include "trace/trace.h"
 
 /* Raise it when the simulator, the monitor or the metrics change what a run gives: ids change with it. */
-#define RUN_SIM_VERSION 1
+#define RUN_SIM_VERSION 2
 
 #define RUN_BIN_MS 100 /* of the time series */
 
@@ -45,7 +45,8 @@ struct run_conf {
 	int nextra;
 	int pacing;              /* -1 as the controller asks, 0 off, 1 on */
 	uint32_t hz;
-	bool ms_delay;
+	bool ms_delay;           /* and poll_ns: of struct world_conf */
+	uint32_t poll_ns;
 	char id[17];
 };
 

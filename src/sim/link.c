@@ -98,9 +98,13 @@ static void use_opportunity(struct link *l, uint64_t at_ns, uint64_t now_ns)
 }
 
 // When the next opportunity is acted on: a polling process adds the fraction of a millisecond it slept from.
-static uint64_t wake_ns(const struct link *l, uint64_t now_ns)
+static uint64_t wake_ns(struct link *l, uint64_t now_ns)
 {
-	return l->conf.poll_ns ? l->op_ns + now_ns % NS_PER_MS + l->conf.poll_ns : l->op_ns;
+	uint64_t slack = l->conf.poll_ns;
+
+	if (!slack)
+		return l->op_ns;
+	return l->op_ns + now_ns % NS_PER_MS + slack / 2 + rng_below(&l->rng, slack);
 }
 
 static void serve_grid(struct link *l, uint64_t now_ns)

@@ -24,6 +24,7 @@ struct world {
 	struct path *paths;
 	int npaths, nsources, leaves;
 	uint64_t now;
+	struct rng rng; /* of the delay lines' lateness */
 	uint64_t *key;  /* [leaves] next time of each source */
 	uint32_t *win;  /* [leaves] winner below each inner node */
 	int paused;     /* flow whose controller paused, -1 none */
@@ -73,11 +74,13 @@ static uint64_t due(const struct world *w, uint64_t delay_ns)
 }
 
 // When a delay line that holds a packet due at due_ns acts, seen from now (world.h on poll_ns).
-static uint64_t line_wake(const struct world *w, uint64_t due_ns)
+static uint64_t line_wake(struct world *w, uint64_t due_ns)
 {
-	if (!w->conf.poll_ns)
+	uint64_t slack = w->conf.poll_ns;
+
+	if (!slack)
 		return due_ns;
-	return due_ns <= w->now ? w->now : due_ns + w->now % MS + w->conf.poll_ns;
+	return due_ns <= w->now ? w->now : due_ns + w->now % MS + slack / 2 + rng_below(&w->rng, slack);
 }
 
 void wire_data(struct world *w, struct flow *f, const struct pkt *k)
@@ -351,6 +354,7 @@ struct world *world_new(const struct world_conf *conf)
 	w->conf.down.poll_ns = w->conf.up.poll_ns = conf->poll_ns;
 	w->tick_ns = SEC / w->conf.hz;
 	w->paused = -1;
+	rng_init(&w->rng, conf->seed, 1);
 	w->flows = calloc(conf->nflows + 1, sizeof(*w->flows));
 	w->paths = calloc(conf->nflows + 1, sizeof(*w->paths));
 	if (!w->flows || !w->paths || link_init(&w->down, &w->conf.down, conf->seed, at_receiver, w) ||

@@ -61,6 +61,7 @@ struct link {
 	uint64_t base_ms;    /* start of this round of the trace */
 	size_t next_op;      /* index of the next opportunity */
 	uint64_t op_ns;      /* its time */
+	uint32_t slack_ns;   /* lateness of this sleep, drawn at each wake */
 	/* smooth */
 	double ns_per_byte;
 	double free_at_ns;   /* when the packet on the wire has left */

@@ -73,6 +73,7 @@ enum ack_flag {
 	ACK_LOST_RETRANS = 32,
 	ACK_DSACK = 64,
 	ACK_DSACK_TLP = 128,
+	ACK_ECE = 256,
 };
 
 enum rexmit { REXMIT_NONE, REXMIT_LOST, REXMIT_NEW };
@@ -134,6 +135,7 @@ struct sender {
 	uint64_t app_credit_ns;   /* next packet of a limited application is written then */
 	uint64_t last_send_us;
 	bool established;
+	bool cwr_due;             /* the next new data carries CWR */
 };
 
 struct receiver {
@@ -149,6 +151,7 @@ struct receiver {
 	uint64_t delack_ns, comp_ns; /* deadlines of a delayed and of a compressed ACK, NEVER */
 	uint32_t compressed, comp_nxt, dup_acks;
 	bool any;
+	bool ece, ecn_seen;  /* ACKs carry ECE; data was ECN-capable */
 };
 
 struct flow {

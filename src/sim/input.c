@@ -203,7 +203,7 @@ void input_resume(struct flow *f)
 	if (f->s.tlp_high_seq)
 		recovery_process_tlp(f, a);
 	// Only a clean ACK in the Open state goes past the alert.
-	if (!(a->flags & ACK_ADVANCED) || (a->flags & ACK_SACKED) || cc->state != CC_OPEN)
+	if (!(a->flags & ACK_ADVANCED) || (a->flags & (ACK_SACKED | ACK_ECE)) || cc->state != CC_OPEN)
 		recovery_alert(f, a, &rexmit);
 	if (a->flags & ACK_SET_TIMER)
 		sender_set_xmit_timer(f);
@@ -241,6 +241,11 @@ bool input_ack(struct flow *f, const struct pkt *k)
 		recovery_sack(f, a);
 	if (k->seq < s->una || (!cc->packets_out && k->seq == s->una))
 		return false;
+	if (k->flags & PKT_ECE) {
+		a->flags |= ACK_ECE;
+		a->rs.ece = true;
+		f->stats.eces++;
+	}
 	if (k->seq > s->una) {
 		a->flags |= ACK_ADVANCED | ACK_SET_TIMER;
 		s->retransmits = 0;

@@ -12,6 +12,10 @@ enum {
 	PKT_ACK = 2,
 	PKT_RETRANS = 4,
 	PKT_DSACK = 8, /* an ACK whose first block reports a duplicate */
+	PKT_ECT = 16,  /* ECN: may be marked instead of dropped */
+	PKT_CE = 32,   /* ECN: it was */
+	PKT_ECE = 64,  /* on ACKs: marked data came */
+	PKT_CWR = 128, /* on data: the window was reduced */
 };
 
 struct pkt {

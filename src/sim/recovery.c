@@ -2,6 +2,7 @@
  * Loss detection and repair: SACK, RACK (RFC 8985), PRR (RFC 6937), F-RTO (RFC 5682), undo by timestamps and
  * DSACK, tail loss probes; tcp_fastretrans_alert and what hangs on it (tcp_input.c, tcp_recovery.c).
  */
+#include "sim/ecn.h"
 #include "sim/rate.h"
 
 void recovery_set_state(struct flow *f, enum cc_state state)
@@ -251,6 +252,7 @@ void recovery_init_reduction(struct flow *f)
 	cc->prior_cwnd = cc->cwnd;
 	f->s.prr_delivered = f->s.prr_out = 0;
 	cc->ssthresh = cc->ops->ssthresh(cc);
+	ecn_queue_cwr(f);
 }
 
 void recovery_end_reduction(struct flow *f)
@@ -302,13 +304,14 @@ static void init_undo(struct flow *f)
 	f->s.undo_retrans = f->cc.retrans_out ? (int32_t)f->cc.retrans_out : -1;
 }
 
-static void enter_recovery(struct flow *f)
+static void enter_recovery(struct flow *f, bool ece)
 {
 	f->s.prior_ssthresh = 0;
 	init_undo(f);
 	f->stats.recoveries++;
 	if (!in_reduction(f)) {
-		f->s.prior_ssthresh = recovery_current_ssthresh(f);
+		if (!ece)
+			f->s.prior_ssthresh = recovery_current_ssthresh(f);
 		recovery_init_reduction(f);
 	}
 	recovery_set_state(f, CC_RECOVERY);
@@ -345,8 +348,10 @@ static void undo_reduction(struct flow *f, bool unmark_loss)
 	}
 	if (f->s.prior_ssthresh) {
 		cc->cwnd = cc->ops->undo_cwnd(cc);
-		if (f->s.prior_ssthresh > cc->ssthresh)
+		if (f->s.prior_ssthresh > cc->ssthresh) {
 			cc->ssthresh = f->s.prior_ssthresh;
+			ecn_withdraw_cwr(f);
+		}
 	}
 	f->s.cwnd_stamp_us = cc->now_us;
 	f->s.undo_marker = 0;
@@ -365,10 +370,24 @@ void recovery_try_keep_open(struct flow *f)
 	}
 }
 
-static void try_to_open(struct flow *f)
+// tcp_enter_cwr: one reduction a window, never undone
+static void enter_cwr(struct flow *f)
+{
+	f->s.prior_ssthresh = 0;
+	if (f->cc.state >= CC_CWR)
+		return;
+	f->s.undo_marker = 0;
+	recovery_init_reduction(f);
+	recovery_set_state(f, CC_CWR);
+	f->stats.cwrs++;
+}
+
+static void try_to_open(struct flow *f, const struct ack_ctx *a)
 {
 	if (!any_retrans_done(f))
 		f->s.retrans_stamp_ms = 0;
+	if (a->flags & ACK_ECE)
+		enter_cwr(f);
 	if (f->cc.state != CC_CWR)
 		recovery_try_keep_open(f);
 }
@@ -462,17 +481,19 @@ void recovery_alert(struct flow *f, struct ack_ctx *a, enum rexmit *rexmit)
 {
 	struct cc *cc = &f->cc;
 
+	if (a->flags & ACK_ECE) // the reduction is due: no undoing
+		f->s.prior_ssthresh = 0;
 	exit_state(f, a);
 	if (cc->state == CC_RECOVERY) {
 		if ((a->flags & ACK_ADVANCED) && try_undo_partial(f, a))
 			return;
 		if (try_undo_dsack(f))
-			try_to_open(f);
+			try_to_open(f, a);
 		identify_loss(f, a);
 		if (cc->state != CC_RECOVERY) {
 			if (!cc->lost_out)
 				return;
-			enter_recovery(f);
+			enter_recovery(f, a->flags & ACK_ECE);
 		}
 		*rexmit = REXMIT_LOST;
 		return;
@@ -488,10 +509,10 @@ void recovery_alert(struct flow *f, struct ack_ctx *a, enum rexmit *rexmit)
 		identify_loss(f, a);
 	}
 	if (!cc->lost_out) {
-		try_to_open(f);
+		try_to_open(f, a);
 		return;
 	}
-	enter_recovery(f);
+	enter_recovery(f, a->flags & ACK_ECE);
 	*rexmit = REXMIT_LOST;
 }
 
@@ -542,7 +563,7 @@ void recovery_reo_timeout(struct flow *f)
 	rack_detect(f);
 	if (cc_in_flight(cc) != in_flight) {
 		if (cc->state != CC_RECOVERY) {
-			enter_recovery(f);
+			enter_recovery(f, false);
 			if (!cc->ops->cong_control)
 				recovery_cwnd_reduction(f, 1, cc->lost - lost, 0);
 		}
@@ -577,6 +598,7 @@ void recovery_enter_loss(struct flow *f)
 	s->high_seq = s->nxt;
 	s->tlp_high_seq = 0;
 	s->frto = fresh || s->retransmits;
+	ecn_queue_cwr(f);
 }
 
 void recovery_process_tlp(struct flow *f, const struct ack_ctx *a)

@@ -31,6 +31,7 @@ struct flow_conf {
 	uint64_t start_ns, stop_ns; /* stop 0: never; stopping means no new data */
 	uint64_t app_bps;     /* application limit in bit/s of payload, 0 none */
 	uint32_t rcv_wnd_pkts; /* receive window, 0: large enough not to matter */
+	bool ecn;             /* the connection uses ECN (RFC 3168) */
 	int pacing;           /* -1 as the controller asks, 0 off, 1 on */
 };
 
@@ -57,6 +58,7 @@ struct flow_stats {
 	uint64_t delivered;           /* distinct packets that reached the receiver */
 	uint64_t in_order;            /* ... and were handed to the application */
 	uint64_t acks, rtos, recoveries, undos, tlps;
+	uint64_t eces, cwrs;          /* ACKs with ECE, window reductions for them */
 	uint64_t rtt_sum_us, rtts;    /* ca_rtt samples */
 	uint32_t min_rtt_us;
 	uint64_t first_send_ns;

@@ -140,7 +140,9 @@ static int run(struct opts *o)
 const struct cmd cmd_eval[] = {
 	{"eval", NULL, "", 0, 0, "Run controllers over traces in the simulator",
 		"Runs every combination of controllers, traces, buffers, delays, losses, noises and\n"
-		"seeds, and prints utilisation, queueing delay and drops. Runs that the folder has are\n"
+		"seeds, and prints utilisation, queueing delay and drops. The queue may manage itself\n"
+		"(--queue codel or pie, with --ecn to mark instead of dropping); --loss-burst loses\n"
+		"packets in bursts (Gilbert-Elliott) besides --loss. Runs that the folder has are\n"
 		"not made again, so the same command resumes, and more --runs or --traces extend it;\n"
 		"a stored run is told by everything that determines it. canopy report draws the folder.\n\n"
 		"  canopy eval -c cubic,bbr -t wired12,cellular:1 -o results/first",

@@ -45,9 +45,38 @@ double run_queue_pkts(double mult, double mbps, double ms)
 
 const char *run_queue_name(enum queue_kind kind)
 {
-	return kind == QUEUE_DROPTAIL	? "droptail"
-	       : kind == QUEUE_DROPHEAD ? "drophead"
-					: "infinite";
+	static const char *const names[] = {[QUEUE_INFINITE] = "infinite",
+		[QUEUE_DROPTAIL] = "droptail",
+		[QUEUE_DROPHEAD] = "drophead",
+		[QUEUE_CODEL] = "codel",
+		[QUEUE_PIE] = "pie"};
+
+	return names[kind];
+}
+
+const char *run_queue_args(const struct run_conf *c, char buf[RESULTS_ARGS])
+{
+	const struct aqm_conf *a = &c->aqm;
+	double target = a->target_ns * 1e-6, interval = a->interval_ns * 1e-6;
+
+	*buf = 0;
+	if (c->queue == QUEUE_CODEL)
+		snprintf(buf, RESULTS_ARGS, "target=%.9g interval=%.9g", target, interval);
+	else if (c->queue == QUEUE_PIE)
+		snprintf(buf, RESULTS_ARGS, "target=%.9g update=%.9g burst=%.9g", target, interval,
+			a->burst_ns * 1e-6);
+	return buf;
+}
+
+const char *run_burst_args(const struct run_conf *c, char buf[RESULTS_ARGS])
+{
+	const struct loss_conf *b = &c->burst_loss;
+
+	*buf = 0;
+	if (b->p > 0)
+		snprintf(buf, RESULTS_ARGS, "p=%.9g r=%.9g bad=%.9g good=%.9g", b->p, b->r, b->bad,
+			b->good);
+	return buf;
 }
 
 static void put_senders(FILE *f, const struct scheme *s)
@@ -74,6 +103,10 @@ char *run_text(const struct run_conf *c)
 	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
 	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue),
 		c->queue_pkts, c->nominal_mbps, c->buffer_bdp);
+	fprintf(f, "aqm %" PRIu64 " %" PRIu64 " %" PRIu64 " ecn %d\n", c->aqm.target_ns,
+		c->aqm.interval_ns, c->aqm.burst_ns, c->ecn);
+	fprintf(f, "burst-loss %.17g %.17g %.17g %.17g\n", c->burst_loss.p, c->burst_loss.r,
+		c->burst_loss.bad, c->burst_loss.good);
 	fprintf(f, "delay %.17g loss %.17g seed %" PRIu64 "\n", c->delay_ms, c->loss, c->seed);
 	fprintf(f, "noise %d %d %.17g\n", c->noise.kind, c->noise.kind ? (int)c->noise.feature : 0,
 		c->noise.size);
@@ -111,9 +144,12 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 		"'--delays=%g' '--loss=%g' '--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
 		CANOPY_VERSION, c->scheme->name, c->down->trace->name, c->buffer_bdp, c->delay_ms,
 		c->loss, c->noise.size, c->seed, c->duration_s);
-	char *queue = c->queue == QUEUE_INFINITE ? file_path("infinite")
-						 : file_path("%s [packets=%" PRIu32 "]",
-							   run_queue_name(c->queue), c->queue_pkts);
+	char args[RESULTS_ARGS];
+	bool managed = *run_queue_args(c, args);
+	char *queue = c->queue == QUEUE_INFINITE
+			      ? file_path("infinite")
+			      : file_path("%s [packets=%" PRIu32 "%s%s]", run_queue_name(c->queue),
+					c->queue_pkts, managed ? " " : "", args);
 	char *config = file_path("[delay %g ms]", c->delay_ms);
 	const struct link_log_conf conf = {.direction = down ? "Downlink" : "Uplink",
 		.trace = t->name,
@@ -142,6 +178,7 @@ static int set_flow(struct run *r, int i, struct rng *rng)
 		.cc_arg = s->cc ? NULL : &r->decisions[i].policy,
 		.delay_ms = c->delay_ms + (c->nextra ? c->extra_ms[i % c->nextra] : 0),
 		.start_ns = c->stagger_s * i * SEC + rng_uniform(rng) * START_JITTER_NS,
+		.ecn = c->ecn,
 		.pacing = c->pacing,
 	};
 	if (c->flow_s > 0)
@@ -174,17 +211,16 @@ static int set_up(struct run *r)
 	if (err)
 		return err;
 	w.flows = r->flows;
-	w.down = (struct link_conf){.trace = c->down->trace,
-		.queue = c->queue,
+	w.down = w.up = (struct link_conf){.queue = c->queue,
 		.limit_pkts = c->queue_pkts,
+		.aqm = c->aqm,
 		.loss = c->loss,
-		.log = r->log_down,
-		.stats = true};
-	w.up = (struct link_conf){.trace = c->up->trace,
-		.queue = c->queue,
-		.limit_pkts = c->queue_pkts,
-		.loss = c->loss,
-		.log = r->log_up};
+		.burst_loss = c->burst_loss};
+	w.down.trace = c->down->trace;
+	w.down.log = r->log_down;
+	w.down.stats = true;
+	w.up.trace = c->up->trace;
+	w.up.log = r->log_up;
 	r->world = world_new(&w);
 	return r->world ? 0 : -ENOMEM;
 }
@@ -301,6 +337,7 @@ static void measure_link(struct run_result *out, const struct link_stats *l, uin
 	out->departures = l->departures;
 	out->drops = l->drops;
 	out->drop_pct = l->arrivals ? 100.0 * l->drops / l->arrivals : 0;
+	out->marks = l->marks;
 	out->qdelay_mean_ms = out->qdelay_p50_ms = out->qdelay_p95_ms = out->qdelay_max_ms = NAN;
 	if (!l->departures)
 		return;
@@ -331,6 +368,9 @@ static int measure(struct run_result *out, const struct run *r, uint64_t now_ns)
 	out->queue_pkts = c->queue_pkts;
 	out->delay_ms = c->delay_ms;
 	out->loss = c->loss;
+	run_queue_args(c, out->queue_args);
+	run_burst_args(c, out->loss_burst);
+	out->ecn = c->ecn;
 	out->noise = c->noise.size;
 	out->seed = c->seed;
 	measure_link(out, world_down(r->world), now_ns);

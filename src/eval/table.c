@@ -42,7 +42,8 @@ static bool same_place(const struct run_result *a, const struct run_result *b)
 {
 	return !strcmp(a->trace, b->trace) && a->buffer_bdp == b->buffer_bdp &&
 	       a->delay_ms == b->delay_ms && a->loss == b->loss && !strcmp(a->queue, b->queue) &&
-	       a->nominal_mbps == b->nominal_mbps;
+	       a->nominal_mbps == b->nominal_mbps && !strcmp(a->queue_args, b->queue_args) &&
+	       a->ecn == b->ecn && !strcmp(a->loss_burst, b->loss_burst);
 }
 
 static bool same_cell(const struct run_result *a, const struct run_result *b)
@@ -98,9 +99,15 @@ static void print_place(FILE *out, const struct run_result *r)
 		fprintf(out, ", %g BDP (%lld packets)", r->buffer_bdp, (long long)r->queue_pkts);
 	if (strcmp(r->queue, "droptail"))
 		fprintf(out, ", %s", r->queue);
+	if (*r->queue_args)
+		fprintf(out, " (%s)", r->queue_args);
+	if (r->ecn)
+		fprintf(out, ", ECN");
 	fprintf(out, ", %g ms", r->delay_ms);
 	if (r->loss > 0)
 		fprintf(out, ", loss %g", r->loss);
+	if (*r->loss_burst)
+		fprintf(out, ", bursts of loss (%s)", r->loss_burst);
 	fputc('\n', out);
 }
 

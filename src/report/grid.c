@@ -49,7 +49,8 @@ static bool same_setup(const struct run_result *a, const struct run_result *b)
 {
 	return !strcmp(a->on, b->on) && a->buffer_bdp == b->buffer_bdp &&
 	       !strcmp(a->queue, b->queue) && a->delay_ms == b->delay_ms && a->loss == b->loss &&
-	       a->noise == b->noise;
+	       a->noise == b->noise && !strcmp(a->queue_args, b->queue_args) && a->ecn == b->ecn &&
+	       !strcmp(a->loss_burst, b->loss_burst);
 }
 
 static int setup_of(struct grid *g, const struct run_result *run)
@@ -138,9 +139,14 @@ static void label_setup(struct grid *g, struct setup *s)
 	n = snprintf(s->label, sizeof(s->label), "buffer %g BDP, delay %g ms", r->buffer_bdp,
 		r->delay_ms);
 	if (queue || (strcmp(r->queue, "droptail") && r->queue[0]))
-		n += snprintf(s->label + n, sizeof(s->label) - n, ", %s", r->queue);
+		n += snprintf(s->label + n, sizeof(s->label) - n, ", %s%s%s%s", r->queue,
+			*r->queue_args ? " (" : "", r->queue_args, *r->queue_args ? ")" : "");
+	if (r->ecn)
+		n += snprintf(s->label + n, sizeof(s->label) - n, ", ECN");
 	if (r->loss > 0)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", %g %% loss", 100 * r->loss);
+	if (*r->loss_burst)
+		n += snprintf(s->label + n, sizeof(s->label) - n, ", loss in bursts (%s)", r->loss_burst);
 	if (r->noise > 0)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", noise \302\261%g %%",
 			100 * r->noise);

@@ -34,8 +34,8 @@ struct cell {
 
 struct setup {
 	const struct run_result *like; /* a run of it */
-	char label[160];	       /* "5 BDP, 10 ms" and what else tells it from the others */
-	char slug[96];		       /* the same for a file name */
+	char label[384];	       /* "5 BDP, 10 ms" and what else tells it from the others */
+	char slug[160];		       /* the same for a file name */
 };
 
 struct scheme {

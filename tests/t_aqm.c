@@ -1,4 +1,5 @@
-/* CoDel, PIE and loss in bursts against the RFCs written out slowly and closed forms; packets are conserved. */
+/* CoDel, PIE and loss in bursts against the RFCs written out slowly and closed forms; packets are
+ * conserved. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,8 +40,8 @@ static struct trace grid(void)
 /* --- CoDel --- */
 
 /*
- * A head every millisecond that has always waited 50 ms: after an interval above target the first drop, then one
- * each interval / sqrt(count), at the first millisecond not before it.
+ * A head every millisecond that has always waited 50 ms: after an interval above target the first
+ * drop, then one each interval / sqrt(count), at the first millisecond not before it.
  */
 static void codel_spaces_drops_by_the_square_root(void **state)
 {
@@ -68,7 +69,8 @@ static void codel_spaces_drops_by_the_square_root(void **state)
 	assert_in_range(drops, 231, 233);
 	assert_int_equal(a.codel.count, drops);
 	// One head below target ends it; coming back soon it resumes near the old rate.
-	assert_int_equal(aqm_head(&a, &(struct pkt){.t_ns = 3997 * MS}, 15040, 4000 * MS, false), AQM_PASS);
+	assert_int_equal(
+		aqm_head(&a, &(struct pkt){.t_ns = 3997 * MS}, 15040, 4000 * MS, false), AQM_PASS);
 	assert_false(a.codel.dropping);
 	for (uint64_t ms = 4001; ms < 4102; ms++)
 		aqm_head(&a, &(struct pkt){.t_ns = (ms - 50) * MS}, 15040, ms * MS, false);
@@ -84,7 +86,9 @@ static void codel_spares_the_last_packet(void **state)
 
 	aqm_init(&a, AQM_CODEL, &conf, 1);
 	for (uint64_t ms = 1000; ms < 3000; ms++)
-		assert_int_equal(aqm_head(&a, &(struct pkt){.t_ns = (ms - 500) * MS}, 1504, ms * MS, false), AQM_PASS);
+		assert_int_equal(
+			aqm_head(&a, &(struct pkt){.t_ns = (ms - 500) * MS}, 1504, ms * MS, false),
+			AQM_PASS);
 }
 
 // RFC 8289's dequeue over an array, line by line.
@@ -135,7 +139,8 @@ static struct pkt slow_dequeue(struct slow_codel *s, uint64_t now)
 		p = slow_dodequeue(s, now, &ok);
 		s->dropping = true;
 		delta = s->count - s->lastcount;
-		s->count = delta > 1 && (int64_t)(now - s->drop_next) < 1600 * (int64_t)MS ? delta : 1;
+		s->count =
+			delta > 1 && (int64_t)(now - s->drop_next) < 1600 * (int64_t)MS ? delta : 1;
 		s->drop_next = now + (uint64_t)(1e8 / sqrt(s->count));
 		s->lastcount = s->count;
 	}
@@ -168,7 +173,8 @@ static void link_matches_slow_codel(void **state)
 	rng_init(&r, 4, 4);
 	assert_int_equal(link_init(&l, &conf, 1, collect, o), 0);
 	for (uint64_t ms = 1; ms < 40000; ms++) {
-		int n = rng_below(&r, 1 + 2 * (ms / 4000 % 3)); // none, 1 and 2 a millisecond on average
+		int n = rng_below(
+			&r, 1 + 2 * (ms / 4000 % 3)); // none, 1 and 2 a millisecond on average
 
 		if (l.next_ns <= ms * MS)
 			link_serve(&l, ms * MS);
@@ -221,7 +227,8 @@ static double slow_pie(double prob, double cur, double old, double ref)
 	return prob;
 }
 
-// Step by step with delays that climb, hover, leap and vanish: every row of the table and both bounds are met.
+// Step by step with delays that climb, hover, leap and vanish: every row of the table and both
+// bounds are met.
 static void pie_follows_the_rfc(void **state)
 {
 	const struct aqm_conf conf = AQM_PIE_CONF;
@@ -256,12 +263,14 @@ static void pie_follows_the_rfc(void **state)
 }
 
 // Feeds heads that waited delay and, behind each, an arrival; counts what is dropped in [from, to).
-static int pie_drops(struct aqm *a, uint64_t from_ms, uint64_t to_ms, uint64_t delay_ms, uint8_t flags, int *marks)
+static int pie_drops(struct aqm *a, uint64_t from_ms, uint64_t to_ms, uint64_t delay_ms,
+	uint8_t flags, int *marks)
 {
 	int drops = 0;
 
 	for (uint64_t ms = from_ms; ms < to_ms; ms++) {
-		struct pkt head = {.t_ns = (ms - delay_ms) * MS, .bytes = 1504}, k = {.bytes = 1504, .flags = flags};
+		struct pkt head = {.t_ns = (ms - delay_ms) * MS, .bytes = 1504},
+			   k = {.bytes = 1504, .flags = flags};
 		enum aqm_verdict v;
 
 		assert_int_equal(aqm_head(a, &head, delay_ms * 1504, ms * MS, false), AQM_PASS);
@@ -329,8 +338,13 @@ static void pie_drops_at_its_probability(void **state)
 
 static void check_conservation(enum queue_kind kind, const struct trace *t, uint64_t seed)
 {
-	struct link_conf conf = {.trace = t, .queue = kind, .limit_pkts = seed % 3 ? 300 : 0,
-		.limit_bytes = seed % 2 ? 200000 : 0, .aqm = conf_of(kind), .loss = .01, .burst_loss = {.01, .2, .9, .001}};
+	struct link_conf conf = {.trace = t,
+		.queue = kind,
+		.limit_pkts = seed % 3 ? 300 : 0,
+		.limit_bytes = seed % 2 ? 200000 : 0,
+		.aqm = conf_of(kind),
+		.loss = .01,
+		.burst_loss = {.01, .2, .9, .001}};
 	struct order *o = calloc(1, sizeof(*o));
 	uint64_t at = 0, sent = 0, bytes = 0;
 	struct link l;
@@ -340,7 +354,8 @@ static void check_conservation(enum queue_kind kind, const struct trace *t, uint
 	assert_int_equal(link_init(&l, &conf, seed, collect, o), 0);
 	for (int i = 0; i < 20000; i++) {
 		uint64_t mean_us = i / 4000 % 2 ? 2000 : 700;
-		struct pkt k = {.seq = i, .bytes = rng_below(&r, 3) ? 1504 : 60 + rng_below(&r, 1400),
+		struct pkt k = {.seq = i,
+			.bytes = rng_below(&r, 3) ? 1504 : 60 + rng_below(&r, 1400),
 			.flags = rng_below(&r, 2) ? PKT_ECT : 0};
 
 		at += rng_exp(&r) * mean_us * 1000;
@@ -349,8 +364,8 @@ static void check_conservation(enum queue_kind kind, const struct trace *t, uint
 		link_arrive(&l, &k, at);
 		sent++;
 		assert_int_equal(l.stats.arrivals + l.stats.lost, sent);
-		assert_int_equal(l.stats.arrivals,
-			l.stats.departures + l.stats.drops + l.stats.queue_pkts + (l.wire_left > 0));
+		assert_int_equal(l.stats.arrivals, l.stats.departures + l.stats.drops +
+							   l.stats.queue_pkts + (l.wire_left > 0));
 		bytes = 0;
 		for (uint32_t q = l.q.head + (l.wire_left > 0); i % 64 == 0 && q != l.q.tail; q++)
 			bytes += l.q.p[q & l.q.mask].bytes;
@@ -385,12 +400,14 @@ static void every_queue_conserves_packets(void **state)
 
 static void bursts_match_the_closed_form(void **state)
 {
-	static const struct loss_conf confs[] = {{.01, .25, 1, 0}, {.05, .5, .6, .01}, {.001, .02, 1, 0}, {.5, .5, 1, 0}};
+	static const struct loss_conf confs[] = {
+		{.01, .25, 1, 0}, {.05, .5, .6, .01}, {.001, .02, 1, 0}, {.5, .5, 1, 0}};
 	enum { N = 4000000 };
 
 	for (int i = 0; i < COUNT(confs); i++) {
 		struct loss_chain c;
-		double mean = loss_mean(&confs[i]), pi = confs[i].p / (confs[i].p + confs[i].r), lost = 0, stays = 0, bad = 0;
+		double mean = loss_mean(&confs[i]), pi = confs[i].p / (confs[i].p + confs[i].r),
+		       lost = 0, stays = 0, bad = 0;
 		bool was = false;
 
 		loss_init(&c, &confs[i], 11);

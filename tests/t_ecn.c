@@ -1,4 +1,5 @@
-/* ECN, CoDel, PIE and loss in bursts as flows meet them: delays, marks, one reduction a round trip. */
+/* ECN, CoDel, PIE and loss in bursts as flows meet them: delays, marks, one reduction a round trip.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,9 +55,16 @@ static struct outcome simulate(const struct setup *s)
 {
 	struct flow_conf f = {.cc = cc_find(s->cc), .delay_ms = 20, .pacing = -1, .ecn = s->ecn};
 	struct trace down = s->grid ? grid() : smooth(12032000), up = smooth(100000000);
-	struct world_conf conf = {
-		.down = {.trace = &down, .queue = s->queue, .limit_pkts = s->limit, .aqm = conf_of(s->queue), .burst_loss = s->burst},
-		.up = {.trace = &up}, .ms_delay = s->grid, .seed = s->seed, .nflows = 1, .flows = &f};
+	struct world_conf conf = {.down = {.trace = &down,
+					  .queue = s->queue,
+					  .limit_pkts = s->limit,
+					  .aqm = conf_of(s->queue),
+					  .burst_loss = s->burst},
+		.up = {.trace = &up},
+		.ms_delay = s->grid,
+		.seed = s->seed,
+		.nflows = 1,
+		.flows = &f};
 	struct world *w = world_new(&conf);
 	struct outcome o;
 
@@ -81,7 +89,11 @@ static void aqm_holds_a_standing_queue(void **state)
 
 	for (int i = 0; i < 2; i++)
 		for (int on_grid = 0; on_grid < 2; on_grid++) {
-			struct setup s = {.cc = ccs[i], .queue = QUEUE_DROPTAIL, .limit = 400, .grid = on_grid, .secs = 60};
+			struct setup s = {.cc = ccs[i],
+				.queue = QUEUE_DROPTAIL,
+				.limit = 400,
+				.grid = on_grid,
+				.secs = 60};
 			struct outcome tail = simulate(&s), codel, pie;
 
 			s.queue = QUEUE_CODEL;
@@ -90,7 +102,8 @@ static void aqm_holds_a_standing_queue(void **state)
 			pie = simulate(&s);
 			assert_true(delay_ms(&tail) > 100);
 			assert_true(delay_ms(&codel) < 10 && codel.down.drops > 20);
-			assert_true(delay_ms(&pie) > 7.5 && delay_ms(&pie) < 30 && pie.down.drops > 20);
+			assert_true(
+				delay_ms(&pie) > 7.5 && delay_ms(&pie) < 30 && pie.down.drops > 20);
 			assert_true(codel.down.bytes_out > .75 * codel.down.capacity_bytes);
 			assert_true(pie.down.bytes_out > .93 * pie.down.capacity_bytes);
 			assert_int_equal(codel.down.marks + pie.down.marks, 0);
@@ -103,11 +116,13 @@ static void ecn_marks_instead_of_dropping(void **state)
 	static const char *const ccs[] = {"reno", "cubic", "vegas"};
 
 	for (int i = 0; i < COUNT(ccs); i++) {
-		struct setup s = {.cc = ccs[i], .queue = QUEUE_CODEL, .limit = 1000, .ecn = true, .secs = 60};
+		struct setup s = {
+			.cc = ccs[i], .queue = QUEUE_CODEL, .limit = 1000, .ecn = true, .secs = 60};
 		struct outcome o = simulate(&s);
 
 		assert_int_equal(o.down.drops, 0);
-		assert_int_equal(o.flow.retrans + o.flow.rtos + o.flow.recoveries + o.flow.undos, 0);
+		assert_int_equal(
+			o.flow.retrans + o.flow.rtos + o.flow.recoveries + o.flow.undos, 0);
 		assert_true(o.down.marks > 0 && o.flow.cwrs > 0);
 		assert_true(o.flow.cwrs <= o.down.marks);
 		assert_true(o.flow.eces >= o.flow.cwrs);
@@ -115,10 +130,16 @@ static void ecn_marks_instead_of_dropping(void **state)
 	}
 }
 
-// Linux's bbr version 1 goes on as if nothing had been said; a queue that only marks cannot hold it.
+// Linux's bbr version 1 goes on as if nothing had been said; a queue that only marks cannot hold
+// it.
 static void bbr_ignores_marks(void **state)
 {
-	struct setup s = {.cc = "bbr", .queue = QUEUE_CODEL, .limit = 1000, .ecn = true, .grid = true, .secs = 30};
+	struct setup s = {.cc = "bbr",
+		.queue = QUEUE_CODEL,
+		.limit = 1000,
+		.ecn = true,
+		.grid = true,
+		.secs = 30};
 	struct outcome marked = simulate(&s), plain;
 
 	s.queue = QUEUE_INFINITE;
@@ -144,15 +165,18 @@ static uint32_t spy_ssthresh(struct cc *cc)
 	return cc_reno.ssthresh(cc);
 }
 
-// Even if every packet is marked the window is halved once a round trip, and never below two packets.
+// Even if every packet is marked the window is halved once a round trip, and never below two
+// packets.
 static void window_is_reduced_once_a_round_trip(void **state)
 {
 	struct cc_ops spy = cc_reno;
 	struct trace t = smooth(12032000), up = smooth(100000000);
 	struct flow_conf f = {.cc = &spy, .delay_ms = 20, .pacing = -1, .ecn = true};
 	// a target of nothing and an interval of next to nothing: marks wherever two packets wait
-	struct world_conf conf = {.down = {.trace = &t, .queue = QUEUE_CODEL, .aqm = {1, 1, 0}}, .up = {.trace = &up},
-		.nflows = 1, .flows = &f};
+	struct world_conf conf = {.down = {.trace = &t, .queue = QUEUE_CODEL, .aqm = {1, 1, 0}},
+		.up = {.trace = &up},
+		.nflows = 1,
+		.flows = &f};
 	struct world *w;
 
 	spy.ssthresh = spy_ssthresh;
@@ -173,8 +197,8 @@ static void window_is_reduced_once_a_round_trip(void **state)
 static void receiver_echoes_until_cwr(void **state)
 {
 	struct flow f = {.conf = {.ecn = true}};
-	struct pkt data = {.flags = PKT_ECT}, marked = {.flags = PKT_ECT | PKT_CE}, cwr = {.flags = PKT_ECT | PKT_CWR},
-		   again = {.flags = PKT_RETRANS};
+	struct pkt data = {.flags = PKT_ECT}, marked = {.flags = PKT_ECT | PKT_CE},
+		   cwr = {.flags = PKT_ECT | PKT_CWR}, again = {.flags = PKT_RETRANS};
 
 	f.r.quick = 0;
 	ecn_data(&f, &data);
@@ -222,7 +246,12 @@ static void sender_says_cwr_once(void **state)
 static void same_seed_same_packets(void **state)
 {
 	for (int i = 0; i < COUNT(kinds); i++) {
-		struct setup s = {.cc = "cubic", .queue = kinds[i], .limit = 200, .ecn = i % 2, .secs = 20, .seed = 5,
+		struct setup s = {.cc = "cubic",
+			.queue = kinds[i],
+			.limit = 200,
+			.ecn = i % 2,
+			.secs = 20,
+			.seed = 5,
 			.burst = {.001, .3, 1, 0}};
 		struct outcome a = simulate(&s), b = simulate(&s), c;
 

@@ -65,7 +65,7 @@ static void test_record_equals_log(void **state)
 		assert_int_equal(m.drops, r.drops);
 		assert_true(r.departures > 3000 && r.drops + r.marks > 0);
 		assert_int_equal(r.marks > 0, i == 3);
-		assert_int_equal(r.drops > 0, i < 3);
+		assert_true(r.drops > 0 || i == 3);
 		assert_int_equal(r.ecn, i == 3);
 		assert_near(m.util_pct, r.util_pct, 1e-9);
 		assert_near(m.qdelay_mean_ms, r.qdelay_mean_ms, 1e-9);

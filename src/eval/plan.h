@@ -36,8 +36,8 @@ struct plan {
 	{OPT_REALS, 0, "delays", "MS", "10", 0, 1e4, NULL, "one-way propagation delays"}, \
 	{OPT_REALS, 0, "loss", "P", "0", 0, 0.5, NULL, "random loss probabilities, each direction"}, \
 	{OPT_REALS, 0, "loss-burst", "P,R[,B[,G]]", NULL, 0, 1, NULL, \
-		"loss in bursts besides: a packet turns good to bad with probability P, back with R; bad loses B " \
-		"(default 1), good G (default 0)"}, \
+		"loss in bursts besides: good turns bad with probability P a packet, back with R; " \
+		"bad loses B (default 1), good G (default 0)"}, \
 	{OPT_REALS, 0, "noise", "SIZES", "0", 0, 1, NULL, "relative noise on what a policy observes"}, \
 	{OPT_WORD, 0, "noise-feature", "NAME", "inv_rtt", 0, 0, "thr|pacing|loss|samples|dt|inv_rtt", \
 		"the noisy feature"}, \
@@ -51,7 +51,8 @@ struct plan {
 	{OPT_REAL, 0, "codel-target", "MS", "5", 0.001, 1e5, NULL, "CoDel: acceptable queueing delay"}, \
 	{OPT_REAL, 0, "codel-interval", "MS", "100", 0.001, 1e5, NULL, "CoDel: how long it may be exceeded"}, \
 	{OPT_REAL, 0, "pie-target", "MS", "15", 0.001, 1e5, NULL, "PIE: queueing delay to hold"}, \
-	{OPT_REAL, 0, "pie-update", "MS", "15", 0.001, 1e5, NULL, "PIE: time between updates of its drop probability"}, \
+	{OPT_REAL, 0, "pie-update", "MS", "15", 0.001, 1e5, NULL, \
+		"PIE: time between updates of its drop probability"}, \
 	{OPT_REAL, 0, "pie-burst", "MS", "150", 0, 1e5, NULL, "PIE: burst that passes untouched"}, \
 	{OPT_FLAG, 0, "ecn", NULL, "no", 0, 0, NULL, "flows use ECN: CoDel and PIE mark instead of dropping"}, \
 	{OPT_REAL, 0, "nominal", "MBPS", NULL, 0.01, 1e6, NULL, \

@@ -7,13 +7,13 @@
 
 #define PIE_ALPHA 0.125
 #define PIE_BETA 1.25
-#define PIE_MARK_MAX 0.1     /* RFC 8033 section 5.1 */
-#define PIE_STEP_FROM 0.1    /* section 5.5: from here on drop_prob grows ... */
-#define PIE_STEP_MAX 0.02    /* ... by no more than this at once */
-#define PIE_DECAY 0.98       /* of drop_prob in an idle interval */
-#define PIE_ACCU_LOW 0.85    /* section 5.4: no drop before, one at the latest after */
+#define PIE_MARK_MAX 0.1  /* RFC 8033 section 5.1 */
+#define PIE_STEP_FROM 0.1 /* section 5.5: from here on drop_prob grows ... */
+#define PIE_STEP_MAX 0.02 /* ... by no more than this at once */
+#define PIE_DECAY 0.98	  /* of drop_prob in an idle interval */
+#define PIE_ACCU_LOW 0.85 /* section 5.4: no drop before, one at the latest after */
 #define PIE_ACCU_HIGH 8.5
-#define PIE_SAFE_PROB 0.2    /* below it a short queue is left alone */
+#define PIE_SAFE_PROB 0.2 /* below it a short queue is left alone */
 
 #define CODEL_RECENT 16 /* intervals: dropping resumes near the old rate */
 
@@ -54,7 +54,8 @@ static void start_dropping(struct aqm *a, uint64_t now_ns)
 {
 	struct codel *c = &a->codel;
 	uint32_t delta = c->count - c->last_count;
-	bool recent = (int64_t)(now_ns - c->drop_next_ns) < (int64_t)(CODEL_RECENT * a->conf.interval_ns);
+	bool recent =
+		(int64_t)(now_ns - c->drop_next_ns) < (int64_t)(CODEL_RECENT * a->conf.interval_ns);
 
 	c->dropping = true;
 	c->count = delta > 1 && recent ? delta : 1;
@@ -76,7 +77,8 @@ static enum aqm_verdict codel_head(
 		start_dropping(a, now_ns);
 		return ect ? AQM_MARK : AQM_DROP;
 	}
-	// The time of the drop after this one is set once it is known that there is a next candidate.
+	// The time of the drop after this one is set once it is known that there is a next
+	// candidate.
 	if (again && now_ns >= c->drop_next_ns)
 		c->drop_next_ns = control_law(a, c->drop_next_ns);
 	if (now_ns < c->drop_next_ns)
@@ -106,7 +108,8 @@ static double auto_tune(double drop_prob, double p)
 void aqm_pie_update(struct aqm *a)
 {
 	struct pie *s = &a->pie;
-	double delay = s->delay_ns * 1e-9, old = s->old_delay_ns * 1e-9, ref = a->conf.target_ns * 1e-9;
+	double delay = s->delay_ns * 1e-9, old = s->old_delay_ns * 1e-9,
+	       ref = a->conf.target_ns * 1e-9;
 	double p = auto_tune(s->drop_prob, PIE_ALPHA * (delay - ref) + PIE_BETA * (delay - old));
 
 	if (s->drop_prob >= PIE_STEP_FROM && p > PIE_STEP_MAX)
@@ -116,12 +119,14 @@ void aqm_pie_update(struct aqm *a)
 		s->drop_prob *= PIE_DECAY;
 	s->drop_prob = s->drop_prob < 0 ? 0 : s->drop_prob > 1 ? 1 : s->drop_prob;
 	s->burst_ns = s->burst_ns > a->conf.interval_ns ? s->burst_ns - a->conf.interval_ns : 0;
-	if (s->drop_prob == 0 && s->delay_ns < a->conf.target_ns / 2 && s->old_delay_ns < a->conf.target_ns / 2)
+	if (s->drop_prob == 0 && s->delay_ns < a->conf.target_ns / 2 &&
+		s->old_delay_ns < a->conf.target_ns / 2)
 		s->burst_ns = a->conf.burst_ns;
 	s->old_delay_ns = s->delay_ns;
 }
 
-// Between events the delay stands still, so that updates may be made up for when the next event comes.
+// Between events the delay stands still, so that updates may be made up for when the next event
+// comes.
 static void pie_catch_up(struct aqm *a, uint64_t now_ns)
 {
 	struct pie *s = &a->pie;
@@ -129,8 +134,10 @@ static void pie_catch_up(struct aqm *a, uint64_t now_ns)
 	while (s->update_ns <= now_ns) {
 		aqm_pie_update(a);
 		s->update_ns += a->conf.interval_ns;
-		if (s->drop_prob == 0 && !s->delay_ns && s->update_ns <= now_ns) // idle: nothing changes any more
-			s->update_ns += (now_ns - s->update_ns) / a->conf.interval_ns * a->conf.interval_ns;
+		if (s->drop_prob == 0 && !s->delay_ns &&
+			s->update_ns <= now_ns) // idle: nothing changes any more
+			s->update_ns +=
+				(now_ns - s->update_ns) / a->conf.interval_ns * a->conf.interval_ns;
 	}
 }
 
@@ -138,7 +145,8 @@ static bool pie_drops(struct aqm *a, uint64_t queue_bytes)
 {
 	struct pie *s = &a->pie;
 
-	if (s->burst_ns || (s->old_delay_ns < a->conf.target_ns / 2 && s->drop_prob < PIE_SAFE_PROB) ||
+	if (s->burst_ns ||
+		(s->old_delay_ns < a->conf.target_ns / 2 && s->drop_prob < PIE_SAFE_PROB) ||
 		queue_bytes <= 2 * AQM_FULL_PKT)
 		return false;
 	s->accu_prob = s->drop_prob == 0 ? 0 : s->accu_prob + s->drop_prob;
@@ -150,7 +158,8 @@ static bool pie_drops(struct aqm *a, uint64_t queue_bytes)
 	return true;
 }
 
-static void pie_measure(struct aqm *a, const struct pkt *head, uint64_t behind_bytes, uint64_t now_ns)
+static void pie_measure(
+	struct aqm *a, const struct pkt *head, uint64_t behind_bytes, uint64_t now_ns)
 {
 	pie_catch_up(a, now_ns);
 	a->pie.delay_ns = behind_bytes ? now_ns - head->t_ns : 0;
@@ -158,7 +167,8 @@ static void pie_measure(struct aqm *a, const struct pkt *head, uint64_t behind_b
 
 /* --- What the link calls --- */
 
-enum aqm_verdict aqm_arrive(struct aqm *a, const struct pkt *k, uint64_t queue_bytes, uint64_t now_ns)
+enum aqm_verdict aqm_arrive(
+	struct aqm *a, const struct pkt *k, uint64_t queue_bytes, uint64_t now_ns)
 {
 	if (a->kind != AQM_PIE)
 		return AQM_PASS;

@@ -1,9 +1,10 @@
 /*
- * Explicit congestion notification (RFC 3168) as Linux does it (include/net/tcp_ecn.h, tcp_input.c). Inside
- * src/sim only.
+ * Explicit congestion notification (RFC 3168) as Linux does it (include/net/tcp_ecn.h,
+ * tcp_input.c). Inside src/sim only.
  *
- * New data is ECN-capable, retransmissions, SYNs and pure ACKs are not. The receiver sets ECE on its ACKs from
- * a CE mark until data with CWR comes; the sender reduces its window once and sends CWR on the next new data.
+ * New data is ECN-capable, retransmissions, SYNs and pure ACKs are not. The receiver sets ECE on
+ * its ACKs from a CE mark until data with CWR comes; the sender reduces its window once and sends
+ * CWR on the next new data.
  */
 #ifndef SIM_ECN_H
 #define SIM_ECN_H
@@ -23,7 +24,8 @@ static inline void ecn_withdraw_cwr(struct flow *f)
 	f->s.cwr_due = false;
 }
 
-/* Flags of the first packet of a burst of new data; the others have no PKT_CWR (SKB_GSO_TCP_ECN). */
+/* Flags of the first packet of a burst of new data; the others have no PKT_CWR (SKB_GSO_TCP_ECN).
+ */
 static inline uint8_t ecn_new_data(struct flow *f)
 {
 	uint8_t flags = f->conf.ecn ? PKT_ECT : 0;
@@ -43,8 +45,8 @@ static inline bool ecn_accept_cwr(struct flow *f, const struct pkt *k)
 	return true;
 }
 
-/* Data that is no duplicate (tcp_data_ecn_check): a mark asks for ECE, and quick ACKs keep a small window going;
- * so does data without ECT, which is a retransmission. */
+/* Data that is no duplicate (tcp_data_ecn_check): a mark asks for ECE, and quick ACKs keep a small
+ * window going; so does data without ECT, which is a retransmission. */
 static inline void ecn_data(struct flow *f, const struct pkt *k)
 {
 	struct receiver *r = &f->r;

@@ -1,6 +1,7 @@
 /*
- * Loss in bursts: the Gilbert-Elliott chain (Gilbert 1960, Elliott 1963). Each packet is lost with the
- * probability of the chain's state, then the chain moves: good to bad with probability p, back with r.
+ * Loss in bursts: the Gilbert-Elliott chain (Gilbert 1960, Elliott 1963). Each packet is lost with
+ * the probability of the chain's state, then the chain moves: good to bad with probability p, back
+ * with r.
  *
  * It starts in its stationary distribution, so that any packet is lost with probability
  * (r good + p bad) / (p + r); a stay in the bad state lasts 1 / r packets on average.
@@ -14,7 +15,7 @@
 #include "base/rng.h"
 
 struct loss_conf {
-	double p, r;      /* good to bad, bad to good; p 0: there is no chain */
+	double p, r;	  /* good to bad, bad to good; p 0: there is no chain */
 	double bad, good; /* loss in each state */
 };
 

@@ -178,6 +178,8 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 			cc->packets_out++;
 		t->in_flight = cc_in_flight(cc);
 		k.seq = seq + i;
+		if (n > 1 && i == n - 1)
+			k.flags |= PKT_PSH;
 		wire_data(f->w, f, &k);
 	}
 	s->last_send_us = cc->now_us;

@@ -12,6 +12,7 @@ enum {
 	PKT_ACK = 2,
 	PKT_RETRANS = 4,
 	PKT_DSACK = 8, /* an ACK whose first block reports a duplicate */
+	PKT_PSH = 16,  /* last of a burst of several: Linux asks for an ACK as soon as it is read */
 };
 
 struct pkt {

@@ -185,10 +185,17 @@ static uint32_t waiting(const struct link *l)
 	return ring_len(&l->q) - (l->wire_left > 0);
 }
 
+uint32_t link_wakeup_ns(struct rng *r)
+{
+	double ns = 20e3 + 35e3 * rng_exp(r);
+
+	return rng_u64(r) >> 58 ? ns : ns + 800e3 * rng_exp(r);
+}
+
 void link_serve(struct link *l, uint64_t now_ns)
 {
 	if (l->conf.poll_ns)
-		l->slack_ns = l->conf.poll_ns / 2 + rng_scaled(&l->rng, l->conf.poll_ns);
+		l->slack_ns = l->conf.poll_ns + link_wakeup_ns(&l->rng);
 	if (l->grid)
 		serve_grid(l, now_ns);
 	else

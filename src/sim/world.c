@@ -245,7 +245,7 @@ static void run_event(struct world *w, uint32_t src)
 		struct path *p = &w->paths[(src - SRC_PATHS) / 2];
 
 		if (w->conf.poll_ns)
-			w->slack_ns = w->conf.poll_ns / 2 + rng_scaled(&w->rng, w->conf.poll_ns);
+			w->slack_ns = w->conf.poll_ns + link_wakeup_ns(&w->rng);
 		if (src & 1)
 			take_acks(w, p, src);
 		else

@@ -264,7 +264,7 @@ static void pie_follows_the_rfc(void **state)
 
 // Feeds heads that waited delay and, behind each, an arrival; counts what is dropped in [from, to).
 static int pie_drops(struct aqm *a, uint64_t from_ms, uint64_t to_ms, uint64_t delay_ms,
-	uint8_t flags, int *marks)
+	uint16_t flags, int *marks)
 {
 	int drops = 0;
 

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/minmax.h"
 #include "base/opts.h"
 #include "base/rng.h"
 #include "base/work.h"
@@ -395,9 +396,37 @@ static void work_stops_when_asked(void **state)
 	pthread_mutex_destroy(&c.lock);
 }
 
+// The windowed maximum is a sample of the window, at least the newest and never over the true maximum.
+static void minmax_stays_in_its_window(void **state)
+{
+	enum { WINDOW = 50, N = 5000 };
+	uint64_t v[N], exact = 0;
+	struct minmax m;
+	struct rng r;
+
+	rng_init(&r, 11, 1);
+	for (int i = 0; i < N; i++) {
+		uint64_t got, most = 0;
+		bool known = false;
+
+		v[i] = rng_below(&r, 1000);
+		if (!i)
+			minmax_reset(&m, 0, v[0]);
+		got = minmax_take(&m, true, WINDOW, i, v[i]);
+		for (int k = i > WINDOW ? i - WINDOW : 0; k <= i; k++) {
+			most = v[k] > most ? v[k] : most;
+			known |= v[k] == got;
+		}
+		assert_true(known && got >= v[i] && got <= most);
+		exact += got == most;
+	}
+	assert_true(exact > .8 * N); // three samples miss a maximum now and then
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(minmax_stays_in_its_window),
 		cmocka_unit_test(options_are_read),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(spec_files_rank_below_the_command_line),

@@ -345,6 +345,80 @@ static void equal_flows_share_the_link(void **state)
 	assert_true(sum * sum / (8 * squares) > .9); // Jain's index
 }
 
+struct watch {
+	uint32_t min_cwnd, max_cwnd;
+	uint64_t min_cwnd_at_ns;
+	double queue_sum;
+	int samples;
+};
+
+// One flow over a smooth link, its window and the queue watched every 10 ms from from_s on.
+static struct watch watch(const struct cc_ops *cc, uint64_t bps, uint32_t queue, double loss, double from_s, double secs,
+	struct outcome *o)
+{
+	struct trace t = smooth(bps), up = smooth(1000000000);
+	struct flow_conf f = {.cc = cc, .delay_ms = 20, .pacing = -1};
+	struct world_conf conf = {.down = {.trace = &t, .queue = QUEUE_DROPTAIL, .limit_pkts = queue, .loss = loss},
+		.up = {.trace = &up, .queue = QUEUE_INFINITE}, .seed = 4, .nflows = 1, .flows = &f};
+	struct world *w = world_new(&conf);
+	struct watch r = {.min_cwnd = UINT32_MAX};
+
+	for (uint64_t at = 0; at < secs * SEC; at += 10 * MS) {
+		world_run(w, at);
+		if (at < from_s * SEC)
+			continue;
+		if (world_cc(w, 0)->cwnd < r.min_cwnd) {
+			r.min_cwnd = world_cc(w, 0)->cwnd;
+			r.min_cwnd_at_ns = at;
+		}
+		if (world_cc(w, 0)->cwnd > r.max_cwnd)
+			r.max_cwnd = world_cc(w, 0)->cwnd;
+		r.queue_sum += world_down(w)->queue_pkts;
+		r.samples++;
+	}
+	o->down = *world_down(w);
+	o->flow[0] = *world_flow(w, 0);
+	world_free(w);
+	return r;
+}
+
+// Vegas aims at 2 to 4 packets of its own in the queue.
+static void vegas_keeps_a_short_queue(void **state)
+{
+	struct outcome o;
+	struct watch r = watch(&cc_vegas, 20000000, 1000, 0, 10, 40, &o);
+
+	assert_true(r.queue_sum / r.samples < 4 + 2); // it counts by the round's smallest RTT; ACKs free pairs
+	assert_true(r.max_cwnd - r.min_cwnd <= 4);
+	assert_int_equal(o.down.drops, 0);
+	assert_true(o.down.bytes_out > .95 * o.down.capacity_bytes);
+}
+
+// BBR: fills the pipe with a short queue, cuts its window to 4 packets some 10 s after the last minimum RTT.
+static void bbr_fills_probes_and_drains(void **state)
+{
+	struct outcome o;
+	struct watch r = watch(&cc_bbr, 50000000, 5000, 0, 5, 25, &o);
+	double bdp = 50e6 / 8 * .04 / 1504;
+
+	assert_int_equal(r.min_cwnd, 4);
+	assert_in_range(r.min_cwnd_at_ns, 9 * SEC, 13 * SEC);
+	assert_true(r.max_cwnd < 2 * bdp + 40); // two BDP, quantisation and aggregation on top
+	assert_true(r.queue_sum / r.samples < .5 * bdp);
+	assert_true(o.down.bytes_out > .93 * o.down.capacity_bytes);
+}
+
+// BBR does not take random loss for congestion, CUBIC does: the point of the model (Cardwell et al. 2016, fig. 8).
+static void bbr_shrugs_off_random_loss(void **state)
+{
+	struct outcome bbr, cubic;
+
+	watch(&cc_bbr, 50000000, 5000, .01, 1, 30, &bbr);
+	watch(&cc_cubic, 50000000, 5000, .01, 1, 30, &cubic);
+	assert_true(bbr.down.bytes_out > .85 * bbr.down.capacity_bytes);
+	assert_true(cubic.down.bytes_out < .3 * cubic.down.capacity_bytes);
+}
+
 // No crash, stall or endless loop at the edges; data keeps flowing.
 static void edges(void **state)
 {
@@ -358,6 +432,11 @@ static void edges(void **state)
 		{.cc = "reno", .down = grid(outage, 6), .up = smooth(10000000), .queue = 20, .delay_ms = 10, .secs = 120, .ms_delay = true},
 		{.cc = "cubic", .down = grid(slow, 1), .up = grid(slow, 1), .queue = 3, .delay_ms = 10, .secs = 600, .ms_delay = true},
 		{.cc = "cubic", .down = smooth(10000000), .up = smooth(10000000), .queue = 50, .delay_ms = 10, .secs = 200, .loss = .3},
+		{.cc = "bbr", .down = smooth(10000), .up = smooth(10000), .queue = 5, .delay_ms = 10, .secs = 300},
+		{.cc = "bbr", .down = smooth(10000000000), .up = smooth(10000000000), .queue = 1000, .delay_ms = 1, .secs = 1},
+		{.cc = "bbr", .down = smooth(10000000), .up = smooth(10000000), .queue = 1, .delay_ms = .05, .secs = 5},
+		{.cc = "vegas", .down = smooth(10000000), .up = smooth(10000000), .queue = 1, .delay_ms = 1000, .secs = 100},
+		{.cc = "bbr", .down = grid(outage, 6), .up = smooth(10000000), .queue = 20, .delay_ms = 10, .secs = 120, .ms_delay = true},
 	};
 
 	for (int i = 0; i < COUNT(cases); i++) {
@@ -435,6 +514,9 @@ int main(void)
 		cmocka_unit_test(reno_obeys_the_square_root_law),
 		cmocka_unit_test(same_seed_same_packets),
 		cmocka_unit_test(equal_flows_share_the_link),
+		cmocka_unit_test(vegas_keeps_a_short_queue),
+		cmocka_unit_test(bbr_fills_probes_and_drains),
+		cmocka_unit_test(bbr_shrugs_off_random_loss),
 		cmocka_unit_test(edges),
 		cmocka_unit_test(total_loss),
 		cmocka_unit_test(pausing_changes_nothing),

@@ -5,6 +5,7 @@
  */
 #include "cc/cc.h"
 
+#include "base/minmax.h"
 #include "base/rng.h"
 
 enum {
@@ -41,15 +42,10 @@ enum {
 
 enum mode { STARTUP, DRAIN, PROBE_BW, PROBE_RTT };
 
-struct bw_sample {
-	uint32_t round;
-	uint64_t bw;
-};
-
 struct bbr {
 	enum mode mode;
 	enum cc_state prev_state;
-	struct bw_sample max[3];   /* windowed maximum */
+	struct minmax max_bw;      /* over BW_ROUNDS rounds */
 	uint32_t round;
 	uint64_t next_round_delivered;
 	bool round_start, packet_conservation, full_bw_reached, idle_restart, has_seen_rtt;
@@ -70,35 +66,9 @@ struct bbr {
 
 static const uint32_t cycle_gains[CYCLE] = {UNIT * 5 / 4, UNIT * 3 / 4, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT};
 
-// lib/win_minmax.c's running maximum over BW_ROUNDS rounds
-static void max_update(struct bbr *b, uint64_t bw)
-{
-	struct bw_sample *m = b->max, v = {b->round, bw};
-	uint32_t age;
-
-	if (bw >= m[0].bw || v.round - m[2].round > BW_ROUNDS) {
-		m[0] = m[1] = m[2] = v;
-		return;
-	}
-	if (bw >= m[1].bw)
-		m[1] = m[2] = v;
-	else if (bw >= m[2].bw)
-		m[2] = v;
-	age = v.round - m[0].round;
-	if (age > BW_ROUNDS) {
-		m[0] = m[1], m[1] = m[2], m[2] = v;
-		if (v.round - m[0].round > BW_ROUNDS)
-			m[0] = m[1], m[1] = m[2], m[2] = v;
-	} else if (m[1].round == m[0].round && age > BW_ROUNDS / 4) {
-		m[1] = m[2] = v;
-	} else if (m[2].round == m[1].round && age > BW_ROUNDS / 2) {
-		m[2] = v;
-	}
-}
-
 static uint64_t max_bw(const struct bbr *b)
 {
-	return b->max[0].bw;
+	return b->max_bw.s[0].v;
 }
 
 static uint64_t bw_now(const struct bbr *b)
@@ -281,7 +251,7 @@ static void update_bw(struct cc *cc, struct bbr *b, const struct cc_ack *a)
 	lt_sample(cc, b, a->losses, a->app_limited);
 	bw = a->delivered * BW_UNIT / a->interval_us;
 	if (!a->app_limited || bw >= max_bw(b))
-		max_update(b, bw);
+		minmax_take(&b->max_bw, true, BW_ROUNDS, b->round, bw);
 }
 
 static void update_aggregation(struct cc *cc, struct bbr *b, const struct cc_ack *a)

@@ -26,9 +26,9 @@ static inline void ecn_withdraw_cwr(struct flow *f)
 
 /* Flags of the first packet of a burst of new data; the others have no PKT_CWR (SKB_GSO_TCP_ECN).
  */
-static inline uint8_t ecn_new_data(struct flow *f)
+static inline uint16_t ecn_new_data(struct flow *f)
 {
-	uint8_t flags = f->conf.ecn ? PKT_ECT : 0;
+	uint16_t flags = f->conf.ecn ? PKT_ECT : 0;
 
 	if (f->s.cwr_due)
 		flags |= PKT_CWR;

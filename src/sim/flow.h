@@ -9,6 +9,7 @@
 #ifndef SIM_FLOW_H
 #define SIM_FLOW_H
 
+#include "base/minmax.h"
 #include "sim/pkt.h"
 #include "sim/world.h"
 
@@ -113,7 +114,7 @@ struct sender {
 	uint32_t mdev_us, mdev_max_us, rttvar_us, rtt_seq;
 	uint64_t rto_us;
 	uint32_t backoff, retransmits;
-	struct { uint64_t t_us; uint32_t rtt_us; } min_rtt[3]; /* windowed minimum */
+	struct minmax min_rtt; /* us, over 300 s */
 
 	/* RACK */
 	uint64_t rack_us;

@@ -8,32 +8,9 @@ enum {
 	DSACK_RECOVERIES = 16, /* how long a widened reordering window lasts */
 };
 
-// Windowed minimum by Kathleen Nichols' three samples (lib/win_minmax.c).
 void input_min_rtt(struct flow *f, uint32_t rtt_us)
 {
-	uint64_t now = f->cc.now_us;
-	typeof(f->s.min_rtt[0]) *m = f->s.min_rtt, v = {now, rtt_us};
-
-	if (rtt_us <= m[0].rtt_us || now - m[2].t_us > MIN_RTT_WINDOW_US) {
-		m[0] = m[1] = m[2] = v;
-	} else {
-		uint64_t age = now - m[0].t_us;
-
-		if (rtt_us <= m[1].rtt_us)
-			m[1] = m[2] = v;
-		else if (rtt_us <= m[2].rtt_us)
-			m[2] = v;
-		if (age > MIN_RTT_WINDOW_US) {
-			m[0] = m[1], m[1] = m[2], m[2] = v;
-			if (now - m[0].t_us > MIN_RTT_WINDOW_US)
-				m[0] = m[1], m[1] = m[2];
-		} else if (m[1].t_us == m[0].t_us && age > MIN_RTT_WINDOW_US / 4) {
-			m[1] = m[2] = v;
-		} else if (m[2].t_us == m[1].t_us && age > MIN_RTT_WINDOW_US / 2) {
-			m[2] = v;
-		}
-	}
-	f->cc.min_rtt_us = m[0].rtt_us;
+	f->cc.min_rtt_us = minmax_take(&f->s.min_rtt, false, MIN_RTT_WINDOW_US, f->cc.now_us, rtt_us);
 	if (rtt_us < f->stats.min_rtt_us)
 		f->stats.min_rtt_us = rtt_us;
 }

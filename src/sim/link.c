@@ -134,13 +134,9 @@ static void use_opportunity(struct link *l, uint64_t at_ns, uint64_t now_ns)
 }
 
 // When the next opportunity is acted on: a polling process adds the fraction of a millisecond it slept from.
-static uint64_t wake_ns(struct link *l, uint64_t now_ns)
+static uint64_t wake_ns(const struct link *l, uint64_t now_ns)
 {
-	uint64_t slack = l->conf.poll_ns;
-
-	if (!slack)
-		return l->op_ns;
-	return l->op_ns + now_ns % NS_PER_MS + slack / 2 + rng_below(&l->rng, slack);
+	return l->conf.poll_ns ? l->op_ns + now_ns % NS_PER_MS + l->slack_ns : l->op_ns;
 }
 
 static void serve_grid(struct link *l, uint64_t now_ns)
@@ -180,13 +176,43 @@ static void serve_smooth(struct link *l, uint64_t now_ns)
 	}
 }
 
+// Passes opportunities that find nothing to send: whole rounds and strides of the trace at once.
+static void skip_ops(struct link *l, uint64_t now_ns)
+{
+	const struct trace *t = l->conf.trace;
+	uint64_t last = t->t_ms[t->n - 1], now_ms = now_ns / NS_PER_MS, ops = 0;
+
+	while (l->op_ns <= now_ns && l->conf.log)
+		next_op(l);
+	while (l->base_ms + t->t_ms[l->next_op] <= now_ms) {
+		size_t stride = t->n - l->next_op > 8 ? 8 : 1;
+
+		if (!l->next_op && l->base_ms + last <= now_ms) {
+			uint64_t rounds = (now_ms - l->base_ms) / last;
+
+			ops += rounds * t->n;
+			l->base_ms += rounds * last;
+			continue;
+		}
+		if (l->base_ms + t->t_ms[l->next_op + stride - 1] > now_ms)
+			stride = 1;
+		ops += stride;
+		l->next_op += stride;
+		if (l->next_op == t->n) {
+			l->next_op = 0;
+			l->base_ms += last;
+		}
+	}
+	l->stats.capacity_bytes += ops * TRACE_QUANTUM;
+	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
+}
+
 void link_count(struct link *l, uint64_t now_ns)
 {
 	if (!l->grid)
 		l->stats.capacity_bytes = now_ns / l->ns_per_byte;
-	else if (!ring_len(&l->q))
-		while (l->op_ns <= now_ns)
-			next_op(l);
+	else if (!ring_len(&l->q) && l->op_ns <= now_ns)
+		skip_ops(l, now_ns);
 }
 
 // Packets that wait, the one on the wire apart.
@@ -195,8 +221,17 @@ static uint32_t waiting(const struct link *l)
 	return ring_len(&l->q) - (l->wire_left > 0);
 }
 
+uint32_t link_wakeup_ns(struct rng *r)
+{
+	double ns = 20e3 + 35e3 * rng_exp(r);
+
+	return rng_u64(r) >> 58 ? ns : ns + 800e3 * rng_exp(r);
+}
+
 void link_serve(struct link *l, uint64_t now_ns)
 {
+	if (l->conf.poll_ns)
+		l->slack_ns = l->conf.poll_ns + link_wakeup_ns(&l->rng);
 	if (l->grid)
 		serve_grid(l, now_ns);
 	else

@@ -31,8 +31,7 @@ void sender_init(struct flow *f, uint32_t window_hint)
 	s->timer_ns = s->pace_ns = NEVER;
 	s->rto_us = RTO_INIT_US;
 	s->rack_steps = 1;
-	for (int i = 0; i < 3; i++)
-		s->min_rtt[i].rtt_us = UINT32_MAX;
+	minmax_reset(&s->min_rtt, 0, UINT32_MAX);
 }
 
 void sender_free(struct flow *f)
@@ -180,6 +179,8 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 			cc->packets_out++;
 		t->in_flight = cc_in_flight(cc);
 		k.seq = seq + i;
+		if (n > 1 && i == n - 1)
+			k.flags |= PKT_PSH;
 		wire_data(f->w, f, &k);
 		k.flags &= ~PKT_CWR;
 	}

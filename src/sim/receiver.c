@@ -211,6 +211,8 @@ void receiver_data(struct flow *f, const struct pkt *k)
 		send_ack(f);
 	else if (r->nooo)
 		ack_disorder(f, at_once);
+	else if (k->flags & PKT_PSH) // the application reads it at once, and tcp_cleanup_rbuf() answers
+		send_ack(f);
 	else if (r->delack_ns == NEVER)
 		r->delack_ns = wire_now(f->w) + r->ato_us * 1000;
 }

@@ -24,7 +24,8 @@ struct world {
 	struct path *paths;
 	int npaths, nsources, leaves;
 	uint64_t now;
-	struct rng rng; /* of the delay lines' lateness */
+	struct rng rng;    /* of the delay lines' lateness: */
+	uint32_t slack_ns; /* of the next sleep */
 	uint64_t *key;  /* [leaves] next time of each source */
 	uint32_t *win;  /* [leaves] winner below each inner node */
 	int paused;     /* flow whose controller paused, -1 none */
@@ -74,13 +75,11 @@ static uint64_t due(const struct world *w, uint64_t delay_ns)
 }
 
 // When a delay line that holds a packet due at due_ns acts, seen from now (world.h on poll_ns).
-static uint64_t line_wake(struct world *w, uint64_t due_ns)
+static uint64_t line_wake(const struct world *w, uint64_t due_ns)
 {
-	uint64_t slack = w->conf.poll_ns;
-
-	if (!slack)
+	if (!w->conf.poll_ns)
 		return due_ns;
-	return due_ns <= w->now ? w->now : due_ns + w->now % MS + slack / 2 + rng_below(&w->rng, slack);
+	return due_ns <= w->now ? w->now : due_ns + w->now % MS + w->slack_ns;
 }
 
 void wire_data(struct world *w, struct flow *f, const struct pkt *k)
@@ -148,7 +147,8 @@ static void at_receiver(void *arg, const struct pkt *k, uint64_t now_ns)
 		return;
 	}
 	receiver_data(f, k);
-	update_timer(w, f);
+	if (receiver_deadline(f) < w->key[src_timer(w, f->index)])
+		update_timer(w, f);
 }
 
 // Behind the up link: the delay line back to the sender.
@@ -244,6 +244,8 @@ static void run_event(struct world *w, uint32_t src)
 	} else if (src < src_timer(w, 0)) {
 		struct path *p = &w->paths[(src - SRC_PATHS) / 2];
 
+		if (w->conf.poll_ns)
+			w->slack_ns = w->conf.poll_ns + link_wakeup_ns(&w->rng);
 		if (src & 1)
 			take_acks(w, p, src);
 		else

@@ -41,9 +41,9 @@ struct world_conf {
 	/*
 	 * How late the emulator's processes act, 0 for an ideal one. mahimahi's processes read a clock floored
 	 * to milliseconds and then poll() for a whole number of milliseconds from that moment, so each wakes
-	 * the fraction of the millisecond it went to sleep at too late, plus the kernel's timer slack and the
-	 * time to be scheduled: uniform in [0.5, 1.5] poll_ns here. Packets are handed on then; the log has
-	 * the schedule. WORLD_POLL_NS is Linux's default slack. With ms_delay.
+	 * the fraction of the millisecond it went to sleep at too late, plus the timer slack of poll_ns, plus
+	 * the time to be scheduled (link_wakeup_ns). Packets are handed on then; the log has the schedule.
+	 * WORLD_POLL_NS is Linux's default slack. With ms_delay.
 	 */
 	uint32_t poll_ns;
 	uint64_t seed;

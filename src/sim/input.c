@@ -87,7 +87,7 @@ static struct cleaned clean(struct flow *f, struct ack_ctx *a)
 		} else {
 			cc->delivered++;
 			if (!((flags & TX_EVER_RETRANS) && a->k.ts_ms < t->ts_ms))
-				recovery_rack_advance(f, t, seq);
+				rack_advance(f, t, seq);
 		}
 		if (flags & TX_LOST)
 			cc->lost_out--;
@@ -215,7 +215,7 @@ bool input_ack(struct flow *f, const struct pkt *k)
 	a->rs.rtt_us = a->rs.interval_us = -1;
 	a->rs.prior_in_flight = cc_in_flight(cc);
 	if (k->nsack && k->seq >= s->una) // an older ACK's blocks add nothing
-		recovery_sack(f, a);
+		rack_sack(f, a);
 	if (k->seq < s->una || (!cc->packets_out && k->seq == s->una))
 		return false;
 	if (k->flags & PKT_ECE) {

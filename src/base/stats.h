@@ -2,7 +2,8 @@
  * Statistics of small samples: means with confidence intervals, t tests, exact rank tests, Holm's correction.
  *
  * Probabilities come from the regularised incomplete beta function by its continued fraction (Abramowitz and
- * Stegun 26.5.8), good to about 1e-12. Levels are two-sided everywhere: 0.05 means a 95 % interval.
+ * Stegun 26.5.8), good to about 1e-10 up to
+ * 1e5 degrees of freedom. Levels are two-sided everywhere: 0.05 means a 95 % interval.
  */
 #ifndef BASE_STATS_H
 #define BASE_STATS_H

@@ -102,10 +102,14 @@ static void choose_axes(struct scatter *s)
 	double lo = INFINITY, hi = 0, ulo = INFINITY, uhi = 0, pad;
 
 	for (int i = 0; i < s->n; i++) {
+		double half = 0;
+
 		lo = fmin(lo, s->marks[i].mean);
 		hi = fmax(hi, s->marks[i].p95);
-		ulo = fmin(ulo, s->marks[i].util);
-		uhi = fmax(uhi, s->marks[i].util);
+		if (!isnan(s->marks[i].util_half)) // wide intervals, of few seeds, are cut off
+			half = fmin(s->marks[i].util_half, 5);
+		ulo = fmin(ulo, s->marks[i].util - half);
+		uhi = fmax(uhi, fmax(s->marks[i].util, fmin(s->marks[i].util + half, 100)));
 	}
 	s->log = lo > 0.01 && hi / lo > LOG_RATIO;
 	s->x0 = s->log ? lo / 1.5 : 0;

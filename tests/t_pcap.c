@@ -1,4 +1,5 @@
-/* Captures: headers, checksums and sequence numbers checked here, what TCP makes of them by tshark where it is. */
+/* Captures: headers, checksums and sequence numbers checked here, what TCP makes of them by tshark
+ * where it is. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +25,8 @@ enum { MSS = 1448, DATA_BYTES = 1504, SYN_BYTES = 64 };
 /* What a reader knows of one direction of a flow. */
 struct seen {
 	uint32_t syns, acks, packets, retrans, sacks, ts;
-	uint64_t end; /* data: highest sequence number, not wrapped; ACKs: highest acknowledgement */
+	uint64_t
+		end; /* data: highest sequence number, not wrapped; ACKs: highest acknowledgement */
 };
 
 struct reader {
@@ -58,7 +60,8 @@ static uint32_t ones_sum(uint32_t sum, const uint8_t *p, size_t n)
 	return sum;
 }
 
-// The SACK blocks of an ACK lie above it, or below as a duplicate's report, and within what was sent.
+// The SACK blocks of an ACK lie above it, or below as a duplicate's report, and within what was
+// sent.
 static void check_sacks(const uint8_t *opt, int n, uint32_t ack, struct seen *s, uint64_t sent_end)
 {
 	for (int i = 0; i < n; i++) {
@@ -72,7 +75,8 @@ static void check_sacks(const uint8_t *opt, int n, uint32_t ack, struct seen *s,
 	s->sacks += n;
 }
 
-static void check_options(const uint8_t *tcp, int len, bool syn, bool back, struct seen *s, uint64_t sent_end)
+static void check_options(
+	const uint8_t *tcp, int len, bool syn, bool back, struct seen *s, uint64_t sent_end)
 {
 	static const uint8_t kinds[] = {2, 4, 8, 1, 3};
 	bool found_ts = false;
@@ -96,7 +100,8 @@ static void check_options(const uint8_t *tcp, int len, bool syn, bool back, stru
 	assert_true(found_ts);
 }
 
-static void check_numbers(struct reader *r, int flow, bool back, const uint8_t *tcp, uint32_t payload)
+static void check_numbers(
+	struct reader *r, int flow, bool back, const uint8_t *tcp, uint32_t payload)
 {
 	struct seen *s = &r->flow[flow][back], *other = &r->flow[flow][!back];
 	uint32_t seq = be32(tcp + 4), ack = be32(tcp + 8);
@@ -168,15 +173,17 @@ static char *run_captured(struct run_result *r, const struct plan *g, int i)
 	return file_path("%s/pcap/%s.pcap", dir, r->id);
 }
 
-// Flows stop early, so that nothing is under way at the end and the capture and the counters agree exactly.
+// Flows stop early, so that nothing is under way at the end and the capture and the counters agree
+// exactly.
 #define DRAINED "duration=6", "flow-time=4"
 
 static void capture_is_tcp(void **state)
 {
 	struct plan g;
 
-	assert_int_equal(PLAN(&g, DRAINED, "controllers=cubic,bbr+reno+cubic", "traces=wired12,cellular:1",
-				 "buffers=0.5,2", "loss=0,0.02", "extra-delays=0,15"),
+	assert_int_equal(
+		PLAN(&g, DRAINED, "controllers=cubic,bbr+reno+cubic", "traces=wired12,cellular:1",
+			"buffers=0.5,2", "loss=0,0.02", "extra-delays=0,15"),
 		0);
 	for (int i = 0; i < g.n; i++) {
 		struct reader *rd = malloc(sizeof(*rd));
@@ -216,7 +223,8 @@ static void capturing_changes_nothing(void **state)
 	char *path, *x, *y;
 	struct plan g;
 
-	assert_int_equal(PLAN(&g, "duration=3", "controllers=cubic", "traces=cellular:1", "buffers=1"), 0);
+	assert_int_equal(
+		PLAN(&g, "duration=3", "controllers=cubic", "traces=cellular:1", "buffers=1"), 0);
 	path = run_captured(&a, &g, 0);
 	assert_int_equal(run_one(&b, &g.runs[0], &plain), 0);
 	x = results_format(&a, &bad);
@@ -241,7 +249,8 @@ static void sequence_numbers_wrap(void **state)
 	size_t len;
 
 	assert_int_equal(pcap_open(&p, path, 1), 0);
-	pcap_ack(p, &(struct pkt){.seq = 2999998, .flags = PKT_ACK, .nsack = 1, .t_ns = 7 * MS}, &b, 8 * MS, 18 * MS);
+	pcap_ack(p, &(struct pkt){.seq = 2999998, .flags = PKT_ACK, .nsack = 1, .t_ns = 7 * MS}, &b,
+		8 * MS, 18 * MS);
 	pcap_data(p, &k, 5 * SEC + 9);
 	assert_int_equal(pcap_close(p), 0);
 	assert_int_equal(file_read(path, 4096, &data, &len), 0);
@@ -275,8 +284,9 @@ static void unwritable_is_an_error(void **state)
 // Packets of the capture that a filter of tshark's takes.
 static int filtered(const char *path, const char *filter)
 {
-	char *cmd = file_path("tshark -r '%s' -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -Y '%s' "
-			      "2>/dev/null | wc -l",
+	char *cmd = file_path(
+		"tshark -r '%s' -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -Y '%s' "
+		"2>/dev/null | wc -l",
 		path, filter);
 	FILE *f = popen(cmd, "r");
 	int n = -1;
@@ -296,8 +306,8 @@ static void wireshark_agrees(void **state)
 		print_message("skip: tshark is not installed\n");
 		skip();
 	}
-	assert_int_equal(PLAN(&g, DRAINED, "controllers=cubic,bbr+cubic", "traces=wired12,cellular:1", "buffers=0.5",
-				 "loss=0.01"),
+	assert_int_equal(PLAN(&g, DRAINED, "controllers=cubic,bbr+cubic",
+				 "traces=wired12,cellular:1", "buffers=0.5", "loss=0.01"),
 		0);
 	for (int i = 0; i < g.n; i++) {
 		struct run_result r;
@@ -305,15 +315,24 @@ static void wireshark_agrees(void **state)
 
 		assert_true(r.retrans > 0);
 		assert_int_equal(filtered(path, "tcp.len>0 && (tcp.analysis.retransmission || "
-						"tcp.analysis.fast_retransmission || tcp.analysis.spurious_retransmission || "
+						"tcp.analysis.fast_retransmission || "
+						"tcp.analysis.spurious_retransmission || "
 						"tcp.analysis.out_of_order)"),
 			r.retrans);
-		assert_int_equal(filtered(path, "_ws.malformed || ip.checksum.status==0 || tcp.checksum.status==0"), 0);
-		assert_int_equal(filtered(path, "tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || "
-						"tcp.analysis.window_full || tcp.analysis.zero_window || "
-						"tcp.analysis.reused_ports"),
+		assert_int_equal(
+			filtered(path,
+				"_ws.malformed || ip.checksum.status==0 || tcp.checksum.status==0"),
 			0);
-		assert_int_equal(filtered(path, "tcp.flags.syn==1 && tcp.flags.ack==0 && !tcp.analysis.flags"), r.nflows);
+		assert_int_equal(
+			filtered(path,
+				"tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || "
+				"tcp.analysis.window_full || tcp.analysis.zero_window || "
+				"tcp.analysis.reused_ports"),
+			0);
+		assert_int_equal(
+			filtered(path,
+				"tcp.flags.syn==1 && tcp.flags.ack==0 && !tcp.analysis.flags"),
+			r.nflows);
 		free(path);
 		free(r.flows);
 	}

@@ -1,4 +1,5 @@
-/* Student's t by the incomplete beta function, tests on two samples, exact signed ranks, Holm's correction. */
+/* Student's t by the incomplete beta function, tests on two samples, exact signed ranks, Holm's
+ * correction. */
 #include "base/stats.h"
 
 #include <errno.h>
@@ -9,7 +10,8 @@
 
 #define EXACT_MAX 400
 
-// The continued fraction of I_x(a, b), by Lentz's method; converges fast for x < (a + 1) / (a + b + 2).
+// The continued fraction of I_x(a, b), by Lentz's method; converges fast for x < (a + 1) / (a + b +
+// 2).
 static double beta_fraction(double a, double b, double x)
 {
 	const double tiny = 1e-300;
@@ -241,7 +243,8 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-// P(W <= w) where W sums each of rank2[n] with chance 1/2; ranks and w are doubled to be whole. NaN: no memory.
+// P(W <= w) where W sums each of rank2[n] with chance 1/2; ranks and w are doubled to be whole.
+// NaN: no memory.
 static double below(const int *rank2, int n, int w)
 {
 	double *p, sum = 0;

@@ -8,18 +8,22 @@
 
 static const struct opt opts[] = {
 	CMD_COMMON_OPTS,
-	{OPT_TEXTS, 0, "a", "WHAT,...", NULL, 0, 0, NULL, "runs of A: a controller, or COLUMN=VALUE"},
+	{OPT_TEXTS, 0, "a", "WHAT,...", NULL, 0, 0, NULL,
+		"runs of A: a controller, or COLUMN=VALUE"},
 	{OPT_TEXTS, 0, "b", "WHAT,...", NULL, 0, 0, NULL, "runs of B"},
-	{OPT_TEXTS, 'm', "metrics", "COLUMNS", "util_pct,throughput_mbps,qdelay_mean_ms,qdelay_p95_ms,drops", 0, 0, NULL,
+	{OPT_TEXTS, 'm', "metrics", "COLUMNS",
+		"util_pct,throughput_mbps,qdelay_mean_ms,qdelay_p95_ms,drops", 0, 0, NULL,
 		"what is compared: number columns of results"},
-	{OPT_REAL, 'l', "level", "P", "0.05", 1e-9, 0.5, NULL, "significance level; intervals have 1 - P"},
+	{OPT_REAL, 'l', "level", "P", "0.05", 1e-9, 0.5, NULL,
+		"significance level; intervals have 1 - P"},
 	{OPT_WORD, 0, "test", "KIND", "auto", 0, 0, "auto|paired|welch",
 		"pairs of equal seeds, independent repeats, or pairs where all seeds are equal"},
 	{OPT_FLAG, 0, "json", NULL, "no", 0, 0, NULL, "print JSON"},
 	{.kind = OPT_END},
 };
 
-static int read_filter(struct compare_filter *f, const struct opts *o, const char *name, const char *where, char ***texts)
+static int read_filter(struct compare_filter *f, const struct opts *o, const char *name,
+	const char *where, char ***texts)
 {
 	int n = opts_texts(o, name, texts), err = 0;
 
@@ -54,7 +58,9 @@ static enum compare_test read_test(const struct opts *o)
 {
 	const char *test = opts_text(o, "test");
 
-	return !strcmp(test, "paired") ? COMPARE_PAIRED : !strcmp(test, "welch") ? COMPARE_WELCH : COMPARE_AUTO;
+	return !strcmp(test, "paired")	? COMPARE_PAIRED
+	       : !strcmp(test, "welch") ? COMPARE_WELCH
+					: COMPARE_AUTO;
 }
 
 static int compare(const struct compare_conf *conf, bool json)
@@ -84,11 +90,12 @@ static int run(struct opts *o)
 	char **texts_a = NULL, **texts_b = NULL;
 	int status = EXIT_USAGE;
 
-	if (read_filter(&conf.only_a, o, "a", "--a", &texts_a) || read_filter(&conf.only_b, o, "b", "--b", &texts_b) ||
-		read_metrics(&conf, o))
+	if (read_filter(&conf.only_a, o, "a", "--a", &texts_a) ||
+		read_filter(&conf.only_b, o, "b", "--b", &texts_b) || read_metrics(&conf, o))
 		goto out;
 	status = EXIT_FAILED;
-	if (!results_load(conf.name_a, &a) && !results_load(conf.name_b, &b) && !compare(&conf, opts_flag(o, "json")))
+	if (!results_load(conf.name_a, &a) && !results_load(conf.name_b, &b) &&
+		!compare(&conf, opts_flag(o, "json")))
 		status = EXIT_OK;
 out:
 	result_set_free(&a);
@@ -100,9 +107,12 @@ out:
 
 const struct cmd cmd_compare[] = {
 	{"compare", NULL, "A [B]", 1, 2, "Test the differences between two sets of runs",
-		"Pairs the set-ups of two result folders, or of one with itself, and tells for each metric how\n"
-		"far A is from B, how sure that is over seeds, and which differences are more than chance when\n"
-		"so many are looked at. --a and --b choose runs by controller or any column of results; what\n"
+		"Pairs the set-ups of two result folders, or of one with itself, and tells for "
+		"each metric how\n"
+		"far A is from B, how sure that is over seeds, and which differences are more than "
+		"chance when\n"
+		"so many are looked at. --a and --b choose runs by controller or any column of "
+		"results; what\n"
 		"they name need not agree. doc/formats.md says which tests are made.\n\n"
 		"  canopy compare results/before results/after\n"
 		"  canopy compare results/lte --a orca --b cubic\n"

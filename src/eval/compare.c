@@ -11,8 +11,8 @@
 #include "base/opts.h"
 
 // What makes a set-up, in the order in which set-ups are listed.
-static const char *const key_names[] = {"trace", "nominal_mbps", "buffer_bdp", "delay_ms", "loss", "noise", "queue",
-	"duration_s", "on", "controller"};
+static const char *const key_names[] = {"trace", "nominal_mbps", "buffer_bdp", "delay_ms", "loss",
+	"noise", "queue", "duration_s", "on", "controller"};
 #define NKEYS ((int)(sizeof(key_names) / sizeof(key_names[0])))
 
 struct row {
@@ -25,7 +25,7 @@ struct pairing {
 	const struct col *keys[NKEYS]; /* that must agree */
 	int nkeys;
 	struct row *rows; /* [n] by key, side and seed */
-	int n, of[2];     /* of[side] of them */
+	int n, of[2];	  /* of[side] of them */
 };
 
 /* --- Filters --- */
@@ -42,8 +42,8 @@ int compare_filter_add(struct compare_filter *f, const char *text, const char *w
 	col = results_col(name);
 	if (!col) {
 		near = opts_nearest(name, key_names, NKEYS);
-		pr_err("%s: results have no column '%s'%s%s%s\n", where, name, near ? ", did you mean '" : "",
-			near ? near : "", near ? "'?" : "");
+		pr_err("%s: results have no column '%s'%s%s%s\n", where, name,
+			near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 		return -EINVAL;
 	}
 	if (col->type != COL_TEXT && !opts_number(value, -1e300, 1e300, &number)) {
@@ -87,7 +87,8 @@ static bool names(const struct compare_filter *f, const struct col *c)
 
 /* --- Set-ups --- */
 
-static int compare_values(const struct col *c, const struct run_result *a, const struct run_result *b)
+static int compare_values(
+	const struct col *c, const struct run_result *a, const struct run_result *b)
 {
 	double x, y;
 
@@ -124,7 +125,8 @@ static bool implied(const struct compare_conf *conf, const struct col *c)
 {
 	const struct col *trace = results_col("trace");
 
-	return !strcmp(c->name, "nominal_mbps") && (names(&conf->only_a, trace) || names(&conf->only_b, trace));
+	return !strcmp(c->name, "nominal_mbps") &&
+	       (names(&conf->only_a, trace) || names(&conf->only_b, trace));
 }
 
 static int collect(struct pairing *p, const struct compare_conf *conf)
@@ -149,8 +151,9 @@ static int collect(struct pairing *p, const struct compare_conf *conf)
 		p->of[side] = side ? p->n - p->of[0] : p->n;
 		if (!p->of[side]) {
 			pr_err("%s: %s\n", side ? conf->name_b : conf->name_a,
-				sets[side]->n ? side ? "no run is as --b asks" : "no run is as --a asks"
-					      : "no runs");
+				sets[side]->n
+					? side ? "no run is as --b asks" : "no run is as --a asks"
+					: "no runs");
 			return -EINVAL;
 		}
 	}
@@ -176,11 +179,14 @@ static int refuse_double(const struct pairing *p, const struct row *x, const str
 
 		if (!compare_values(c, x->run, y->run))
 			continue;
-		pr_err("%s: runs with %s %s and %s are one set-up now: choose with --%s %s=%s, say\n", dir, c->name,
-			shown(c, x->run, u), shown(c, y->run, v), side, c->name, shown(c, x->run, u));
+		pr_err("%s: runs with %s %s and %s are one set-up now: choose with --%s %s=%s, "
+		       "say\n",
+			dir, c->name, shown(c, x->run, u), shown(c, y->run, v), side, c->name,
+			shown(c, x->run, u));
 		return -EINVAL;
 	}
-	pr_err("%s: runs %s and %s are one set-up and seed; their specs differ in what records do not show, so keep "
+	pr_err("%s: runs %s and %s are one set-up and seed; their specs differ in what records do "
+	       "not show, so keep "
 	       "them in folders of their own\n",
 		dir, x->run->id, y->run->id);
 	return -EINVAL;
@@ -197,7 +203,8 @@ static int check_rows(const struct pairing *p)
 // Is that row the first of its side and set-up?
 static bool first(const struct pairing *p, int i)
 {
-	return !i || p->rows[i - 1].side != p->rows[i].side || by_key(p, &p->rows[i - 1], &p->rows[i]);
+	return !i || p->rows[i - 1].side != p->rows[i].side ||
+	       by_key(p, &p->rows[i - 1], &p->rows[i]);
 }
 
 // Is some value of that column on both sides?
@@ -223,7 +230,8 @@ static int refuse_disjoint(const struct pairing *p)
 
 	for (int i = p->nkeys - 1; i >= 0; i--)
 		if (!shared(p, p->keys[i], &a, &b)) {
-			pr_err("no set-up is in both: %s differs everywhere (%s in A, %s in B, for one); to compare over "
+			pr_err("no set-up is in both: %s differs everywhere (%s in A, %s in B, for "
+			       "one); to compare over "
 			       "it, name it with --a and --b\n",
 				p->keys[i]->name, shown(p->keys[i], a, u), shown(p->keys[i], b, v));
 			return -EINVAL;
@@ -260,14 +268,16 @@ static bool same_seeds(const struct row *a, int na, const struct row *b, int nb)
 	return na == nb;
 }
 
-static void test_setup(struct compare *c, struct row *a, int na, struct row *b, int nb, double *room)
+static void test_setup(
+	struct compare *c, struct row *a, int na, struct row *b, int nb, double *room)
 {
 	const struct compare_conf *conf = c->conf;
 	struct compare_setup *s = &c->setups[c->n++];
 	double *x = room, *y = room + na;
 
 	*s = (struct compare_setup){.a = a->run, .b = b->run, .na = na, .nb = nb};
-	s->paired = conf->test == COMPARE_PAIRED || (conf->test == COMPARE_AUTO && same_seeds(a, na, b, nb));
+	s->paired = conf->test == COMPARE_PAIRED ||
+		    (conf->test == COMPARE_AUTO && same_seeds(a, na, b, nb));
 	if (s->paired)
 		s->na = s->nb = common(a, na, b, nb);
 	for (int m = 0; m < conf->nmetrics; m++) {
@@ -393,8 +403,8 @@ char *compare_label(const struct compare *c, const struct compare_setup *s)
 {
 	static const struct {
 		const char *column, *format;
-	} parts[] = {{"trace", "%s"}, {"buffer_bdp", "%s BDP"}, {"delay_ms", "%s ms"}, {"queue", "%s"},
-		{"loss", "loss %s"}, {"noise", "noise %s"}, {"controller", "%s"}};
+	} parts[] = {{"trace", "%s"}, {"buffer_bdp", "%s BDP"}, {"delay_ms", "%s ms"},
+		{"queue", "%s"}, {"loss", "loss %s"}, {"noise", "noise %s"}, {"controller", "%s"}};
 	char *text, u[RESULTS_NUM], v[RESULTS_NUM];
 	size_t len;
 	FILE *f = open_memstream(&text, &len);

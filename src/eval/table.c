@@ -87,7 +87,8 @@ static void put(struct groups *gs, const struct run_result *r,
 	gs->repeats |= gs->g[i].runs > 1;
 }
 
-// "93.10 +-0.12": the mean and half its confidence interval, which takes no room where nothing repeats.
+// "93.10 +-0.12": the mean and half its confidence interval, which takes no room where nothing
+// repeats.
 static void print_mean(FILE *out, const struct summary *m, const struct column *c, bool repeats)
 {
 	double half = m->n ? summary_half_width(m, STATS_LEVEL) : NAN;
@@ -206,7 +207,8 @@ void table_print(FILE *out, const struct result_set *s,
 		print_group(out, &all.g[i], width, cells.repeats);
 	}
 	if (cells.repeats)
-		fprintf(out, "\302\261 half the 95 %% confidence interval of the mean over seeds\n");
+		fprintf(out,
+			"\302\261 half the 95 %% confidence interval of the mean over seeds\n");
 out:
 	free(cells.g);
 	free(all.g);

@@ -52,7 +52,7 @@ struct mark {
 	int scheme;
 	double util, mean, p95;
 	double util_half, mean_half; // of confidence intervals, NaN without repeats
-	double x, y, x95; // on the canvas, in points, y upward
+	double x, y, x95;	     // on the canvas, in points, y upward
 };
 
 struct scatter {
@@ -268,13 +268,15 @@ static void put_axes(FILE *f, const struct scatter *s, const struct look *look)
 // A box's sides, kept within the axes: a few seeds can leave an interval wider than the plot.
 static void put_box(FILE *f, const struct scatter *s, const struct mark *m)
 {
-	double x = isnan(m->mean_half) ? 0 : m->mean_half, y = isnan(m->util_half) ? 0 : m->util_half;
+	double x = isnan(m->mean_half) ? 0 : m->mean_half,
+	       y = isnan(m->util_half) ? 0 : m->util_half;
 
 	fprintf(f, " %.9g %.9g %.9g %.9g", fmax(m->mean - x, s->x0), fmin(m->mean + x, s->x1),
 		fmax(m->util - y, s->y0), fmin(m->util + y, s->y1));
 }
 
-static void put_marks(FILE *f, const struct scatter *s, const struct grid *g, const struct look *look)
+static void put_marks(
+	FILE *f, const struct scatter *s, const struct grid *g, const struct look *look)
 {
 	const char *sep = "plot ";
 
@@ -288,7 +290,8 @@ static void put_marks(FILE *f, const struct scatter *s, const struct grid *g, co
 	for (int i = 0; i < s->n; i++)
 		if (s->marks[i].mean_half > 0 || s->marks[i].util_half > 0) {
 			fprintf(f,
-				"%s$s every ::%d::%d using 1:2:4:5:6:7 with boxxyerror fill transparent "
+				"%s$s every ::%d::%d using 1:2:4:5:6:7 with boxxyerror fill "
+				"transparent "
 				"solid 0.25 "
 				"noborder lc rgb '%s' notitle",
 				sep, i, i, plot_colour(s->marks[i].scheme));

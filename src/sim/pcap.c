@@ -26,10 +26,10 @@ struct echo {
 };
 
 struct capture {
-	bool established;       /* the handshake's last ACK is written */
-	uint16_t id[2];         /* next IP identification, by direction */
-	uint32_t ts_recent;     /* newest timestamp the sender has of the receiver */
-	struct echo *echo;      /* ring [mask + 1] */
+	bool established;   /* the handshake's last ACK is written */
+	uint16_t id[2];	    /* next IP identification, by direction */
+	uint32_t ts_recent; /* newest timestamp the sender has of the receiver */
+	struct echo *echo;  /* ring [mask + 1] */
 	uint32_t mask, head, tail;
 };
 
@@ -89,7 +89,8 @@ static uint32_t seq_of(uint32_t packet)
 
 static uint8_t *put_options(uint8_t *p, const struct segment *s)
 {
-	static const uint8_t syn[] = {2, 4, (MTU - 40) >> 8, (MTU - 40) & 0xff, 4, 2}; // MSS, SACK permitted
+	static const uint8_t syn[] = {
+		2, 4, (MTU - 40) >> 8, (MTU - 40) & 0xff, 4, 2}; // MSS, SACK permitted
 	static const uint8_t pad[] = {1, 1};
 
 	if (s->flags & FLAG_SYN)
@@ -144,11 +145,13 @@ static void put_ip(uint8_t *p, uint32_t len, uint16_t id, bool back)
 
 static void write_segment(struct pcap *p, const struct segment *s, uint64_t now_ns)
 {
-	uint8_t rec[16 + PCAP_SNAPLEN], *ip = rec + 16, *tcp = ip + IP_LEN, *end = put_tcp(tcp, s), *at = rec;
+	uint8_t rec[16 + PCAP_SNAPLEN], *ip = rec + 16, *tcp = ip + IP_LEN, *end = put_tcp(tcp, s),
+					*at = rec;
 	uint32_t tcp_len = end - tcp + s->payload;
 
 	put_ip(ip, IP_LEN + tcp_len, p->flows[s->flow].id[s->back]++, s->back);
-	put16(tcp + 16, fold(add_words(6 + tcp_len, ip + 12, 8 + (end - tcp)))); // addresses lie before the header
+	put16(tcp + 16, fold(add_words(6 + tcp_len, ip + 12,
+				8 + (end - tcp)))); // addresses lie before the header
 	at = put_le32(at, now_ns / SEC);
 	at = put_le32(at, now_ns % SEC);
 	at = put_le32(at, end - ip);
@@ -246,7 +249,8 @@ void pcap_data(struct pcap *p, const struct pkt *k, uint64_t now_ns)
 	write_segment(p, &s, now_ns);
 }
 
-void pcap_ack(struct pcap *p, const struct pkt *k, const struct sack_block *sacks, uint64_t now_ns, uint64_t due_ns)
+void pcap_ack(struct pcap *p, const struct pkt *k, const struct sack_block *sacks, uint64_t now_ns,
+	uint64_t due_ns)
 {
 	bool syn = k->flags & PKT_SYN;
 	struct segment s = {.flow = k->flow,

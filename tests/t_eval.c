@@ -220,6 +220,7 @@ static int evaluate(const char *name, int threads, const struct plan *g)
 		.spec = json_pack("{s:s}", "a", "b"),
 		.series = true,
 		.logs = true,
+		.pcap = true,
 		.decisions = true};
 	int err = eval_run(g, &conf);
 
@@ -258,7 +259,7 @@ static void test_threads(void **state)
 // double.
 static void test_extend(void **state)
 {
-	char *cmd = file_path("cd '%s' && rm part/series/*.csv part/logs/*.up", dir);
+	char *cmd = file_path("cd '%s' && rm part/series/*.csv part/logs/*.up part/pcap/*.pcap", dir);
 	char *sort = file_path(
 		"cd '%s' && for d in part whole; do grep '\"run\"' $d/runs.jsonl | sort >$d.lines; "
 		"done; cmp part.lines whole.lines",
@@ -277,6 +278,7 @@ static void test_extend(void **state)
 	assert_int_equal(system(sort), 0);
 	assert_same("part/series", "whole/series");
 	assert_same("part/logs", "whole/logs");
+	assert_same("part/pcap", "whole/pcap");
 	plan_free(&small);
 	plan_free(&large);
 	free(cmd);

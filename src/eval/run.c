@@ -14,6 +14,7 @@
 #include "eval/decisions.h"
 #include "eval/series.h"
 #include "sim/link_log.h"
+#include "sim/pcap.h"
 #include "sim/world.h"
 
 #define START_STREAM 0x7374617274ull /* of the seed: when flows start */
@@ -26,6 +27,7 @@ struct run {
 	struct flow_conf *flows;
 	struct decisions *decisions; /* [flows], those of classic flows unused */
 	struct link_log *log_down, *log_up;
+	struct pcap *pcap;
 	struct series series;
 	/* counters at the end of the last bin */
 	uint64_t bin_ns;
@@ -167,6 +169,15 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 	return err;
 }
 
+static int open_pcap(struct run *r)
+{
+	char *path = file_path("%s/pcap/%s.pcap", r->io->dir, r->conf->id);
+	int err = pcap_open(&r->pcap, path, r->conf->flows);
+
+	free(path);
+	return err;
+}
+
 static int set_flow(struct run *r, int i, struct rng *rng)
 {
 	const struct run_conf *c = r->conf;
@@ -203,6 +214,8 @@ static int set_up(struct run *r)
 		err = open_log(&r->log_down, r, true);
 	if (r->io->logs && !err)
 		err = open_log(&r->log_up, r, false);
+	if (r->io->pcap && !err)
+		err = open_pcap(r);
 	if (err)
 		return err;
 	rng_init(&rng, c->seed, START_STREAM);
@@ -211,6 +224,7 @@ static int set_up(struct run *r)
 	if (err)
 		return err;
 	w.flows = r->flows;
+	w.pcap = r->pcap;
 	w.down = w.up = (struct link_conf){.queue = c->queue,
 		.limit_pkts = c->queue_pkts,
 		.aqm = c->aqm,
@@ -427,18 +441,20 @@ static int write_files(const struct run_result *out, struct run *r)
 
 static int tear_down(struct run *r)
 {
-	int err, up_err;
+	int err, up_err, pcap_err;
 
 	world_free(r->world);
 	err = link_log_close(r->log_down);
 	up_err = link_log_close(r->log_up);
+	pcap_err = pcap_close(r->pcap);
 	for (int i = 0; i < r->conf->flows && r->decisions; i++)
 		decisions_free(&r->decisions[i]);
 	series_free(&r->series);
 	free(r->decisions);
 	free(r->flows);
 	free(r->in_order);
-	return err ? err : up_err;
+	err = err ? err : up_err;
+	return err ? err : pcap_err;
 }
 
 int run_one(struct run_result *out, const struct run_conf *conf, const struct run_io *io)

@@ -75,14 +75,14 @@ void run_id(struct run_conf *conf);
 /* What to write besides the record, into DIR; and who wants to know how far the run is. */
 struct run_io {
 	const char *dir;
-	bool series, logs, decisions;
+	bool series, logs, decisions, pcap;
 	void (*tick)(void *arg, double simulated_s); /* after each simulated second or so; may be NULL */
 	void *arg;
 };
 
 /*
  * Simulates and fills out, whose flows are malloc'ed and the caller's to free. Files appear whole or, for
- * logs, are overwritten by the next attempt. Prints the error. 0 or -errno.
+ * logs and captures, are overwritten by the next attempt. Prints the error. 0 or -errno.
  */
 int run_one(struct run_result *out, const struct run_conf *conf, const struct run_io *io);
 

@@ -48,10 +48,6 @@ struct tx {
 	uint32_t ts_ms;
 };
 
-struct sack_block {
-	uint32_t start, end; /* packets [start, end) */
-};
-
 struct sacks {
 	struct sack_block b[MAX_SACKS];
 };

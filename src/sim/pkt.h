@@ -30,6 +30,10 @@ struct pkt {
 	uint8_t nsack;
 };
 
+struct sack_block {
+	uint32_t start, end; /* packets [start, end) */
+};
+
 /* FIFO with a power-of-two capacity; indices run free. Grows by doubling, which steady state never needs. */
 struct ring {
 	struct pkt *p;

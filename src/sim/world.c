@@ -2,6 +2,7 @@
 #include "sim/world.h"
 
 #include "sim/flow.h"
+#include "sim/pcap.h"
 
 struct path {
 	uint64_t delay_ns;
@@ -160,6 +161,8 @@ static void at_sender_side(void *arg, const struct pkt *k, uint64_t now_ns)
 	struct pkt in = *k;
 
 	in.t_ns = (w->conf.ms_delay ? now_ns / MS * MS : now_ns) + p->delay_ns;
+	if (w->conf.pcap)
+		pcap_ack(w->conf.pcap, k, f->s.sacks[k->aux & f->s.sack_mask].b, now_ns, in.t_ns);
 	ring_push(&p->acks, &in);
 	set_key(w, src_data(f) + 1, line_wake(w, ring_head(&p->acks)->t_ns));
 }
@@ -213,6 +216,8 @@ static void take_acks(struct world *w, struct path *p, uint32_t src)
 static void take_data(struct world *w, struct path *p, uint32_t src)
 {
 	while (ring_len(&p->data) && ring_head(&p->data)->t_ns <= w->now) {
+		if (w->conf.pcap)
+			pcap_data(w->conf.pcap, ring_head(&p->data), w->now);
 		link_arrive(&w->down, ring_head(&p->data), w->now);
 		p->data.head++;
 	}

@@ -24,6 +24,8 @@
 
 #define WORLD_POLL_NS 50000
 
+struct pcap; /* sim/pcap.h: where packets go, as a capture */
+
 struct flow_conf {
 	const struct cc_ops *cc;
 	const void *cc_arg;   /* handed to cc->init; kept by the caller */
@@ -50,6 +52,7 @@ struct world_conf {
 	uint32_t hz;    /* kernel ticks a second, 0: 250 */
 	int nflows;
 	const struct flow_conf *flows;
+	struct pcap *pcap; /* kept by the caller, NULL: none */
 };
 
 /* Counters of one flow since the start. */

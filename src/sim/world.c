@@ -12,9 +12,10 @@ struct path {
 /*
  * Sources of events, in the order in which those of one instant run: links first, because mahimahi uses all
  * opportunities up to now before it queues an arrival; then arrivals, then timers. A binary tournament over
- * the sources' next times finds the earliest; the lower source wins a tie.
+ * the sources' next times finds the earliest; the lower source wins a tie. A handful of sources is scanned.
  */
 enum { SRC_UP, SRC_DOWN, SRC_PATHS };
+enum { SCANNED = 16 };
 
 #define JIFFIES_0 1000u /* at time 0; CUBIC takes 0 for "no epoch" */
 
@@ -46,18 +47,31 @@ uint64_t wire_tick_ns(const struct world *w, uint32_t jiffies)
 
 static void set_key(struct world *w, uint32_t src, uint64_t t)
 {
-	uint32_t node = (src + w->leaves) / 2;
-
 	if (w->key[src] == t)
 		return;
 	w->key[src] = t;
-	for (; node; node /= 2) {
+	if (w->leaves <= SCANNED)
+		return;
+	for (uint32_t node = (src + w->leaves) / 2; node; node /= 2) {
 		uint32_t a = 2 * node, b = a + 1;
 		uint32_t x = a >= (uint32_t)w->leaves ? a - w->leaves : w->win[a];
 		uint32_t y = b >= (uint32_t)w->leaves ? b - w->leaves : w->win[b];
 
 		w->win[node] = w->key[y] < w->key[x] ? y : x;
 	}
+}
+
+// The source that acts next; of several at one instant the lowest.
+static uint32_t next_src(const struct world *w)
+{
+	uint32_t best = 0;
+
+	if (w->leaves > SCANNED)
+		return w->win[1];
+	for (int i = 1; i < w->nsources; i++)
+		if (w->key[i] < w->key[best])
+			best = i;
+	return best;
 }
 
 static uint32_t src_data(const struct flow *f)
@@ -271,7 +285,7 @@ int world_run(struct world *w, uint64_t until_ns)
 		take_acks(w, &w->paths[f->path], src_data(f) + 1);
 	}
 	while (w->paused < 0) {
-		uint32_t src = w->win[1];
+		uint32_t src = next_src(w);
 
 		if (w->key[src] > until_ns)
 			break;

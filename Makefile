@@ -88,6 +88,12 @@ demo: deps
 
 bench: $(BUILD)/canopy $(BENCHES:%=$(BUILD)/bench/%)
 	@for b in $(BENCHES); do echo "== $$b"; $(BUILD)/bench/$$b || exit 1; done
+	@echo "== ns-3"; if [ -d /usr/include/ns3 ]; then $(MAKE) -s $(BUILD)/bench/ns3 && $(BUILD)/bench/ns3; \
+		else echo "skipped: apt-get install libns3-dev puts ns-3 beside it"; fi
+
+$(BUILD)/bench/ns3: bench/ns3.cc
+	@mkdir -p $(@D)
+	g++ -O2 -w $< -o $@ -lns3-core -lns3-network -lns3-internet -lns3-applications -lns3-point-to-point
 
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 	@scripts/run-fuzz $(BUILD) $(FUZZ_SECONDS) $(FUZZERS)

@@ -12,7 +12,7 @@
 
 #define DATA "../shared/data/"
 
-enum { COLUMNS = 25, SEEDS = 3 };
+enum { COLUMNS = 25, SEEDS = 5 };
 
 struct row {
 	char *col[COLUMNS]; /* cc, trace, bdp_mult, queue_pkts, rep, secs, ... */

@@ -21,7 +21,7 @@ static void fuzz_runs(const char *text, size_t len)
 			json_t *rec = line ? json_loads(line, JSON_REJECT_DUPLICATES, NULL) : NULL;
 			struct run_result again;
 
-			assert(rec && !results_parse(&again, rec, why));
+			assert(rec && !results_parse(&again, rec, RESULTS_VERSION, why));
 			free(again.flows);
 			free(line);
 			json_decref(rec);

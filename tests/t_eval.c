@@ -42,23 +42,31 @@ static void run_only(struct run_result *r, const struct plan *g, bool files)
 // The record and the log of a run tell the same.
 static void test_record_equals_log(void **state)
 {
-	static const char *const traces[] = {"traces=wired12", "traces=cellular:3"};
+	static const char *const traces[] = {
+		"traces=wired12", "traces=cellular:3", "traces=wired12", "traces=cellular:3"};
+	static const char *const queues[] = {
+		"queue=droptail", "queue=droptail", "queue=codel", "queue=pie"};
 	struct log_metrics m;
 	struct run_result r;
 	struct plan g;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		char *path;
 
 		assert_int_equal(
-			PLAN(&g, traces[i], "buffers=0.5", "duration=10", "controllers=cubic"), 0);
+			PLAN(&g, traces[i], queues[i], i < 2 ? "buffers=0.5" : "buffers=20",
+				"duration=10", "controllers=cubic", i == 3 ? "ecn=yes" : "ecn=no"),
+			0);
 		run_only(&r, &g, true);
 		path = file_path("%s/logs/%s.down", dir, r.id);
 		assert_int_equal(log_metrics_read(&m, path, 0), 0);
 		assert_int_equal(m.arrivals, r.arrivals);
 		assert_int_equal(m.departures, r.departures);
 		assert_int_equal(m.drops, r.drops);
-		assert_true(r.departures > 3000 && r.drops > 0);
+		assert_true(r.departures > 3000 && r.drops + r.marks > 0);
+		assert_int_equal(r.marks > 0, i == 3);
+		assert_true(r.drops > 0 || i == 3);
+		assert_int_equal(r.ecn, i == 3);
 		assert_near(m.util_pct, r.util_pct, 1e-9);
 		assert_near(m.qdelay_mean_ms, r.qdelay_mean_ms, 1e-9);
 		assert_near(m.qdelay_p50_ms, r.qdelay_p50_ms, 1e-9);
@@ -212,6 +220,7 @@ static int evaluate(const char *name, int threads, const struct plan *g)
 		.spec = json_pack("{s:s}", "a", "b"),
 		.series = true,
 		.logs = true,
+		.pcap = true,
 		.decisions = true};
 	int err = eval_run(g, &conf);
 
@@ -250,7 +259,7 @@ static void test_threads(void **state)
 // double.
 static void test_extend(void **state)
 {
-	char *cmd = file_path("cd '%s' && rm part/series/*.csv part/logs/*.up", dir);
+	char *cmd = file_path("cd '%s' && rm part/series/*.csv part/logs/*.up part/pcap/*.pcap", dir);
 	char *sort = file_path(
 		"cd '%s' && for d in part whole; do grep '\"run\"' $d/runs.jsonl | sort >$d.lines; "
 		"done; cmp part.lines whole.lines",
@@ -269,6 +278,7 @@ static void test_extend(void **state)
 	assert_int_equal(system(sort), 0);
 	assert_same("part/series", "whole/series");
 	assert_same("part/logs", "whole/logs");
+	assert_same("part/pcap", "whole/pcap");
 	plan_free(&small);
 	plan_free(&large);
 	free(cmd);

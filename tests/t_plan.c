@@ -76,7 +76,8 @@ static void test_ids(void **state)
 	static const char *const changes[] = {"controllers=reno", "traces=wired24", "buffers=2",
 		"delays=11", "loss=0.1", "seed=2", "duration=61", "skip-end=1", "uplink=wired48",
 		"queue=drophead", "nominal=13", "flows=2", "stagger=1", "flow-time=9",
-		"extra-delays=1", "pacing=on", "hz=1000", "emulator=ideal"};
+		"extra-delays=1", "pacing=on", "hz=1000", "emulator=ideal", "queue=codel",
+		"queue=pie", "ecn=yes", "loss-burst=0.01,0.2"};
 	struct plan base, g;
 
 	assert_int_equal(PLAN(&base, "traces=wired12", "buffers=1"), 0);
@@ -99,13 +100,43 @@ static void test_ids(void **state)
 	plan_free(&base);
 }
 
+// The parameters of a queue make a run its own only where that queue is used.
+static void test_queue_parameters(void **state)
+{
+	static const char *const changes[] = {"codel-target=6", "codel-interval=50", "pie-target=20",
+		"pie-update=30", "pie-burst=0"};
+	static const char *const queues[] = {"queue=droptail", "queue=codel", "queue=pie"};
+	char args[RESULTS_ARGS];
+	struct plan base, g;
+
+	for (int q = 0; q < 3; q++) {
+		assert_int_equal(PLAN(&base, "traces=wired12", "buffers=1", queues[q]), 0);
+		for (int i = 0; i < 5; i++) {
+			bool its_own = q == 1 ? i < 2 : q == 2 && i >= 2;
+
+			assert_int_equal(
+				PLAN(&g, "traces=wired12", "buffers=1", queues[q], changes[i]), 0);
+			assert_int_equal(strcmp(g.runs[0].id, base.runs[0].id) != 0, its_own);
+			plan_free(&g);
+		}
+		plan_free(&base);
+	}
+	assert_int_equal(PLAN(&g, "traces=wired12", "buffers=1", "queue=pie", "pie-update=7.5",
+				 "loss-burst=0.01,0.25,0.5"),
+		0);
+	assert_string_equal(run_queue_args(&g.runs[0], args), "target=15 update=7.5 burst=150");
+	assert_string_equal(run_burst_args(&g.runs[0], args), "p=0.01 r=0.25 bad=0.5 good=0");
+	plan_free(&g);
+}
+
 static void test_impossible(void **state)
 {
 	static const char *const bad[] = {"controllers=cubc", "controllers=cubic,cubic",
 		"controllers=cubic+", "controllers=/nonexistent/m.safetensors", "traces=wird12",
 		"traces=wired12,wired12", "uplink=/nonexistent", "buffers=1,1", "runs=0",
 		"runs=100000", "duration=0", "skip-end=60", "flow-time=x", "queue=red", "loss=2",
-		"stagger=-1"};
+		"stagger=-1", "loss-burst=0.1", "loss-burst=0,0.1", "loss-burst=0.1,0",
+		"loss-burst=0.1,2", "loss-burst=0.1,1,1,0,0", "codel-target=0"};
 	char *zero = file_path("controllers=%s@zer", model), *copy = file_path("%s/again", dir),
 	     *both, *cmd;
 	struct plan g;
@@ -139,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_queue_formula),
 		cmocka_unit_test(test_noise_is_for_policies),
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_queue_parameters),
 		cmocka_unit_test(test_impossible),
 	};
 

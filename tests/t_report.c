@@ -96,6 +96,7 @@ static void page_is_whole(void **state)
 	assert_non_null(strstr(text, "id=\"trace-3\""));
 	assert_non_null(strstr(text, "&lt;b&gt;orca&lt;/b&gt;")); // the spec
 	assert_null(strstr(text, "class=\"warn\""));
+	assert_non_null(strstr(text, "<span class=\"ci\"> \302\261 "));
 	// self-contained
 	assert_null(strstr(text, "src="));
 	assert_null(strstr(text, "@import"));
@@ -181,6 +182,8 @@ static void statistics_are_right(void **state)
 	assert_true(fabs(c->m[M_UTIL].mean - sum / 3) < 1e-9);
 	assert_true(fabs(c->m[M_UTIL].std - sqrt(dev / 2)) < 1e-9);
 	assert_true(fabs(grid_overall(&g, 0, 0, M_UTIL, NULL).mean - sum / 3) < 1e-9);
+	// Student's t for 2 degrees of freedom
+	assert_true(fabs(summary_half_width(&c->m[M_UTIL], 0.05) - 4.30265273 * sqrt(dev / 6)) < 1e-7);
 	assert_null(grid_cell(&g, 0, 0, 1));
 	grid_free(&g);
 	result_set_free(&set);

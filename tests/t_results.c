@@ -219,7 +219,7 @@ static void headers_follow_specs(void **state)
 static void other_files_are_refused(void **state)
 {
 	static const char *const bad[] = {"{\"type\":\"header\",\"format\":\"canopy-results\","
-					  "\"version\":2,\"machine\":{},\"spec\":{}}\n",
+					  "\"version\":3,\"machine\":{},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":\"1\",\"machine\":{"
 		"},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"other\",\"version\":1,\"machine\":{},\"spec\":{}"
@@ -259,6 +259,38 @@ static int load_with(const char *from, const char *to)
 	free(line);
 	free(text);
 	return err;
+}
+
+// Version 1 had no managed queues, ECN or bursts of loss: its records read as without.
+static void version_1_is_read(void **state)
+{
+	static const char *const later[] = {"queue_args", "ecn", "loss_burst", "marks"};
+	struct flow_result flow;
+	struct run_result run = run_of(3, &flow), got;
+	const char *bad;
+	char *line, why[160];
+	json_t *rec;
+
+	run.marks = 5;
+	run.ecn = 1;
+	snprintf(run.queue_args, sizeof(run.queue_args), "target=5 interval=100");
+	line = results_format(&run, &bad);
+	assert_non_null(line);
+	rec = json_loads(line, 0, NULL);
+	assert_int_equal(results_parse(&got, rec, 2, why), 0);
+	assert_true(same(&got, &run));
+	free(got.flows);
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		assert_int_equal(json_object_del(rec, later[i]), 0);
+	assert_int_equal(results_parse(&got, rec, 2, why), -EINVAL);
+	assert_int_equal(results_parse(&got, rec, 1, why), 0);
+	assert_int_equal(got.marks + got.ecn, 0);
+	assert_string_equal(got.queue_args, "");
+	run.marks = run.ecn = *run.queue_args = 0;
+	assert_true(same(&got, &run));
+	free(got.flows);
+	json_decref(rec);
+	free(line);
 }
 
 static void malformed_records_are_refused(void **state)
@@ -428,6 +460,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(torn_line_is_cut_off),
 		cmocka_unit_test(headers_follow_specs),
 		cmocka_unit_test(other_files_are_refused),
+		cmocka_unit_test(version_1_is_read),
 		cmocka_unit_test(malformed_records_are_refused),
 		cmocka_unit_test(bad_runs_are_not_written),
 		cmocka_unit_test(one_writer_at_a_time),

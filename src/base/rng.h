@@ -25,12 +25,6 @@ double rng_uniform(struct rng *r);
 /* Uniform integer in [0, n), n > 0, without bias. */
 uint64_t rng_below(struct rng *r, uint64_t n);
 
-/* Uniform integer in [0, n), n < 2^32, by multiplication: a bias of at most n / 2^32, no division. */
-static inline uint32_t rng_scaled(struct rng *r, uint32_t n)
-{
-	return (rng_u64(r) >> 32) * n >> 32;
-}
-
 /* Standard normal (Marsaglia's polar method; one of the pair is thrown away so that streams stay simple). */
 double rng_normal(struct rng *r);
 

@@ -19,6 +19,8 @@ static const struct opt opts[] = {
 	PLAN_OPTS,
 	{OPT_FLAG, 0, "series", NULL, "yes", 0, 0, NULL, "write time series (--no-series: none)"},
 	{OPT_FLAG, 0, "logs", NULL, "no", 0, 0, NULL, "write mahimahi logs of both links"},
+	{OPT_FLAG, 0, "pcap", NULL, "no", 0, 0, NULL,
+		"write packet captures that Wireshark reads, taken before the bottleneck"},
 	{OPT_FLAG, 0, "decisions", NULL, "no", 0, 0, NULL,
 		"write every report and decision of policy flows"},
 	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL, "worker threads, all cores by default"},
@@ -29,7 +31,7 @@ static const struct opt opts[] = {
 static json_t *spec_of(const struct opts *o)
 {
 	static const char *const out[] = {"help", "verbose", "quiet", "spec", "output", "series",
-		"logs", "decisions", "threads"};
+		"logs", "pcap", "decisions", "threads"};
 	json_t *spec = json_object();
 
 	for (int i = 0; spec && i < o->n; i++) {
@@ -116,6 +118,7 @@ static int run(struct opts *o)
 		.threads = opts_given(o, "threads") ? opts_int(o, "threads") : work_cpus(),
 		.series = opts_flag(o, "series"),
 		.logs = opts_flag(o, "logs"),
+		.pcap = opts_flag(o, "pcap"),
 		.decisions = opts_flag(o, "decisions"),
 	};
 	struct plan g;
@@ -140,7 +143,9 @@ static int run(struct opts *o)
 const struct cmd cmd_eval[] = {
 	{"eval", NULL, "", 0, 0, "Run controllers over traces in the simulator",
 		"Runs every combination of controllers, traces, buffers, delays, losses, noises and\n"
-		"seeds, and prints utilisation, queueing delay and drops. Runs that the folder has are\n"
+		"seeds, and prints utilisation, queueing delay and drops. The queue may manage itself\n"
+		"(--queue codel or pie, with --ecn to mark instead of dropping); --loss-burst loses\n"
+		"packets in bursts (Gilbert-Elliott) besides --loss. Runs that the folder has are\n"
 		"not made again, so the same command resumes, and more --runs or --traces extend it;\n"
 		"a stored run is told by everything that determines it. canopy report draws the folder.\n\n"
 		"  canopy eval -c cubic,bbr -t wired12,cellular:1 -o results/first",

@@ -44,6 +44,8 @@ static bool files_missing(const struct run_conf *r, const struct run_io *io)
 	if (io->logs && (missing(io->dir, "logs", r->id, ".down") ||
 				missing(io->dir, "logs", r->id, ".up")))
 		return true;
+	if (io->pcap && missing(io->dir, "pcap", r->id, ".pcap"))
+		return true;
 	for (int i = 0; io->decisions && i < r->flows; i++) {
 		char end[32];
 
@@ -77,10 +79,11 @@ static int plan(struct eval *e, const struct plan *g)
 
 static int make_folders(const struct run_io *io)
 {
-	const char *const names[] = {io->logs ? "logs" : NULL, io->decisions ? "decisions" : NULL};
+	const char *const names[] = {io->logs ? "logs" : NULL, io->decisions ? "decisions" : NULL,
+		io->pcap ? "pcap" : NULL};
 	int err = 0;
 
-	for (int i = 0; i < 2 && !err; i++) {
+	for (int i = 0; i < 3 && !err; i++) {
 		char *path;
 
 		if (!names[i])
@@ -161,6 +164,7 @@ int eval_run(const struct plan *g, const struct eval_conf *c)
 	struct eval e = {.io = {.dir = c->dir,
 				 .series = c->series,
 				 .logs = c->logs,
+				 .pcap = c->pcap,
 				 .decisions = c->decisions}};
 	int err = results_open(&e.results, c->dir, c->spec), close_err;
 

@@ -3,7 +3,7 @@
  *
  * Records are added in the grid's order whatever the number of threads, so the folder's bytes depend only on
  * the grid (and on what the folder held before). Runs that the folder has are not made again, except where a
- * log, time series or decision file that is asked for is missing: then only the files are.
+ * log, capture, time series or decision file that is asked for is missing: then only the files are.
  */
 #ifndef EVAL_EVAL_H
 #define EVAL_EVAL_H
@@ -16,7 +16,7 @@ struct eval_conf {
 	const char *dir;
 	int threads;
 	json_t *spec; /* borrowed: the resolved options, for the header */
-	bool series, logs, decisions;
+	bool series, logs, decisions, pcap;
 };
 
 /*

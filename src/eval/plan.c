@@ -85,14 +85,48 @@ static int word_index(const char *words, const char *word)
 	return i;
 }
 
+static uint64_t ns_of(const struct opts *o, const char *name)
+{
+	return opts_real(o, name) * 1e6 + 0.5;
+}
+
+static void read_aqm(struct run_conf *c, const struct opts *o)
+{
+	if (c->queue == QUEUE_CODEL)
+		c->aqm = (struct aqm_conf){ns_of(o, "codel-target"), ns_of(o, "codel-interval"), 0};
+	else if (c->queue == QUEUE_PIE)
+		c->aqm = (struct aqm_conf){ns_of(o, "pie-target"), ns_of(o, "pie-update"),
+			ns_of(o, "pie-burst")};
+}
+
+static int read_burst_loss(struct run_conf *c, const struct opts *o)
+{
+	double *v, all[] = {0, 1, 1, 0};
+	int n = opts_reals(o, "loss-burst", &v);
+
+	if (!n)
+		return 0;
+	if (n == 1 || n > 4 || v[0] == 0 || v[1] == 0) {
+		pr_err("--loss-burst: wants P,R[,B[,G]] with P and R over 0\n");
+		free(v);
+		return -EINVAL;
+	}
+	memcpy(all, v, n * sizeof(*v));
+	free(v);
+	c->burst_loss = (struct loss_conf){all[0], all[1], all[2], all[3]};
+	return 0;
+}
+
 // What all runs share.
 static int read_common(struct run_conf *c, const struct plan *g, const struct opts *o)
 {
-	static const enum queue_kind kinds[] = {QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_INFINITE};
+	static const enum queue_kind kinds[] = {
+		QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_INFINITE, QUEUE_CODEL, QUEUE_PIE};
 
 	*c = (struct run_conf){
 		.up = &g->uplink,
 		.queue = kinds[word_index(RUN_QUEUES, opts_text(o, "queue"))],
+		.ecn = opts_flag(o, "ecn"),
 		.noise.feature = frame_find(opts_text(o, "noise-feature")),
 		.duration_s = opts_real(o, "duration"),
 		.skip_end_s = opts_real(o, "skip-end"),
@@ -113,7 +147,8 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 			c->duration_s);
 		return -EINVAL;
 	}
-	return 0;
+	read_aqm(c, o);
+	return read_burst_loss(c, o);
 }
 
 static int count_flows(struct run_conf *c, const struct scheme *s, const struct opts *o)

@@ -34,6 +34,9 @@ struct plan {
 		"queue sizes in bandwidth-delay products of the nominal rate"}, \
 	{OPT_REALS, 0, "delays", "MS", "10", 0, 1e4, NULL, "one-way propagation delays"}, \
 	{OPT_REALS, 0, "loss", "P", "0", 0, 0.5, NULL, "random loss probabilities, each direction"}, \
+	{OPT_REALS, 0, "loss-burst", "P,R[,B[,G]]", NULL, 0, 1, NULL, \
+		"loss in bursts besides: good turns bad with probability P a packet, back with R; " \
+		"bad loses B (default 1), good G (default 0)"}, \
 	{OPT_REALS, 0, "noise", "SIZES", "0", 0, 1, NULL, "relative noise on what a policy observes"}, \
 	{OPT_WORD, 0, "noise-feature", "NAME", "inv_rtt", 0, 0, "thr|pacing|loss|samples|dt|inv_rtt", \
 		"the noisy feature"}, \
@@ -44,6 +47,13 @@ struct plan {
 	{OPT_REAL, 0, "skip-end", "S", "0", 0, 1e5, NULL, "seconds at the end that metrics leave out"}, \
 	{OPT_TEXT, 0, "uplink", "TRACE", "wired192", 0, 0, NULL, "trace of the ACKs' link"}, \
 	{OPT_WORD, 0, "queue", "KIND", "droptail", 0, 0, RUN_QUEUES, "queue discipline, both directions"}, \
+	{OPT_REAL, 0, "codel-target", "MS", "5", 0.001, 1e5, NULL, "CoDel: acceptable queueing delay"}, \
+	{OPT_REAL, 0, "codel-interval", "MS", "100", 0.001, 1e5, NULL, "CoDel: how long it may be exceeded"}, \
+	{OPT_REAL, 0, "pie-target", "MS", "15", 0.001, 1e5, NULL, "PIE: queueing delay to hold"}, \
+	{OPT_REAL, 0, "pie-update", "MS", "15", 0.001, 1e5, NULL, \
+		"PIE: time between updates of its drop probability"}, \
+	{OPT_REAL, 0, "pie-burst", "MS", "150", 0, 1e5, NULL, "PIE: burst that passes untouched"}, \
+	{OPT_FLAG, 0, "ecn", NULL, "no", 0, 0, NULL, "flows use ECN: CoDel and PIE mark instead of dropping"}, \
 	{OPT_REAL, 0, "nominal", "MBPS", NULL, 0.01, 1e6, NULL, \
 		"rate that sizes the queue, instead of what the trace's name says (30 where it says nothing)"}, \
 	{OPT_INT, 0, "flows", "N", NULL, 1, RESULTS_MAX_FLOWS, NULL, "flows of a run, as many as mixed by default"}, \

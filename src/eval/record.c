@@ -7,37 +7,40 @@
 #include "eval/results.h"
 
 #define BIG 1e15
-#define TEXT(s, f, opt)                                                                            \
+#define TEXT(s, f, opt, since)                                                                     \
 	{                                                                                          \
-#f, COL_TEXT, offsetof(struct s, f), sizeof(((struct s *)0)->f), "", opt, 0, 0     \
+#f, COL_TEXT, offsetof(struct s, f), sizeof(((struct s *)0)->f), "", opt, 0, 0, since \
 	}
-#define INT(s, f, unit)                                                                            \
+#define INT(s, f, unit, since)                                                                     \
 	{                                                                                          \
-#f, COL_INT, offsetof(struct s, f), 0, unit, false, 0, BIG                         \
+#f, COL_INT, offsetof(struct s, f), 0, unit, false, 0, BIG, since                  \
 	}
 #define REAL(s, f, unit, lo, hi)                                                                   \
 	{                                                                                          \
-#f, COL_REAL, offsetof(struct s, f), 0, unit, false, lo, hi                        \
+#f, COL_REAL, offsetof(struct s, f), 0, unit, false, lo, hi, 1                     \
 	}
 #define MAYBE(s, f, unit, lo, hi)                                                                  \
 	{                                                                                          \
-#f, COL_REAL, offsetof(struct s, f), 0, unit, true, lo, hi                         \
+#f, COL_REAL, offsetof(struct s, f), 0, unit, true, lo, hi, 1                      \
 	}
 
 const struct col results_cols[] = {
-	TEXT(run_result, id, false),
-	TEXT(run_result, on, false),
-	TEXT(run_result, controller, false),
-	TEXT(run_result, model, true),
-	TEXT(run_result, trace, false),
+	TEXT(run_result, id, false, 1),
+	TEXT(run_result, on, false, 1),
+	TEXT(run_result, controller, false, 1),
+	TEXT(run_result, model, true, 1),
+	TEXT(run_result, trace, false, 1),
 	REAL(run_result, nominal_mbps, "Mbit/s", 0, 1e9),
 	REAL(run_result, buffer_bdp, "BDP", 0, 1e9),
-	INT(run_result, queue_pkts, "packets"),
-	TEXT(run_result, queue, false),
+	INT(run_result, queue_pkts, "packets", 1),
+	TEXT(run_result, queue, false, 1),
+	TEXT(run_result, queue_args, true, 2),
+	{"ecn", COL_INT, offsetof(struct run_result, ecn), 0, "", false, 0, 1, 2},
 	REAL(run_result, delay_ms, "ms", 0, 1e9),
 	REAL(run_result, loss, "", 0, 1),
+	TEXT(run_result, loss_burst, true, 2),
 	REAL(run_result, noise, "", 0, 1e6),
-	{"seed", COL_INT, offsetof(struct run_result, seed), 0, "", false, -0x1p63, 0x1p63},
+	{"seed", COL_INT, offsetof(struct run_result, seed), 0, "", false, -0x1p63, 0x1p63, 1},
 	REAL(run_result, duration_s, "s", 0, 1e9),
 	REAL(run_result, capacity_mbps, "Mbit/s", 0, 1e9),
 	REAL(run_result, throughput_mbps, "Mbit/s", 0, 1e9),
@@ -47,15 +50,16 @@ const struct col results_cols[] = {
 	MAYBE(run_result, qdelay_p50_ms, "ms", 0, 1e9),
 	MAYBE(run_result, qdelay_p95_ms, "ms", 0, 1e9),
 	MAYBE(run_result, qdelay_max_ms, "ms", 0, 1e9),
-	INT(run_result, arrivals, "packets"),
-	INT(run_result, departures, "packets"),
-	INT(run_result, drops, "packets"),
+	INT(run_result, arrivals, "packets", 1),
+	INT(run_result, departures, "packets", 1),
+	INT(run_result, drops, "packets", 1),
 	REAL(run_result, drop_pct, "%", 0, 100.001),
-	INT(run_result, retrans, "packets"),
-	INT(run_result, rtos, ""),
+	INT(run_result, marks, "packets", 2),
+	INT(run_result, retrans, "packets", 1),
+	INT(run_result, rtos, "", 1),
 	MAYBE(run_result, rtt_min_ms, "ms", 0, 1e9),
 	MAYBE(run_result, rtt_mean_ms, "ms", 0, 1e9),
-	INT(run_result, decisions, ""),
+	INT(run_result, decisions, "", 1),
 	MAYBE(run_result, acted_pct, "%", 0, 100.001),
 	MAYBE(run_result, reward_mean, "", -BIG, BIG),
 	MAYBE(run_result, jain, "", 0, 1.001),
@@ -63,14 +67,14 @@ const struct col results_cols[] = {
 };
 
 const struct col results_flow_cols[] = {
-	TEXT(flow_result, controller, false),
+	TEXT(flow_result, controller, false, 1),
 	REAL(flow_result, goodput_mbps, "Mbit/s", 0, 1e9),
 	MAYBE(flow_result, rtt_mean_ms, "ms", 0, 1e9),
-	INT(flow_result, retrans, "packets"),
-	INT(flow_result, rtos, ""),
+	INT(flow_result, retrans, "packets", 1),
+	INT(flow_result, rtos, "", 1),
 	REAL(flow_result, start_s, "s", 0, 1e9),
 	REAL(flow_result, stop_s, "s", 0, 1e9),
-	INT(flow_result, decisions, ""),
+	INT(flow_result, decisions, "", 1),
 	MAYBE(flow_result, policy_start_s, "s", 0, 1e9),
 	{.name = NULL},
 };
@@ -240,20 +244,22 @@ static int parse_value(void *rec, const struct col *c, const json_t *v, char why
 	       -EINVAL;
 }
 
-static int parse_members(void *rec, const struct col *cols, const json_t *o, char why[160])
+static int parse_members(
+	void *rec, const struct col *cols, const json_t *o, int version, char why[160])
 {
 	int err = 0;
 
 	for (const struct col *c = cols; c->name && !err; c++)
-		err = parse_value(rec, c, json_object_get(o, c->name), why);
+		if (c->since <= version)
+			err = parse_value(rec, c, json_object_get(o, c->name), why);
 	return err;
 }
 
-int results_parse(struct run_result *run, const json_t *record, char why[160])
+int results_parse(struct run_result *run, const json_t *record, int version, char why[160])
 {
 	struct run_result got = {.header = -1};
 	const json_t *flows = json_object_get(record, "flows");
-	int err = parse_members(&got, results_cols, record, why);
+	int err = parse_members(&got, results_cols, record, version, why);
 
 	if (err)
 		return err;
@@ -266,8 +272,8 @@ int results_parse(struct run_result *run, const json_t *record, char why[160])
 	for (int i = 0; i < got.nflows && !err; i++) {
 		char inner[100];
 
-		err = parse_members(
-			&got.flows[i], results_flow_cols, json_array_get(flows, i), why);
+		err = parse_members(&got.flows[i], results_flow_cols, json_array_get(flows, i),
+			version, why);
 		if (err) {
 			snprintf(inner, sizeof(inner), "%.99s", why);
 			snprintf(why, 160, "flow %d: %s", i + 1, inner);

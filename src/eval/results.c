@@ -101,6 +101,7 @@ struct loader {
 	size_t *slots, nslots;
 	size_t first_header; // headers of other folders come before
 	size_t again;	     // runs left out as known
+	int version;	     // of the last header
 };
 
 static int load_header(struct loader *l, size_t line, json_t *rec)
@@ -112,8 +113,9 @@ static int load_header(struct loader *l, size_t line, json_t *rec)
 		pr_err("%s:%zu: not a %s file\n", l->path, line, RESULTS_FORMAT);
 		return -EINVAL;
 	}
-	if (!json_is_integer(version) || json_integer_value(version) != RESULTS_VERSION) {
-		pr_err("%s:%zu: version %lld of the format; this canopy reads version %d\n",
+	if (!json_is_integer(version) || json_integer_value(version) < 1 ||
+		json_integer_value(version) > RESULTS_VERSION) {
+		pr_err("%s:%zu: version %lld of the format; this canopy reads versions 1 to %d\n",
 			l->path, line, (long long)json_integer_value(version), RESULTS_VERSION);
 		return -EINVAL;
 	}
@@ -122,6 +124,7 @@ static int load_header(struct loader *l, size_t line, json_t *rec)
 		pr_err("%s:%zu: a header without spec or machine\n", l->path, line);
 		return -EINVAL;
 	}
+	l->version = json_integer_value(version);
 	return json_array_append(l->set->headers, rec) ? -ENOMEM : 0;
 }
 
@@ -130,7 +133,7 @@ static int load_run(struct loader *l, size_t line, const json_t *rec)
 	struct run_result run;
 	char why[160] = "out of memory";
 	size_t *slot;
-	int err = results_parse(&run, rec, why);
+	int err = results_parse(&run, rec, l->version, why);
 
 	if (err) {
 		pr_err("%s:%zu: %s\n", l->path, line, why);

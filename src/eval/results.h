@@ -16,8 +16,9 @@
 #include <stdio.h>
 
 #define RESULTS_FORMAT "canopy-results"
-#define RESULTS_VERSION 1
+#define RESULTS_VERSION 2 /* also reads 1, which lacks the columns marked with since 2 */
 #define RESULTS_NAME 128 /* longest name and its NUL; longer ones are refused */
+#define RESULTS_ARGS 96 /* parameters of a queue or of bursts of loss, and the NUL */
 #define RESULTS_MAX_FLOWS 4096
 
 /* Of one flow. Names are UTF-8. Where "or NaN" stands the value may be absent: null in the files.
@@ -41,8 +42,10 @@ struct run_result {
 	char trace[RESULTS_NAME];
 	double nominal_mbps, buffer_bdp;
 	int64_t queue_pkts; /* 0 for none */
-	char queue[16];
+	char queue[16], queue_args[RESULTS_ARGS]; /* parameters of CoDel and PIE, else empty */
+	int64_t ecn;			  /* 1: the flows used it */
 	double delay_ms, loss, noise;
+	char loss_burst[RESULTS_ARGS]; /* empty: none */
 	int64_t seed;
 	double duration_s;
 	double capacity_mbps, throughput_mbps, util_pct, goodput_mbps;
@@ -50,6 +53,7 @@ struct run_result {
 		qdelay_max_ms; /* or NaN: nothing departed */
 	int64_t arrivals, departures, drops;
 	double drop_pct;
+	int64_t marks;
 	int64_t retrans, rtos;
 	double rtt_min_ms, rtt_mean_ms; /* or NaN: no sample */
 	int64_t decisions;
@@ -71,6 +75,7 @@ struct col {
 	const char *unit;    /* "" for none */
 	bool optional;	     /* real: NaN is absent; text: may be empty */
 	double lo, hi;	     /* values outside are absurd and refused */
+	int since;	     /* version of the format that it came with; zero or empty in older records */
 };
 extern const struct col results_cols[],
 	results_flow_cols[]; /* each ended by a row without a name */
@@ -88,10 +93,10 @@ const char *results_number(double x, char *buf);
 char *results_format(const struct run_result *run, const char **bad);
 
 /*
- * Parses a run record of len bytes. On success run->flows is malloc'ed. Returns 0, -EINVAL with why
- * filled, or -ENOMEM.
+ * Parses a run record written in that version of the format. On success run->flows is malloc'ed.
+ * Returns 0, -EINVAL with why filled, or -ENOMEM.
  */
-int results_parse(struct run_result *run, const json_t *record, char why[160]);
+int results_parse(struct run_result *run, const json_t *record, int version, char why[160]);
 
 /* --- Writing a folder --- */
 struct results;

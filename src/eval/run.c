@@ -15,6 +15,7 @@
 #include "eval/series.h"
 #include "policy/setup.h"
 #include "sim/link_log.h"
+#include "sim/pcap.h"
 #include "sim/world.h"
 
 struct run {
@@ -24,6 +25,7 @@ struct run {
 	struct flow_conf *flows;
 	struct decisions *decisions; /* [flows], those of classic flows unused */
 	struct link_log *log_down, *log_up;
+	struct pcap *pcap;
 	struct series series;
 	/* counters at the end of the last bin */
 	uint64_t bin_ns;
@@ -38,9 +40,38 @@ static const struct sender *sender_of(const struct run_conf *c, int flow)
 
 const char *run_queue_name(enum queue_kind kind)
 {
-	return kind == QUEUE_DROPTAIL	? "droptail"
-	       : kind == QUEUE_DROPHEAD ? "drophead"
-					: "infinite";
+	static const char *const names[] = {[QUEUE_INFINITE] = "infinite",
+		[QUEUE_DROPTAIL] = "droptail",
+		[QUEUE_DROPHEAD] = "drophead",
+		[QUEUE_CODEL] = "codel",
+		[QUEUE_PIE] = "pie"};
+
+	return names[kind];
+}
+
+const char *run_queue_args(const struct run_conf *c, char buf[RESULTS_ARGS])
+{
+	const struct aqm_conf *a = &c->aqm;
+	double target = a->target_ns * 1e-6, interval = a->interval_ns * 1e-6;
+
+	*buf = 0;
+	if (c->queue == QUEUE_CODEL)
+		snprintf(buf, RESULTS_ARGS, "target=%.9g interval=%.9g", target, interval);
+	else if (c->queue == QUEUE_PIE)
+		snprintf(buf, RESULTS_ARGS, "target=%.9g update=%.9g burst=%.9g", target, interval,
+			a->burst_ns * 1e-6);
+	return buf;
+}
+
+const char *run_burst_args(const struct run_conf *c, char buf[RESULTS_ARGS])
+{
+	const struct loss_conf *b = &c->burst_loss;
+
+	*buf = 0;
+	if (b->p > 0)
+		snprintf(buf, RESULTS_ARGS, "p=%.9g r=%.9g bad=%.9g good=%.9g", b->p, b->r, b->bad,
+			b->good);
+	return buf;
 }
 
 static void put_senders(FILE *f, const struct scheme *s)
@@ -67,6 +98,10 @@ char *run_text(const struct run_conf *c)
 	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
 	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue),
 		c->queue_pkts, c->nominal_mbps, c->buffer_bdp);
+	fprintf(f, "aqm %" PRIu64 " %" PRIu64 " %" PRIu64 " ecn %d\n", c->aqm.target_ns,
+		c->aqm.interval_ns, c->aqm.burst_ns, c->ecn);
+	fprintf(f, "burst-loss %.17g %.17g %.17g %.17g\n", c->burst_loss.p, c->burst_loss.r,
+		c->burst_loss.bad, c->burst_loss.good);
 	fprintf(f, "delay %.17g loss %.17g seed %" PRIu64 "\n", c->delay_ms, c->loss, c->seed);
 	fprintf(f, "noise %d %d %.17g\n", c->noise.kind, c->noise.kind ? (int)c->noise.feature : 0,
 		c->noise.size);
@@ -104,9 +139,12 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 		"'--delays=%g' '--loss=%g' '--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
 		CANOPY_VERSION, c->scheme->name, c->down->trace->name, c->buffer_bdp, c->delay_ms,
 		c->loss, c->noise.size, c->seed, c->duration_s);
-	char *queue = c->queue == QUEUE_INFINITE ? file_path("infinite")
-						 : file_path("%s [packets=%" PRIu32 "]",
-							   run_queue_name(c->queue), c->queue_pkts);
+	char args[RESULTS_ARGS];
+	bool managed = *run_queue_args(c, args);
+	char *queue = c->queue == QUEUE_INFINITE
+			      ? file_path("infinite")
+			      : file_path("%s [packets=%" PRIu32 "%s%s]", run_queue_name(c->queue),
+					c->queue_pkts, managed ? " " : "", args);
 	char *config = file_path("[delay %g ms]", c->delay_ms);
 	const struct link_log_conf conf = {.direction = down ? "Downlink" : "Uplink",
 		.trace = t->name,
@@ -124,6 +162,15 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 	return err;
 }
 
+static int open_pcap(struct run *r)
+{
+	char *path = file_path("%s/pcap/%s.pcap", r->io->dir, r->conf->id);
+	int err = pcap_open(&r->pcap, path, r->conf->flows);
+
+	free(path);
+	return err;
+}
+
 static int set_flow(struct run *r, int i, struct rng *rng)
 {
 	const struct run_conf *c = r->conf;
@@ -135,6 +182,7 @@ static int set_flow(struct run *r, int i, struct rng *rng)
 		.cc_arg = s->cc ? NULL : &r->decisions[i].policy,
 		.delay_ms = c->delay_ms + (c->nextra ? c->extra_ms[i % c->nextra] : 0),
 		.start_ns = c->stagger_s * i * SEC + setup_start_ns(rng),
+		.ecn = c->ecn,
 		.pacing = c->pacing,
 	};
 	if (c->flow_s > 0)
@@ -159,6 +207,8 @@ static int set_up(struct run *r)
 		err = open_log(&r->log_down, r, true);
 	if (r->io->logs && !err)
 		err = open_log(&r->log_up, r, false);
+	if (r->io->pcap && !err)
+		err = open_pcap(r);
 	if (err)
 		return err;
 	rng_init(&rng, c->seed, SETUP_START_STREAM);
@@ -167,17 +217,17 @@ static int set_up(struct run *r)
 	if (err)
 		return err;
 	w.flows = r->flows;
-	w.down = (struct link_conf){.trace = c->down->trace,
-		.queue = c->queue,
+	w.pcap = r->pcap;
+	w.down = w.up = (struct link_conf){.queue = c->queue,
 		.limit_pkts = c->queue_pkts,
+		.aqm = c->aqm,
 		.loss = c->loss,
-		.log = r->log_down,
-		.stats = true};
-	w.up = (struct link_conf){.trace = c->up->trace,
-		.queue = c->queue,
-		.limit_pkts = c->queue_pkts,
-		.loss = c->loss,
-		.log = r->log_up};
+		.burst_loss = c->burst_loss};
+	w.down.trace = c->down->trace;
+	w.down.log = r->log_down;
+	w.down.stats = true;
+	w.up.trace = c->up->trace;
+	w.up.log = r->log_up;
 	r->world = world_new(&w);
 	return r->world ? 0 : -ENOMEM;
 }
@@ -294,6 +344,7 @@ static void measure_link(struct run_result *out, const struct link_stats *l, uin
 	out->departures = l->departures;
 	out->drops = l->drops;
 	out->drop_pct = l->arrivals ? 100.0 * l->drops / l->arrivals : 0;
+	out->marks = l->marks;
 	out->qdelay_mean_ms = out->qdelay_p50_ms = out->qdelay_p95_ms = out->qdelay_max_ms = NAN;
 	if (!l->departures)
 		return;
@@ -324,6 +375,9 @@ static int measure(struct run_result *out, const struct run *r, uint64_t now_ns)
 	out->queue_pkts = c->queue_pkts;
 	out->delay_ms = c->delay_ms;
 	out->loss = c->loss;
+	run_queue_args(c, out->queue_args);
+	run_burst_args(c, out->loss_burst);
+	out->ecn = c->ecn;
 	out->noise = c->noise.size;
 	out->seed = c->seed;
 	measure_link(out, world_down(r->world), now_ns);
@@ -380,18 +434,20 @@ static int write_files(const struct run_result *out, struct run *r)
 
 static int tear_down(struct run *r)
 {
-	int err, up_err;
+	int err, up_err, pcap_err;
 
 	world_free(r->world);
 	err = link_log_close(r->log_down);
 	up_err = link_log_close(r->log_up);
+	pcap_err = pcap_close(r->pcap);
 	for (int i = 0; i < r->conf->flows && r->decisions; i++)
 		decisions_free(&r->decisions[i]);
 	series_free(&r->series);
 	free(r->decisions);
 	free(r->flows);
 	free(r->in_order);
-	return err ? err : up_err;
+	err = err ? err : up_err;
+	return err ? err : pcap_err;
 }
 
 int run_one(struct run_result *out, const struct run_conf *conf, const struct run_io *io)

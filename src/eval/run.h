@@ -17,7 +17,7 @@
 #include "trace/trace.h"
 
 /* Raise it when the simulator, the monitor or the metrics change what a run gives: ids change with it. */
-#define RUN_SIM_VERSION 2
+#define RUN_SIM_VERSION 5
 
 #define RUN_BIN_MS 100 /* of the time series */
 
@@ -31,10 +31,13 @@ struct run_conf {
 	const struct scheme *scheme;
 	const struct run_trace *down, *up;
 	enum queue_kind queue;
+	struct aqm_conf aqm;     /* zero but for CoDel and PIE */
 	double nominal_mbps, buffer_bdp;
 	uint32_t queue_pkts;     /* limit of both queues, 0 none */
 	double delay_ms;         /* one-way */
 	double loss;             /* each direction */
+	struct loss_conf burst_loss; /* and in bursts; p 0: none */
+	bool ecn;                /* all flows */
 	struct frame_noise noise; /* of policy flows */
 	uint64_t seed;
 	double duration_s, skip_end_s; /* metrics leave out the last skip_end_s */
@@ -51,8 +54,14 @@ struct run_conf {
 };
 
 /* "droptail" and the like, as in the table of options. */
-#define RUN_QUEUES "droptail|drophead|infinite"
+#define RUN_QUEUES "droptail|drophead|infinite|codel|pie"
 const char *run_queue_name(enum queue_kind kind);
+
+/* "target=5 interval=100", "target=15 update=15 burst=150" in ms, "" for other queues. Returns buf. */
+const char *run_queue_args(const struct run_conf *conf, char buf[RESULTS_ARGS]);
+
+/* "p=0.01 r=0.25 bad=1 good=0", "" without loss in bursts. Returns buf. */
+const char *run_burst_args(const struct run_conf *conf, char buf[RESULTS_ARGS]);
 
 /* Everything that determines the run as canonical text, malloc'ed. */
 char *run_text(const struct run_conf *conf);
@@ -63,14 +72,14 @@ void run_id(struct run_conf *conf);
 /* What to write besides the record, into DIR; and who wants to know how far the run is. */
 struct run_io {
 	const char *dir;
-	bool series, logs, decisions;
+	bool series, logs, decisions, pcap;
 	void (*tick)(void *arg, double simulated_s); /* after each simulated second or so; may be NULL */
 	void *arg;
 };
 
 /*
  * Simulates and fills out, whose flows are malloc'ed and the caller's to free. Files appear whole or, for
- * logs, are overwritten by the next attempt. Prints the error. 0 or -errno.
+ * logs and captures, are overwritten by the next attempt. Prints the error. 0 or -errno.
  */
 int run_one(struct run_result *out, const struct run_conf *conf, const struct run_io *io);
 

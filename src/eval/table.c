@@ -5,44 +5,63 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct mean {
-	double sum;
-	int n;
-};
+#include "base/stats.h"
+
+enum { UTIL, MEAN_MS, P95_MS, DROPS, COLUMNS };
+
+static const struct column {
+	const char *title;
+	int width, digits;
+} columns[COLUMNS] = {{"util %", 7, 2}, {"delay ms", 9, 2}, {"p95 ms", 9, 1}, {"drops", 9, 1}};
 
 struct group {
 	const struct run_result *first; /* names the group */
-	struct mean util, mean_ms, p95_ms, drops;
+	struct summary col[COLUMNS];
+	double dev[COLUMNS]; /* sums of squared deviations, while runs are added */
 	int runs;
 };
 
 struct groups {
 	struct group *g;
 	int n;
+	bool repeats; /* some group has several runs */
 };
 
-static void add(struct mean *m, double x)
+// Welford's update of a summary and its squared deviations.
+static void add(struct summary *s, double *dev, double x)
 {
+	double step;
+
 	if (isnan(x))
 		return;
-	m->sum += x;
-	m->n++;
+	if (!s->n)
+		*s = (struct summary){0, 0, NAN, NAN, NAN};
+	step = x - s->mean;
+	s->n++;
+	s->mean += step / s->n;
+	*dev += step * (x - s->mean);
+	if (s->n < 2)
+		return;
+	s->df = s->n - 1;
+	s->std = sqrt(*dev / s->df);
+	s->se = s->std / sqrt(s->n);
 }
 
 static void add_run(struct group *g, const struct run_result *r)
 {
+	const double x[] = {r->util_pct, r->qdelay_mean_ms, r->qdelay_p95_ms, r->drops};
+
 	g->runs++;
-	add(&g->util, r->util_pct);
-	add(&g->mean_ms, r->qdelay_mean_ms);
-	add(&g->p95_ms, r->qdelay_p95_ms);
-	add(&g->drops, r->drops);
+	for (int c = 0; c < COLUMNS; c++)
+		add(&g->col[c], &g->dev[c], x[c]);
 }
 
 static bool same_place(const struct run_result *a, const struct run_result *b)
 {
 	return !strcmp(a->trace, b->trace) && a->buffer_bdp == b->buffer_bdp &&
 	       a->delay_ms == b->delay_ms && a->loss == b->loss && !strcmp(a->queue, b->queue) &&
-	       a->nominal_mbps == b->nominal_mbps;
+	       a->nominal_mbps == b->nominal_mbps && !strcmp(a->queue_args, b->queue_args) &&
+	       a->ecn == b->ecn && !strcmp(a->loss_burst, b->loss_burst);
 }
 
 static bool same_cell(const struct run_result *a, const struct run_result *b)
@@ -66,27 +85,34 @@ static void put(struct groups *gs, const struct run_result *r,
 	if (i == gs->n)
 		gs->g[gs->n++] = (struct group){.first = r};
 	add_run(&gs->g[i], r);
+	gs->repeats |= gs->g[i].runs > 1;
 }
 
-static void print_mean(FILE *out, const struct mean *m, int width, int digits)
+// "93.10 +-0.12": the mean and half its confidence interval, which takes no room where nothing
+// repeats.
+static void print_mean(FILE *out, const struct summary *m, const struct column *c, bool repeats)
 {
+	double half = m->n ? summary_half_width(m, STATS_LEVEL) : NAN;
+
 	if (m->n)
-		fprintf(out, " %*.*f", width, digits, m->sum / m->n);
+		fprintf(out, " %*.*f", c->width, c->digits, m->mean);
 	else
-		fprintf(out, " %*s", width, "-");
+		fprintf(out, " %*s", c->width, "-");
+	if (repeats && !isnan(half))
+		fprintf(out, " \302\261%-6.*f", c->digits, half);
+	else if (repeats)
+		fprintf(out, " %7s", "");
 }
 
-static void print_group(FILE *out, const struct group *g, int width)
+static void print_group(FILE *out, const struct group *g, int width, bool repeats)
 {
 	char name[RESULTS_NAME + 32];
 
 	snprintf(name, sizeof(name), g->first->noise > 0 ? "%s (noise %g)" : "%s",
 		g->first->controller, g->first->noise);
 	fprintf(out, "  %-*s", width, name);
-	print_mean(out, &g->util, 7, 2);
-	print_mean(out, &g->mean_ms, 9, 2);
-	print_mean(out, &g->p95_ms, 9, 1);
-	print_mean(out, &g->drops, 9, 1);
+	for (int c = 0; c < COLUMNS; c++)
+		print_mean(out, &g->col[c], &columns[c], repeats);
 	fprintf(out, " %5d\n", g->runs);
 }
 
@@ -98,9 +124,15 @@ static void print_place(FILE *out, const struct run_result *r)
 		fprintf(out, ", %g BDP (%lld packets)", r->buffer_bdp, (long long)r->queue_pkts);
 	if (strcmp(r->queue, "droptail"))
 		fprintf(out, ", %s", r->queue);
+	if (*r->queue_args)
+		fprintf(out, " (%s)", r->queue_args);
+	if (r->ecn)
+		fprintf(out, ", ECN");
 	fprintf(out, ", %g ms", r->delay_ms);
 	if (r->loss > 0)
 		fprintf(out, ", loss %g", r->loss);
+	if (*r->loss_burst)
+		fprintf(out, ", bursts of loss (%s)", r->loss_burst);
 	fputc('\n', out);
 }
 
@@ -127,11 +159,32 @@ static void print_cells(FILE *out, const struct groups *cells, int width)
 		for (int k = i; k < cells->n; k++) {
 			if (shown[k] || !same_place(cells->g[i].first, cells->g[k].first))
 				continue;
-			print_group(out, &cells->g[k], width);
+			print_group(out, &cells->g[k], width, cells->repeats);
 			shown[k] = true;
 		}
 	}
 	free(shown);
+}
+
+// A scheme's runs over all cells: errors are those of the seeds, since places differ by design.
+static void pool(struct group *all, const struct groups *cells, struct summary *room)
+{
+	for (int c = 0; c < COLUMNS; c++) {
+		int n = 0;
+
+		for (int i = 0; i < cells->n; i++)
+			if (same_scheme(cells->g[i].first, all->first))
+				room[n++] = cells->g[i].col[c];
+		all->col[c] = summary_pool(room, n);
+	}
+}
+
+static void print_head(FILE *out, int width, bool repeats)
+{
+	fprintf(out, "  %-*s", width, "controller");
+	for (int c = 0; c < COLUMNS; c++)
+		fprintf(out, " %*s%*s", columns[c].width, columns[c].title, repeats ? 8 : 0, "");
+	fprintf(out, " %5s\n", "runs");
 }
 
 void table_print(FILE *out, const struct result_set *s,
@@ -139,9 +192,10 @@ void table_print(FILE *out, const struct result_set *s,
 {
 	struct groups cells = {.g = calloc(s->n + 1, sizeof(struct group))};
 	struct groups all = {.g = calloc(s->n + 1, sizeof(struct group))};
+	struct summary *room = calloc(s->n + 1, sizeof(*room));
 	int width;
 
-	if (!cells.g || !all.g)
+	if (!cells.g || !all.g || !room)
 		goto out;
 	for (size_t i = 0; i < s->n; i++) {
 		if (keep && !keep(arg, &s->runs[i]))
@@ -152,13 +206,18 @@ void table_print(FILE *out, const struct result_set *s,
 	if (!cells.n)
 		goto out;
 	width = name_width(&all);
-	fprintf(out, "  %-*s %7s %9s %9s %9s %5s\n", width, "controller", "util %", "delay ms",
-		"p95 ms", "drops", "runs");
+	print_head(out, width, cells.repeats);
 	print_cells(out, &cells, width);
 	fprintf(out, "mean over all\n");
-	for (int i = 0; i < all.n; i++)
-		print_group(out, &all.g[i], width);
+	for (int i = 0; i < all.n; i++) {
+		pool(&all.g[i], &cells, room);
+		print_group(out, &all.g[i], width, cells.repeats);
+	}
+	if (cells.repeats)
+		fprintf(out,
+			"\302\261 half the 95 %% confidence interval of the mean over seeds\n");
 out:
 	free(cells.g);
 	free(all.g);
+	free(room);
 }

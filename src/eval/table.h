@@ -7,7 +7,8 @@
 #include "eval/results.h"
 
 /*
- * Prints the means over seeds of the runs that keep(arg, run) wants (all when keep is NULL), in the order of
+ * Prints the means over seeds, with 95 % confidence intervals where seeds repeat, of the runs that
+ * keep(arg, run) wants (all when keep is NULL), in the order of
  * the set, then the mean over all of them per controller. Values that are absent do not count in a mean.
  */
 void table_print(FILE *out, const struct result_set *s, bool (*keep)(void *arg, const struct run_result *r),

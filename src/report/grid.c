@@ -17,27 +17,6 @@ const struct metric_info grid_metrics[METRICS] = {
 	[M_JAIN] = {"jain", "Fairness", "Jain\342\200\231s index", 1, 3},
 };
 
-struct summary summary_of(const double *x, int n)
-{
-	struct summary s = {0, NAN, NAN};
-	double sum = 0, dev = 0;
-
-	for (int i = 0; i < n; i++)
-		if (!isnan(x[i])) {
-			sum += x[i];
-			s.n++;
-		}
-	if (!s.n)
-		return s;
-	s.mean = sum / s.n;
-	for (int i = 0; i < n; i++)
-		if (!isnan(x[i]))
-			dev += (x[i] - s.mean) * (x[i] - s.mean);
-	if (s.n > 1)
-		s.std = sqrt(dev / (s.n - 1));
-	return s;
-}
-
 // --- Finding what there is: each run gets the number of its scheme, trace and set-up ---
 
 struct place {
@@ -49,7 +28,8 @@ static bool same_setup(const struct run_result *a, const struct run_result *b)
 {
 	return !strcmp(a->on, b->on) && a->buffer_bdp == b->buffer_bdp &&
 	       !strcmp(a->queue, b->queue) && a->delay_ms == b->delay_ms && a->loss == b->loss &&
-	       a->noise == b->noise;
+	       a->noise == b->noise && !strcmp(a->queue_args, b->queue_args) && a->ecn == b->ecn &&
+	       !strcmp(a->loss_burst, b->loss_burst);
 }
 
 static int setup_of(struct grid *g, const struct run_result *run)
@@ -138,9 +118,14 @@ static void label_setup(struct grid *g, struct setup *s)
 	n = snprintf(s->label, sizeof(s->label), "buffer %g BDP, delay %g ms", r->buffer_bdp,
 		r->delay_ms);
 	if (queue || (strcmp(r->queue, "droptail") && r->queue[0]))
-		n += snprintf(s->label + n, sizeof(s->label) - n, ", %s", r->queue);
+		n += snprintf(s->label + n, sizeof(s->label) - n, ", %s%s%s%s", r->queue,
+			*r->queue_args ? " (" : "", r->queue_args, *r->queue_args ? ")" : "");
+	if (r->ecn)
+		n += snprintf(s->label + n, sizeof(s->label) - n, ", ECN");
 	if (r->loss > 0)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", %g %% loss", 100 * r->loss);
+	if (*r->loss_burst)
+		n += snprintf(s->label + n, sizeof(s->label) - n, ", loss in bursts (%s)", r->loss_burst);
 	if (r->noise > 0)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", noise \302\261%g %%",
 			100 * r->noise);
@@ -255,30 +240,21 @@ const struct cell *grid_cell(const struct grid *g, int setup, int trace, int sch
 	return NULL;
 }
 
-// The pooled mean of the cells is the mean over all runs; the deviation is between the traces'
-// means.
 struct summary grid_overall(const struct grid *g, int setup, int scheme, enum metric m, int *traces)
 {
-	struct summary s = {0, NAN, NAN};
-	double sum = 0, means = 0, squares = 0;
-	int cells = 0;
+	struct summary s = {0, NAN, NAN, NAN, NAN}, *cells = calloc(g->ntraces, sizeof(*cells));
+	int n = 0;
 
-	for (int t = 0; t < g->ntraces; t++) {
+	for (int t = 0; cells && t < g->ntraces; t++) {
 		const struct cell *c = grid_cell(g, setup, t, scheme);
 
-		if (!c || !c->m[m].n)
-			continue;
-		sum += c->m[m].mean * c->m[m].n;
-		s.n += c->m[m].n;
-		means += c->m[m].mean;
-		squares += c->m[m].mean * c->m[m].mean;
-		cells++;
+		if (c && c->m[m].n)
+			cells[n++] = c->m[m];
 	}
-	if (s.n)
-		s.mean = sum / s.n;
-	if (cells > 1)
-		s.std = sqrt(fmax(0, (squares - means * means / cells) / (cells - 1)));
+	if (cells)
+		s = summary_pool(cells, n);
 	if (traces)
-		*traces = cells;
+		*traces = n;
+	free(cells);
 	return s;
 }

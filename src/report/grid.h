@@ -7,6 +7,7 @@
 #ifndef REPORT_GRID_H
 #define REPORT_GRID_H
 
+#include "base/stats.h"
 #include "eval/results.h"
 
 /* What tables and plots show of a run; rows of grid_metrics. */
@@ -19,23 +20,16 @@ struct metric_info {
 };
 extern const struct metric_info grid_metrics[METRICS];
 
-/* Over the runs that have the value: n of them; mean NaN when none, std the sample's, NaN below
- * two. */
-struct summary {
-	int n;
-	double mean, std;
-};
-
 struct cell {
 	int setup, trace, scheme;
 	int first, count; /* its runs: grid.order[first .. first + count), by seed */
-	struct summary m[METRICS];
+	struct summary m[METRICS]; /* over the runs that have the value */
 };
 
 struct setup {
 	const struct run_result *like; /* a run of it */
-	char label[160];	       /* "5 BDP, 10 ms" and what else tells it from the others */
-	char slug[96];		       /* the same for a file name */
+	char label[384];	       /* "5 BDP, 10 ms" and what else tells it from the others */
+	char slug[160];		       /* the same for a file name */
 };
 
 struct scheme {
@@ -62,8 +56,8 @@ void grid_free(struct grid *g);
 /* NULL when there are no such runs. */
 const struct cell *grid_cell(const struct grid *g, int setup, int trace, int scheme);
 
-/* A metric over the traces of a set-up and all their runs; *traces (may be NULL) counts the traces.
- */
+/* A metric over the traces of a set-up and all their runs (summary_pool: its error has the seeds'
+ * scatter, not the traces'); *traces (may be NULL) counts the traces. */
 struct summary grid_overall(
 	const struct grid *g, int setup, int scheme, enum metric m, int *traces);
 
@@ -71,8 +65,5 @@ static inline const struct run_result *grid_run(const struct grid *g, const stru
 {
 	return &g->set->runs[g->order[c->first + i]];
 }
-
-/* Mean and deviation over x[n], skipping NaN. */
-struct summary summary_of(const double *x, int n);
 
 #endif

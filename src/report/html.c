@@ -55,13 +55,16 @@ void html_printf(FILE *out, const char *fmt, ...)
 
 void html_summary(FILE *out, struct summary s, int decimals)
 {
+	double half;
+
 	if (!s.n || isnan(s.mean)) {
 		fputs("\342\200\223", out);
 		return;
 	}
 	fprintf(out, "%.*f", decimals, s.mean);
-	if (!isnan(s.std))
-		fprintf(out, "<span class=\"std\"> \302\261 %.*f</span>", decimals, s.std);
+	half = summary_half_width(&s, STATS_LEVEL);
+	if (!isnan(half))
+		fprintf(out, "<span class=\"ci\"> \302\261 %.*f</span>", decimals, half);
 }
 
 void html_key(FILE *out, int scheme)
@@ -114,7 +117,7 @@ static const char style[] =
 	"table.sort thead th{cursor:pointer}table.sort thead th:hover{color:var(--accent)}\n"
 	"table.keys td,table.keys "
 	"th{text-align:left;white-space:normal;overflow-wrap:anywhere;vertical-align:top}\n"
-	".std{color:var(--soft);font-size:12px}.best{background:var(--best);font-weight:600}\n"
+	".ci{color:var(--soft);font-size:12px}.best{background:var(--best);font-weight:600}\n"
 	".legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:13px;margin:.6rem "
 	"0;padding:0;list-style:none}\n"
 	".key{display:inline-block;width:.75em;height:.75em;border-radius:2px;margin-right:.45em}"

@@ -12,7 +12,8 @@ void html_text(FILE *out, const char *s);
 /* printf with every %s escaped; no other conversions than %s and %d. */
 void html_printf(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* "12.3 +- 0.4" with the decimals of a metric; an en dash when there is none. */
+/* "12.3 +- 0.4" with the decimals of a metric, mean and half its 95 % confidence interval; an en dash when
+ * there is none. */
 void html_summary(FILE *out, struct summary s, int decimals);
 
 /* A scheme's swatch for legends. */

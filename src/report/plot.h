@@ -36,7 +36,7 @@ struct look {
 
 /*
  * Utilisation against queueing delay: a mark at each scheme's mean, a bar to its mean 95th
- * percentile. Over all traces of the set-up, or one where trace >= 0.
+ * percentile, a shaded box for the 95 % confidence intervals of both means where seeds repeat. Over all traces of the set-up, or one where trace >= 0.
  */
 void plot_scatter(FILE *f, const struct grid *g, int setup, int trace, const struct look *look);
 

@@ -80,12 +80,16 @@ static void put_summary(FILE *out, const struct figures *f)
 	fputs("<h2 id=\"summary\">Summary</h2>\n<p class=\"note\">Means over all traces and runs. "
 	      "Delays are packets\342\200\231 "
 	      "waiting times in the bottleneck\342\200\231s queue; \342\200\234"
-	      "95 % delay\342\200\235 is their 95th percentile.</p>\n",
+	      "95 % delay\342\200\235 is their 95th percentile. Where every trace was run with "
+	      "several seeds, \302\261 is half "
+	      "the 95 % confidence interval of the mean over seeds, of these traces; canopy compare "
+	      "tests differences.</p>\n",
 		out);
 	if (f->ntext)
 		fputs("<p class=\"note\">Each mark stands at a controller\342\200\231s mean "
 		      "queueing delay, the bar reaches to the 95th percentile; up and left is "
-		      "better.</p>\n",
+		      "better. A shaded box is the 95 % confidence interval of both means over "
+		      "seeds.</p>\n",
 			out);
 	fputs("<div class=\"pair\">\n", out);
 	for (int s = 0; s < g->nsetups; s++)

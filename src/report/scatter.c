@@ -51,7 +51,8 @@ double plot_text_width(const char *s, double font)
 struct mark {
 	int scheme;
 	double util, mean, p95;
-	double x, y, x95; // on the canvas, in points, y upward
+	double util_half, mean_half; // of confidence intervals, NaN without repeats
+	double x, y, x95;	     // on the canvas, in points, y upward
 };
 
 struct scatter {
@@ -68,17 +69,19 @@ static int gather(struct mark *marks, const struct grid *g, int setup, int trace
 
 	for (int s = 0; s < g->nschemes && n < MAX_MARKS; s++) {
 		const struct cell *c = trace < 0 ? NULL : grid_cell(g, setup, trace, s);
-		struct mark m = {.scheme = s, .util = NAN, .mean = NAN, .p95 = NAN};
+		struct summary util, mean, p95;
+		struct mark m = {.scheme = s};
 
-		if (trace < 0) {
-			m.util = grid_overall(g, setup, s, M_UTIL, NULL).mean;
-			m.mean = grid_overall(g, setup, s, M_QDELAY, NULL).mean;
-			m.p95 = grid_overall(g, setup, s, M_QDELAY95, NULL).mean;
-		} else if (c) {
-			m.util = c->m[M_UTIL].mean;
-			m.mean = c->m[M_QDELAY].mean;
-			m.p95 = c->m[M_QDELAY95].mean;
-		}
+		if (trace >= 0 && !c)
+			continue;
+		util = c ? c->m[M_UTIL] : grid_overall(g, setup, s, M_UTIL, NULL);
+		mean = c ? c->m[M_QDELAY] : grid_overall(g, setup, s, M_QDELAY, NULL);
+		p95 = c ? c->m[M_QDELAY95] : grid_overall(g, setup, s, M_QDELAY95, NULL);
+		m.util = util.mean;
+		m.mean = mean.mean;
+		m.p95 = p95.mean;
+		m.util_half = summary_half_width(&util, STATS_LEVEL);
+		m.mean_half = summary_half_width(&mean, STATS_LEVEL);
 		if (isnan(m.util) || isnan(m.mean))
 			continue;
 		m.p95 = isnan(m.p95) ? m.mean : fmax(m.p95, m.mean);
@@ -99,10 +102,14 @@ static void choose_axes(struct scatter *s)
 	double lo = INFINITY, hi = 0, ulo = INFINITY, uhi = 0, pad;
 
 	for (int i = 0; i < s->n; i++) {
+		double half = 0;
+
 		lo = fmin(lo, s->marks[i].mean);
 		hi = fmax(hi, s->marks[i].p95);
-		ulo = fmin(ulo, s->marks[i].util);
-		uhi = fmax(uhi, s->marks[i].util);
+		if (!isnan(s->marks[i].util_half)) // wide intervals, of few seeds, are cut off
+			half = fmin(s->marks[i].util_half, 5);
+		ulo = fmin(ulo, s->marks[i].util - half);
+		uhi = fmax(uhi, fmax(s->marks[i].util, fmin(s->marks[i].util + half, 100)));
 	}
 	s->log = lo > 0.01 && hi / lo > LOG_RATIO;
 	s->x0 = s->log ? lo / 1.5 : 0;
@@ -258,6 +265,49 @@ static void put_axes(FILE *f, const struct scatter *s, const struct look *look)
 		fputs("unset xlabel\nunset ylabel\n", f);
 }
 
+// A box's sides, kept within the axes: a few seeds can leave an interval wider than the plot.
+static void put_box(FILE *f, const struct scatter *s, const struct mark *m)
+{
+	double x = isnan(m->mean_half) ? 0 : m->mean_half,
+	       y = isnan(m->util_half) ? 0 : m->util_half;
+
+	fprintf(f, " %.9g %.9g %.9g %.9g", fmax(m->mean - x, s->x0), fmin(m->mean + x, s->x1),
+		fmax(m->util - y, s->y0), fmin(m->util + y, s->y1));
+}
+
+static void put_marks(
+	FILE *f, const struct scatter *s, const struct grid *g, const struct look *look)
+{
+	const char *sep = "plot ";
+
+	fputs("$s << EOD\n", f);
+	for (int i = 0; i < s->n; i++) {
+		fprintf(f, "%.9g %.9g %.9g", s->marks[i].mean, s->marks[i].util, s->marks[i].p95);
+		put_box(f, s, &s->marks[i]);
+		fputc('\n', f);
+	}
+	fputs("EOD\n", f);
+	for (int i = 0; i < s->n; i++)
+		if (s->marks[i].mean_half > 0 || s->marks[i].util_half > 0) {
+			fprintf(f,
+				"%s$s every ::%d::%d using 1:2:4:5:6:7 with boxxyerror fill "
+				"transparent "
+				"solid 0.25 "
+				"noborder lc rgb '%s' notitle",
+				sep, i, i, plot_colour(s->marks[i].scheme));
+			sep = ", ";
+		}
+	for (int i = 0; i < s->n; i++, sep = ", ") {
+		fprintf(f,
+			"%s$s every ::%d::%d using 1:2:1:3 with xerrorbars lt 1 dt 1 lw %g pt %d "
+			"ps %g lc rgb '%s' title ",
+			sep, i, i, look->labels ? 2.0 : 1.4, plot_marker(s->marks[i].scheme),
+			look->labels ? 1.0 : 0.7, plot_colour(s->marks[i].scheme));
+		gnuplot_quote(f, g->schemes[s->marks[i].scheme].name);
+	}
+	fputc('\n', f);
+}
+
 void plot_scatter(FILE *f, const struct grid *g, int setup, int trace, const struct look *look)
 {
 	struct scatter s;
@@ -273,18 +323,5 @@ void plot_scatter(FILE *f, const struct grid *g, int setup, int trace, const str
 		gnuplot_quote(f, g->traces[trace]);
 		fprintf(f, " offset 0,-0.5 font ',%g'\n", look->font * 0.95);
 	}
-	fputs("$s << EOD\n", f);
-	for (int i = 0; i < s.n; i++)
-		fprintf(f, "%.9g %.9g %.9g\n", s.marks[i].mean, s.marks[i].util, s.marks[i].p95);
-	fputs("EOD\nplot ", f);
-	for (int i = 0; i < s.n; i++) {
-		fprintf(f,
-			"%s$s every ::%d::%d using 1:2:1:3 with xerrorbars lt 1 dt 1 lw %g pt %d "
-			"ps %g lc rgb '%s' title ",
-			i ? ", " : "", i, i, look->labels ? 2.0 : 1.4,
-			plot_marker(s.marks[i].scheme), look->labels ? 1.0 : 0.7,
-			plot_colour(s.marks[i].scheme));
-		gnuplot_quote(f, g->schemes[s.marks[i].scheme].name);
-	}
-	fputc('\n', f);
+	put_marks(f, &s, g, look);
 }

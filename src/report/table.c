@@ -84,10 +84,8 @@ static int overall_row(struct row *row, const struct grid *g, int setup, int sch
 		row->traces += c != NULL;
 		row->runs += c ? c->count : 0;
 	}
-	for (int m = 0; m < METRICS; m++) {
+	for (int m = 0; m < METRICS; m++)
 		row->m[m] = grid_overall(g, setup, scheme, m, NULL);
-		row->m[m].std = NAN; // traces differ by design: no error bar
-	}
 	return row->runs > 0;
 }
 

@@ -6,10 +6,10 @@
 
 #include "report/grid.h"
 
-/* One row a scheme with the means over all traces and runs of a set-up. */
+/* One row a scheme with the means over all traces and runs of a set-up, and their confidence intervals over seeds. */
 void table_overall(FILE *out, const struct grid *g, int setup);
 
-/* The same for one trace, with deviations over seeds. */
+/* The same for one trace. */
 void table_trace(FILE *out, const struct grid *g, int setup, int trace);
 
 /* Spec, version and machine of every header, models' digests, seeds. */

@@ -2,7 +2,7 @@
  * One TCP connection of the simulator: a Linux 6.18 sender and receiver, in packets of one MSS.
  *
  * Inside src/sim only. The sender is split by concern: output.c sends and keeps timers, input.c takes ACKs,
- * recovery.c detects loss and repairs it, rate.h samples the delivery rate; receiver.c is the other end. Names
+ * rack.c finds what is lost, recovery.c repairs it, rate.h samples the delivery rate; receiver.c is the other end. Names
  * and rules follow net/ipv4/tcp_{input,output,recovery,rate,timer}.c; the path never reorders, so RACK's
  * reordering detection has nothing to see, but a spurious timeout is undone (F-RTO, timestamps, DSACK).
  */
@@ -48,10 +48,6 @@ struct tx {
 	uint32_t ts_ms;
 };
 
-struct sack_block {
-	uint32_t start, end; /* packets [start, end) */
-};
-
 struct sacks {
 	struct sack_block b[MAX_SACKS];
 };
@@ -74,6 +70,7 @@ enum ack_flag {
 	ACK_LOST_RETRANS = 32,
 	ACK_DSACK = 64,
 	ACK_DSACK_TLP = 128,
+	ACK_ECE = 256,
 };
 
 enum rexmit { REXMIT_NONE, REXMIT_LOST, REXMIT_NEW };
@@ -135,6 +132,7 @@ struct sender {
 	uint64_t app_credit_ns;   /* next packet of a limited application is written then */
 	uint64_t last_send_us;
 	bool established;
+	bool cwr_due;             /* the next new data carries CWR */
 };
 
 struct receiver {
@@ -150,6 +148,7 @@ struct receiver {
 	uint64_t delack_ns, comp_ns; /* deadlines of a delayed and of a compressed ACK, NEVER */
 	uint32_t compressed, comp_nxt, dup_acks;
 	bool any;
+	bool ece, ecn_seen;  /* ACKs carry ECE; data was ECN-capable */
 };
 
 struct flow {
@@ -200,9 +199,14 @@ void input_resume(struct flow *f);
 void input_rtt(struct flow *f, int64_t rtt_us); /* a sample for srtt and RTO */
 void input_min_rtt(struct flow *f, uint32_t rtt_us);
 
-/* recovery.c */
-void recovery_sack(struct flow *f, struct ack_ctx *a);
-void recovery_rack_advance(struct flow *f, const struct tx *t, uint32_t seq);
+/* rack.c: what is lost */
+void rack_sack(struct flow *f, struct ack_ctx *a);
+void rack_advance(struct flow *f, const struct tx *t, uint32_t seq);
+void rack_mark_lost(struct flow *f, uint32_t seq);
+int64_t rack_detect(struct flow *f); /* us until a packet in doubt is to be looked at again, 0 none */
+void rack_identify_loss(struct flow *f, struct ack_ctx *a);
+
+/* recovery.c: what is done about it */
 void recovery_alert(struct flow *f, struct ack_ctx *a, enum rexmit *rexmit);
 void recovery_cwnd_reduction(struct flow *f, uint32_t acked_sacked, uint32_t newly_lost, uint32_t flags);
 void recovery_retransmit(struct flow *f);       /* tcp_xmit_retransmit_queue */

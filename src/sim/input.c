@@ -87,7 +87,7 @@ static struct cleaned clean(struct flow *f, struct ack_ctx *a)
 		} else {
 			cc->delivered++;
 			if (!((flags & TX_EVER_RETRANS) && a->k.ts_ms < t->ts_ms))
-				recovery_rack_advance(f, t, seq);
+				rack_advance(f, t, seq);
 		}
 		if (flags & TX_LOST)
 			cc->lost_out--;
@@ -180,7 +180,7 @@ void input_resume(struct flow *f)
 	if (f->s.tlp_high_seq)
 		recovery_process_tlp(f, a);
 	// Only a clean ACK in the Open state goes past the alert.
-	if (!(a->flags & ACK_ADVANCED) || (a->flags & ACK_SACKED) || cc->state != CC_OPEN)
+	if (!(a->flags & ACK_ADVANCED) || (a->flags & (ACK_SACKED | ACK_ECE)) || cc->state != CC_OPEN)
 		recovery_alert(f, a, &rexmit);
 	if (a->flags & ACK_SET_TIMER)
 		sender_set_xmit_timer(f);
@@ -215,9 +215,14 @@ bool input_ack(struct flow *f, const struct pkt *k)
 	a->rs.rtt_us = a->rs.interval_us = -1;
 	a->rs.prior_in_flight = cc_in_flight(cc);
 	if (k->nsack && k->seq >= s->una) // an older ACK's blocks add nothing
-		recovery_sack(f, a);
+		rack_sack(f, a);
 	if (k->seq < s->una || (!cc->packets_out && k->seq == s->una))
 		return false;
+	if (k->flags & PKT_ECE) {
+		a->flags |= ACK_ECE;
+		a->rs.ece = true;
+		f->stats.eces++;
+	}
 	if (k->seq > s->una) {
 		a->flags |= ACK_ADVANCED | ACK_SET_TIMER;
 		s->retransmits = 0;

@@ -21,6 +21,10 @@ int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_
 	l->ns_per_byte = t->rate_bps ? 8e9 / t->rate_bps : 0;
 	l->op_ns = l->grid ? t->t_ms[0] * NS_PER_MS : LINK_NEVER;
 	rng_init(&l->rng, seed, 0);
+	aqm_init(&l->aqm,
+		conf->queue == QUEUE_CODEL ? AQM_CODEL : conf->queue == QUEUE_PIE ? AQM_PIE : AQM_NONE, &conf->aqm,
+		seed);
+	loss_init(&l->chain, &conf->burst_loss, seed);
 	ring_init(&l->q, conf->limit_pkts && conf->limit_pkts < 4096 ? conf->limit_pkts + 1 : 1024);
 	if (conf->stats) {
 		l->stats.delays = calloc(1, sizeof(*l->stats.delays));
@@ -57,9 +61,41 @@ static void depart(struct link *l, uint64_t at_ns, uint64_t now_ns)
 	l->deliver(l->arg, k, now_ns);
 }
 
-// The packet at the head goes on the wire: it no longer counts in the queue.
-static void start_wire(struct link *l)
+static void count_drop(struct link *l, const struct pkt *victim, uint64_t at_ns)
 {
+	l->stats.drops++;
+	l->stats.queue_bytes -= victim->bytes;
+	if (l->conf.log)
+		link_log_drop(l->conf.log, at_ns / NS_PER_MS, 1, victim->bytes);
+}
+
+static void mark(struct link *l, struct pkt *k)
+{
+	k->flags |= PKT_CE;
+	l->stats.marks++;
+}
+
+// Drops heads until one may go on the wire.
+static void judge_head(struct link *l, uint64_t at_ns)
+{
+	for (bool again = false;; again = true) {
+		struct pkt *head = ring_head(&l->q);
+		enum aqm_verdict v = aqm_head(&l->aqm, head, l->stats.queue_bytes - head->bytes, at_ns, again);
+
+		if (v == AQM_MARK)
+			mark(l, head);
+		if (v != AQM_DROP)
+			return;
+		count_drop(l, head, at_ns);
+		l->q.head++;
+	}
+}
+
+// The packet at the head goes on the wire: it no longer counts in the queue.
+static void start_wire(struct link *l, uint64_t at_ns)
+{
+	if (l->aqm.kind)
+		judge_head(l, at_ns);
 	l->wire_left = ring_head(&l->q)->bytes;
 	l->stats.queue_bytes -= l->wire_left;
 }
@@ -85,7 +121,7 @@ static void use_opportunity(struct link *l, uint64_t at_ns, uint64_t now_ns)
 
 	while (ring_len(&l->q)) {
 		if (!l->wire_left)
-			start_wire(l);
+			start_wire(l, at_ns);
 		if (l->wire_left > left) {
 			l->wire_left -= left;
 			return;
@@ -123,7 +159,7 @@ static void start_smooth(struct link *l, uint64_t now_ns)
 {
 	if (l->free_at_ns + 1 < now_ns) // not simply the rounding of the last departure
 		l->free_at_ns = now_ns;
-	start_wire(l);
+	start_wire(l, now_ns);
 	l->free_at_ns += l->wire_left * l->ns_per_byte;
 	l->next_ns = ceil(l->free_at_ns);
 }
@@ -185,10 +221,17 @@ static uint32_t waiting(const struct link *l)
 	return ring_len(&l->q) - (l->wire_left > 0);
 }
 
+uint32_t link_wakeup_ns(struct rng *r)
+{
+	double ns = 20e3 + 35e3 * rng_exp(r);
+
+	return rng_u64(r) >> 58 ? ns : ns + 800e3 * rng_exp(r);
+}
+
 void link_serve(struct link *l, uint64_t now_ns)
 {
 	if (l->conf.poll_ns)
-		l->slack_ns = l->conf.poll_ns / 2 + rng_scaled(&l->rng, l->conf.poll_ns);
+		l->slack_ns = l->conf.poll_ns + link_wakeup_ns(&l->rng);
 	if (l->grid)
 		serve_grid(l, now_ns);
 	else
@@ -209,7 +252,7 @@ static void drop(struct link *l, uint64_t now_ns)
 {
 	struct pkt *head = ring_head(&l->q), victim;
 
-	if (l->conf.queue == QUEUE_DROPTAIL) {
+	if (l->conf.queue != QUEUE_DROPHEAD) {
 		victim = l->q.p[--l->q.tail & l->q.mask];
 	} else if (l->wire_left) {
 		struct pkt *second = &l->q.p[(l->q.head + 1) & l->q.mask];
@@ -221,17 +264,26 @@ static void drop(struct link *l, uint64_t now_ns)
 		victim = *head;
 		l->q.head++;
 	}
-	l->stats.drops++;
-	l->stats.queue_bytes -= victim.bytes;
-	if (l->conf.log)
-		link_log_drop(l->conf.log, now_ns / NS_PER_MS, 1, victim.bytes);
+	count_drop(l, &victim, now_ns);
+}
+
+// The packet that has just come, while there is room.
+static void judge_arrival(struct link *l, struct pkt *in, uint64_t now_ns)
+{
+	enum aqm_verdict v = aqm_arrive(&l->aqm, in, l->stats.queue_bytes - in->bytes, now_ns);
+
+	if (v == AQM_MARK)
+		mark(l, in);
+	else if (v == AQM_DROP)
+		drop(l, now_ns);
 }
 
 void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
 {
 	struct pkt *in;
 
-	if (l->conf.loss > 0 && rng_uniform(&l->rng) < l->conf.loss) {
+	if ((l->conf.loss > 0 && rng_uniform(&l->rng) < l->conf.loss) |
+		(l->conf.burst_loss.p > 0 && loss_next(&l->chain))) {
 		l->stats.lost++;
 		return;
 	}
@@ -244,13 +296,15 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
 	l->stats.queue_bytes += k->bytes;
 	if (l->conf.log)
 		link_log_arrival(l->conf.log, now_ns / NS_PER_MS, k->bytes);
+	if (l->aqm.kind && !over_limit(l))
+		judge_arrival(l, in, now_ns);
 	while (over_limit(l))
 		drop(l, now_ns);
-	l->stats.queue_pkts = waiting(l);
 	if (l->grid && ring_len(&l->q))
 		l->next_ns = wake_ns(l, now_ns);
 	else if (l->next_ns == LINK_NEVER && ring_len(&l->q))
 		start_smooth(l, now_ns);
+	l->stats.queue_pkts = waiting(l);
 }
 
 double link_delay_quantile_ms(const struct link_stats *s, double q)

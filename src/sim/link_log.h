@@ -10,7 +10,8 @@
  *   7 # 1504                                         opportunity, used or not
  *   7 + 1504                                         arrival, before the decision to drop
  *   9 - 1504 2                                       departure and its delay, propagation excluded
- *   7 d 1 1504                                       packets and bytes dropped, after the packet's +
+ *   7 d 1 1504                                       packets and bytes dropped, right after a +, or, by
+ *                                                    CoDel, when the packet was to leave
  *
  * Times are whole milliseconds since the start, floored, also on a smooth link, which has no
  * opportunities. Sizes are those of the link: they include the 4-byte TUN header, so a full packet

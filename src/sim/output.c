@@ -1,4 +1,5 @@
 /* The sender's output: what the window, pacing and TSO let out, and its timers (tcp_output.c, tcp_timer.c). */
+#include "sim/ecn.h"
 #include "sim/rate.h"
 
 enum {
@@ -161,7 +162,7 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 	struct cc *cc = &f->cc;
 	struct sender *s = &f->s;
 	uint64_t prior = cc->wstamp_ns;
-	struct pkt k = {.flow = f->index, .bytes = DATA_BYTES, .ts_ms = cc->now_us / 1000, .flags = again ? PKT_RETRANS : 0};
+	struct pkt k = {.flow = f->index, .bytes = DATA_BYTES, .ts_ms = cc->now_us / 1000, .flags = again ? PKT_RETRANS : ecn_new_data(f)};
 
 	if (cc->wstamp_ns < cc->now_ns)
 		cc->wstamp_ns = cc->now_ns;
@@ -178,7 +179,10 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 			cc->packets_out++;
 		t->in_flight = cc_in_flight(cc);
 		k.seq = seq + i;
+		if (n > 1 && i == n - 1)
+			k.flags |= PKT_PSH;
 		wire_data(f->w, f, &k);
+		k.flags &= ~PKT_CWR;
 	}
 	s->last_send_us = cc->now_us;
 	if (cc->pacing && cc->pacing_rate && cc->data_segs_out >= PACE_AFTER) {

@@ -12,6 +12,11 @@ enum {
 	PKT_ACK = 2,
 	PKT_RETRANS = 4,
 	PKT_DSACK = 8, /* an ACK whose first block reports a duplicate */
+	PKT_PSH = 16,  /* last of a burst of several: Linux asks for an ACK as soon as it is read */
+	PKT_ECT = 32,  /* ECN: may be marked instead of dropped */
+	PKT_CE = 64,   /* ECN: it was */
+	PKT_ECE = 128, /* on ACKs: marked data came */
+	PKT_CWR = 256, /* on data: the window was reduced */
 };
 
 struct pkt {
@@ -21,8 +26,12 @@ struct pkt {
 	uint32_t ts_ms;  /* TCP timestamp: of the sender on data, echoed on ACKs */
 	uint32_t aux;    /* ACK: index of its SACK blocks in the flow's list */
 	uint16_t bytes;  /* at the link: IP length + 4 */
-	uint8_t flags;
+	uint16_t flags;
 	uint8_t nsack;
+};
+
+struct sack_block {
+	uint32_t start, end; /* packets [start, end) */
 };
 
 /* FIFO with a power-of-two capacity; indices run free. Grows by doubling, which steady state never needs. */

@@ -1,5 +1,5 @@
 /* The receiving end: cumulative and selective acknowledgement, delayed, quick and compressed ACKs as Linux. */
-#include "sim/flow.h"
+#include "sim/ecn.h"
 
 enum {
 	QUICK_ACKS = 16,
@@ -60,7 +60,8 @@ static void fill_sacks(struct flow *f, struct pkt *k)
 static void send_ack(struct flow *f)
 {
 	struct receiver *r = &f->r;
-	struct pkt k = {.seq = r->rcv_nxt, .flow = f->index, .ts_ms = r->ts_recent_ms, .bytes = ACK_BYTES, .flags = PKT_ACK};
+	struct pkt k = {.seq = r->rcv_nxt, .flow = f->index, .ts_ms = r->ts_recent_ms, .bytes = ACK_BYTES,
+		.flags = PKT_ACK | (r->ece ? PKT_ECE : 0)};
 	uint32_t newly = r->rcv_nxt - r->acked_to;
 
 	if (r->nrecent || r->dsack.end)
@@ -151,12 +152,12 @@ static void adapt_ato(struct flow *f)
 }
 
 // tcp_data_queue_ofo's ACKs: the first few at once, then compressed.
-static void ack_disorder(struct flow *f)
+static void ack_disorder(struct flow *f, bool at_once)
 {
 	struct receiver *r = &f->r;
 	uint64_t delay = (uint64_t)f->cc.srtt_us8 * 125 / 20; // srtt / 20 in ns
 
-	if (r->compressed >= COMP_SACK_MAX)
+	if (at_once || r->compressed >= COMP_SACK_MAX)
 		goto now;
 	if (r->comp_nxt != r->rcv_nxt) {
 		r->comp_nxt = r->rcv_nxt;
@@ -177,7 +178,7 @@ now:
 void receiver_data(struct flow *f, const struct pkt *k)
 {
 	struct receiver *r = &f->r;
-	bool had_holes = r->nooo;
+	bool had_holes = r->nooo, at_once = ecn_accept_cwr(f, k);
 
 	// RFC 7323: the echoed timestamp is of the segment that moves the left edge.
 	if (k->seq == r->acked_to)
@@ -189,10 +190,12 @@ void receiver_data(struct flow *f, const struct pkt *k)
 		return;
 	}
 	adapt_ato(f);
+	if (f->conf.ecn)
+		ecn_data(f, k);
 	if (k->seq > r->rcv_nxt) {
 		if (add_ooo(r, k->seq)) {
 			f->stats.delivered++;
-			ack_disorder(f);
+			ack_disorder(f, at_once);
 		} else {
 			r->dsack = (struct sack_block){k->seq, k->seq + 1};
 			send_ack(f);
@@ -204,10 +207,12 @@ void receiver_data(struct flow *f, const struct pkt *k)
 	if (had_holes)
 		take_ooo(r);
 	f->stats.in_order = r->rcv_nxt;
-	if (r->rcv_nxt - r->acked_to > 1 || r->quick || (had_holes && !r->nooo))
+	if (r->rcv_nxt - r->acked_to > 1 || r->quick || at_once || (had_holes && !r->nooo))
 		send_ack(f);
 	else if (r->nooo)
-		ack_disorder(f);
+		ack_disorder(f, at_once);
+	else if (k->flags & PKT_PSH) // the application reads it at once, and tcp_cleanup_rbuf() answers
+		send_ack(f);
 	else if (r->delack_ns == NEVER)
 		r->delack_ns = wire_now(f->w) + r->ato_us * 1000;
 }

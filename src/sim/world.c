@@ -2,6 +2,7 @@
 #include "sim/world.h"
 
 #include "sim/flow.h"
+#include "sim/pcap.h"
 
 struct path {
 	uint64_t delay_ns;
@@ -11,9 +12,10 @@ struct path {
 /*
  * Sources of events, in the order in which those of one instant run: links first, because mahimahi uses all
  * opportunities up to now before it queues an arrival; then arrivals, then timers. A binary tournament over
- * the sources' next times finds the earliest; the lower source wins a tie.
+ * the sources' next times finds the earliest; the lower source wins a tie. A handful of sources is scanned.
  */
 enum { SRC_UP, SRC_DOWN, SRC_PATHS };
+enum { SCANNED = 16 };
 
 #define JIFFIES_0 1000u /* at time 0; CUBIC takes 0 for "no epoch" */
 
@@ -45,18 +47,31 @@ uint64_t wire_tick_ns(const struct world *w, uint32_t jiffies)
 
 static void set_key(struct world *w, uint32_t src, uint64_t t)
 {
-	uint32_t node = (src + w->leaves) / 2;
-
 	if (w->key[src] == t)
 		return;
 	w->key[src] = t;
-	for (; node; node /= 2) {
+	if (w->leaves <= SCANNED)
+		return;
+	for (uint32_t node = (src + w->leaves) / 2; node; node /= 2) {
 		uint32_t a = 2 * node, b = a + 1;
 		uint32_t x = a >= (uint32_t)w->leaves ? a - w->leaves : w->win[a];
 		uint32_t y = b >= (uint32_t)w->leaves ? b - w->leaves : w->win[b];
 
 		w->win[node] = w->key[y] < w->key[x] ? y : x;
 	}
+}
+
+// The source that acts next; of several at one instant the lowest.
+static uint32_t next_src(const struct world *w)
+{
+	uint32_t best = 0;
+
+	if (w->leaves > SCANNED)
+		return w->win[1];
+	for (int i = 1; i < w->nsources; i++)
+		if (w->key[i] < w->key[best])
+			best = i;
+	return best;
 }
 
 static uint32_t src_data(const struct flow *f)
@@ -160,6 +175,8 @@ static void at_sender_side(void *arg, const struct pkt *k, uint64_t now_ns)
 	struct pkt in = *k;
 
 	in.t_ns = (w->conf.ms_delay ? now_ns / MS * MS : now_ns) + p->delay_ns;
+	if (w->conf.pcap)
+		pcap_ack(w->conf.pcap, k, f->s.sacks[k->aux & f->s.sack_mask].b, now_ns, in.t_ns);
 	ring_push(&p->acks, &in);
 	set_key(w, src_data(f) + 1, line_wake(w, ring_head(&p->acks)->t_ns));
 }
@@ -213,6 +230,8 @@ static void take_acks(struct world *w, struct path *p, uint32_t src)
 static void take_data(struct world *w, struct path *p, uint32_t src)
 {
 	while (ring_len(&p->data) && ring_head(&p->data)->t_ns <= w->now) {
+		if (w->conf.pcap)
+			pcap_data(w->conf.pcap, ring_head(&p->data), w->now);
 		link_arrive(&w->down, ring_head(&p->data), w->now);
 		p->data.head++;
 	}
@@ -245,7 +264,7 @@ static void run_event(struct world *w, uint32_t src)
 		struct path *p = &w->paths[(src - SRC_PATHS) / 2];
 
 		if (w->conf.poll_ns)
-			w->slack_ns = w->conf.poll_ns / 2 + rng_scaled(&w->rng, w->conf.poll_ns);
+			w->slack_ns = w->conf.poll_ns + link_wakeup_ns(&w->rng);
 		if (src & 1)
 			take_acks(w, p, src);
 		else
@@ -266,7 +285,7 @@ int world_run(struct world *w, uint64_t until_ns)
 		take_acks(w, &w->paths[f->path], src_data(f) + 1);
 	}
 	while (w->paused < 0) {
-		uint32_t src = w->win[1];
+		uint32_t src = next_src(w);
 
 		if (w->key[src] > until_ns)
 			break;

@@ -24,6 +24,8 @@
 
 #define WORLD_POLL_NS 50000
 
+struct pcap; /* sim/pcap.h: where packets go, as a capture */
+
 struct flow_conf {
 	const struct cc_ops *cc;
 	const void *cc_arg;   /* handed to cc->init; kept by the caller */
@@ -31,6 +33,7 @@ struct flow_conf {
 	uint64_t start_ns, stop_ns; /* stop 0: never; stopping means no new data */
 	uint64_t app_bps;     /* application limit in bit/s of payload, 0 none */
 	uint32_t rcv_wnd_pkts; /* receive window, 0: large enough not to matter */
+	bool ecn;             /* the connection uses ECN (RFC 3168) */
 	int pacing;           /* -1 as the controller asks, 0 off, 1 on */
 };
 
@@ -40,15 +43,16 @@ struct world_conf {
 	/*
 	 * How late the emulator's processes act, 0 for an ideal one. mahimahi's processes read a clock floored
 	 * to milliseconds and then poll() for a whole number of milliseconds from that moment, so each wakes
-	 * the fraction of the millisecond it went to sleep at too late, plus the kernel's timer slack and the
-	 * time to be scheduled: uniform in [0.5, 1.5] poll_ns here. Packets are handed on then; the log has
-	 * the schedule. WORLD_POLL_NS is Linux's default slack. With ms_delay.
+	 * the fraction of the millisecond it went to sleep at too late, plus the timer slack of poll_ns, plus
+	 * the time to be scheduled (link_wakeup_ns). Packets are handed on then; the log has the schedule.
+	 * WORLD_POLL_NS is Linux's default slack. With ms_delay.
 	 */
 	uint32_t poll_ns;
 	uint64_t seed;
 	uint32_t hz;    /* kernel ticks a second, 0: 250 */
 	int nflows;
 	const struct flow_conf *flows;
+	struct pcap *pcap; /* kept by the caller, NULL: none */
 };
 
 /* Counters of one flow since the start. */
@@ -57,6 +61,7 @@ struct flow_stats {
 	uint64_t delivered;           /* distinct packets that reached the receiver */
 	uint64_t in_order;            /* ... and were handed to the application */
 	uint64_t acks, rtos, recoveries, undos, tlps;
+	uint64_t eces, cwrs;          /* ACKs with ECE, window reductions for them */
 	uint64_t rtt_sum_us, rtts;    /* ca_rtt samples */
 	uint32_t min_rtt_us;
 	uint64_t first_send_ns;

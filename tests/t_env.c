@@ -155,7 +155,6 @@ static void compare(const struct st_file *f, struct canopy_env *e, const struct 
 	for (uint64_t i = 0; i <= last; i++) {
 		if (!open[i])
 			continue;
-		if (memcmp(obs, states + i * OBS, sizeof(obs))) print_message("row %d\n", (int)i);
 		assert_memory_equal(obs, states + i * OBS, sizeof(obs));
 		assert_true(ew == w[i] && ep == p[i] && en == nd[i]);
 		for (int j = 0; j < en; j++)
@@ -200,20 +199,20 @@ static void check_against_eval(const struct canopy_env_conf *conf, const char *c
 static void test_decisions_equal_eval(void **state)
 {
 	char *controllers = file_path("controllers=%s", model);
-	const struct canopy_env_conf wired = {.rate_mbps = 12, .delay_ms = 20, .seed = 5},
+	const struct canopy_env_conf wired = {.rate_mbps = 12, .delay_ms = 20, .emulator = CANOPY_GRID, .seed = 5},
 				     cellular = {.trace = "cellular:3",
 					     .uplink = "wired192",
 					     .delay_ms = 10,
 					     .buffer_bdp = 0.5,
 					     .noise = 0.05,
 					     .loss = 0.0005,
-					     .emulator = CANOPY_GRID,
+					     .emulator = CANOPY_IDEAL,
 					     .seed = 11};
 
 	check_against_eval(&wired, (const char *[]){controllers, "traces=wired12", "delays=20", "uplink=wired48",
-					   "buffers=2", "seed=5", "duration=20", NULL});
+					   "buffers=2", "emulator=grid", "seed=5", "duration=20", NULL});
 	check_against_eval(&cellular, (const char *[]){controllers, "traces=cellular:3", "delays=10", "buffers=0.5",
-					      "noise=0.05", "loss=0.0005", "emulator=grid", "seed=11", "duration=20",
+					      "noise=0.05", "loss=0.0005", "emulator=ideal", "seed=11", "duration=20",
 					      NULL});
 	free(controllers);
 }

@@ -19,7 +19,8 @@
  * follows the decision, M the largest thr of the episode; at most 1.
  *
  * Determinism: the same configuration and actions give the same bytes for any number of threads; episode 0 with
- * seed s meets the decisions of `canopy eval --decisions` with that seed, trace, delay, buffer and emulator.
+ * seed s meets the decisions of `canopy eval --decisions` with that seed, trace, uplink, delay, buffer and
+ * emulator (grid or ideal; mahimahi's lateness is drawn anew wherever an evaluation pauses to measure).
  *
  * Memory: a step allocates nothing once windows have reached their size, except to build the next episode's world.
  */

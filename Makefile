@@ -20,13 +20,13 @@ endif
 LIB_SRC := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 TESTS := $(patsubst tests/t_%.c,t_%,$(sort $(wildcard tests/t_*.c)))
-THREADED_TESTS := t_base t_eval t_api t_env
+THREADED_TESTS := t_base t_eval t_api t_controller t_env
 EXAMPLES := $(patsubst examples/%.c,%,$(sort $(wildcard examples/*.c)))
 BENCHES := $(patsubst bench/%.c,%,$(sort $(wildcard bench/*.c)))
 FUZZERS := $(patsubst fuzz/f_%.c,f_%,$(sort $(wildcard fuzz/f_*.c)))
 FUZZ_SECONDS ?= 20
 
-all: $(BUILD)/canopy $(BUILD)/canopy.1 $(BUILD)/libcanopy.so
+all: $(BUILD)/canopy $(BUILD)/canopy.1 $(BUILD)/libcanopy.so $(BUILD)/public/libcanopy.a
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -39,10 +39,18 @@ $(BUILD)/libcanopy.a: $(LIB_OBJ)
 $(BUILD)/libcanopy.so: $(LIB_OBJ)
 	$(CC) $(SANFLAGS) -shared -Wl,-soname,libcanopy.so.0 $^ -o $@ $(LIBS)
 
-# As a user's program: the public headers and the library, nothing else.
-$(BUILD)/examples/%: examples/%.c $(BUILD)/libcanopy.a $(wildcard include/canopy/*.h)
+# The static library as it is installed: names of our own cannot clash with the user's.
+$(BUILD)/public/libcanopy.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror $(SANFLAGS) -Iinclude $(CFLAGS) $< $(BUILD)/libcanopy.a -o $@ $(LIBS)
+	@rm -f $@
+	ld -r -o $(@D)/canopy.o $^
+	objcopy --localize-hidden $(@D)/canopy.o
+	ar rcs $@ $(@D)/canopy.o
+
+# As a user's program: the public headers and the library, nothing else.
+$(BUILD)/examples/%: examples/%.c $(BUILD)/public/libcanopy.a $(wildcard include/canopy/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror $(SANFLAGS) -Iinclude $(CFLAGS) $< $(BUILD)/public/libcanopy.a -o $@ $(LIBS)
 
 $(BUILD)/canopy: $(BUILD)/src/cli/main.o $(BUILD)/libcanopy.a
 	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
@@ -103,7 +111,7 @@ install: all
 	install -D -m644 $(BUILD)/canopy.1 $(DESTDIR)$(PREFIX)/share/man/man1/canopy.1
 	mkdir -p $(DESTDIR)$(PREFIX)/include/canopy $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m644 include/canopy/*.h $(DESTDIR)$(PREFIX)/include/canopy/
-	install -m644 $(BUILD)/libcanopy.a $(DESTDIR)$(PREFIX)/lib/libcanopy.a
+	install -m644 $(BUILD)/public/libcanopy.a $(DESTDIR)$(PREFIX)/lib/libcanopy.a
 	install -m755 $(BUILD)/libcanopy.so $(DESTDIR)$(PREFIX)/lib/libcanopy.so.0
 	ln -sf libcanopy.so.0 $(DESTDIR)$(PREFIX)/lib/libcanopy.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(PKGS)|' scripts/canopy.pc.in \

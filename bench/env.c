@@ -1,6 +1,7 @@
 /*
- * Environment steps per second of one core without inference, and memory: the 256 environments of the published
- * training (6 to 192 Mbit/s by 2 to 200 ms), their windows kept near the path's need by a rule of thumb.
+ * Environment steps per second of one core without inference, and memory: the 256 environments of
+ * the published training (6 to 192 Mbit/s by 2 to 200 ms), their windows kept near the path's need
+ * by a rule of thumb.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -51,7 +52,8 @@ static void run(enum canopy_emulator emulator, const char *name, int threads)
 			.delay_ms = delays_ms[i / RATES],
 			.seed = i,
 			.emulator = emulator};
-	if (canopy_env_new(&e, confs, sizeof(confs[0]), N, threads) || canopy_env_reset(e, obs[0], NULL))
+	if (canopy_env_new(&e, confs, sizeof(confs[0]), N, threads) ||
+		canopy_env_reset(e, obs[0], NULL))
 		exit(1);
 	for (int s = 0; s < WARM; s++) {
 		act(actions, obs);
@@ -67,7 +69,8 @@ static void run(enum canopy_emulator emulator, const char *name, int threads)
 	t = now_s() - t;
 	for (int i = 0; i < N; i++)
 		simulated += times[i] - first[i];
-	printf("%-8s %d environments, %d threads: %8.0f steps/s, %5.1f us a step, %5.0f x real time, %6.1f KiB each\n",
+	printf("%-8s %d environments, %d threads: %8.0f steps/s, %5.1f us a step, %5.0f x real "
+	       "time, %6.1f KiB each\n",
 		name, N, threads, N * STEPS / t, t * 1e6 / (N * STEPS), simulated / t,
 		(heap_bytes() - heap) / 1024. / N);
 	canopy_env_free(e);

@@ -1,7 +1,8 @@
 /*
- * A transport in miniature that obeys a Canopy controller: one sender over a simulated 24 Mbit/s link with a FIFO
- * of 50 packets and a round trip of 40 ms, in which every packet is acknowledged by itself and a packet counts
- * as lost when three later ones have been acknowledged (RFC 9002's packet threshold).
+ * A transport in miniature that obeys a Canopy controller: one sender over a simulated 24 Mbit/s
+ *link with a FIFO of 50 packets and a round trip of 40 ms, in which every packet is acknowledged by
+ *itself and a packet counts as lost when three later ones have been acknowledged (RFC 9002's packet
+ *threshold).
  *
  *	quic_like [CONTROLLER] [SECONDS]     cubic, reno, vegas, bbr or a model file; 20
  */
@@ -25,9 +26,9 @@ static struct packet {
 	int done;
 } ring[RING];
 
-static uint64_t sent, oldest;          /* packet numbers: next to send, first not done */
-static uint64_t link_free_ns;          /* when the link has sent all that it holds */
-static uint64_t ack_next;              /* next number whose acknowledgement may arrive */
+static uint64_t sent, oldest; /* packet numbers: next to send, first not done */
+static uint64_t link_free_ns; /* when the link has sent all that it holds */
+static uint64_t ack_next;     /* next number whose acknowledgement may arrive */
 
 static struct packet *at(uint64_t n)
 {
@@ -37,7 +38,8 @@ static struct packet *at(uint64_t n)
 static int send_one(struct canopy_controller *c, uint64_t now)
 {
 	struct packet *p = at(sent++);
-	uint64_t busy = link_free_ns > now ? link_free_ns - now : 0, service = BYTES * 8000000000ull / RATE_BPS;
+	uint64_t busy = link_free_ns > now ? link_free_ns - now : 0,
+		 service = BYTES * 8000000000ull / RATE_BPS;
 
 	memset(p, 0, sizeof(*p));
 	p->acked_ns = CANOPY_NEVER;
@@ -52,7 +54,8 @@ static int send_one(struct canopy_controller *c, uint64_t now)
 static int acknowledge(struct canopy_controller *c, uint64_t n)
 {
 	struct canopy_packet *acked = &at(n)->record, *lost[RING];
-	struct canopy_ack ack = {.now_ns = at(n)->acked_ns, .acked = &acked, .nacked = 1, .lost = lost};
+	struct canopy_ack ack = {
+		.now_ns = at(n)->acked_ns, .acked = &acked, .nacked = 1, .lost = lost};
 
 	at(n)->done = 1;
 	for (uint64_t i = oldest; i + THRESHOLD <= n; i++)
@@ -75,7 +78,8 @@ static uint64_t next_ack(void)
 
 int main(int argc, char **argv)
 {
-	const struct canopy_controller_conf conf = {.packet_bytes = 1200, .wire_bytes = BYTES, .max_window = WINDOW};
+	const struct canopy_controller_conf conf = {
+		.packet_bytes = 1200, .wire_bytes = BYTES, .max_window = WINDOW};
 	uint64_t now = 0, end = (uint64_t)((argc > 2 ? atof(argv[2]) : 20) * 1e9);
 	struct canopy_controller *c;
 	struct canopy_controller_stats s;
@@ -103,12 +107,13 @@ int main(int argc, char **argv)
 			return 1;
 	}
 	canopy_controller_stats(c, &s);
-	printf("utilisation %.1f %%, rtt %.1f ms (least %.1f), window %u packets, ssthresh %u, %.1f Mbit/s paced, "
+	printf("utilisation %.1f %%, rtt %.1f ms (least %.1f), window %u packets, ssthresh %u, "
+	       "%.1f Mbit/s paced, "
 	       "%llu of %llu packets lost in %llu recoveries\n",
-		100. * s.delivered * BYTES * 8 / (RATE_BPS * (end * 1e-9)), s.srtt_ns * 1e-6, s.min_rtt_ns * 1e-6,
-		canopy_controller_window(c), canopy_controller_ssthresh(c),
-		canopy_controller_pacing_rate(c) * 8e-6, (unsigned long long)s.lost, (unsigned long long)s.sent,
-		(unsigned long long)s.recoveries);
+		100. * s.delivered * BYTES * 8 / (RATE_BPS * (end * 1e-9)), s.srtt_ns * 1e-6,
+		s.min_rtt_ns * 1e-6, canopy_controller_window(c), canopy_controller_ssthresh(c),
+		canopy_controller_pacing_rate(c) * 8e-6, (unsigned long long)s.lost,
+		(unsigned long long)s.sent, (unsigned long long)s.recoveries);
 	canopy_controller_free(c);
 	return 0;
 }

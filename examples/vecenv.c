@@ -1,6 +1,6 @@
 /*
- * A hand-written policy in 16 simulated networks: opens the window while the RTT is near its least, closes it as
- * the queue grows.
+ * A hand-written policy in 16 simulated networks: opens the window while the RTT is near its least,
+ *closes it as the queue grows.
  *
  *	vecenv [STEPS] [THREADS]             1000, 2
  */
@@ -24,7 +24,8 @@ int main(int argc, char **argv)
 	double sum = 0;
 	long rewarded = 0, restarts = 0;
 
-	for (int i = 0; i < N; i++) /* 12 to 96 Mbit/s by 10 to 75 ms; the last one's link is a cellular one */
+	for (int i = 0; i < N;
+		i++) /* 12 to 96 Mbit/s by 10 to 75 ms; the last one's link is a cellular one */
 		confs[i] = (struct canopy_env_conf){.rate_mbps = 12 << i % 4,
 			.delay_ms = (double[]){10, 25, 50, 75}[i / 4],
 			.duration_s = 60,
@@ -45,7 +46,8 @@ int main(int argc, char **argv)
 			restarts += (flags[i] & CANOPY_ENV_RESTARTED) != 0;
 		}
 	}
-	printf("mean reward %.6f over %ld decisions, %ld restarts\n", sum / rewarded, rewarded, restarts);
+	printf("mean reward %.6f over %ld decisions, %ld restarts\n", sum / rewarded, rewarded,
+		restarts);
 	canopy_env_free(e);
 	return 0;
 }

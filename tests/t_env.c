@@ -1,4 +1,5 @@
-/* The vectorised environment: determinism, the decisions of an evaluation, episodes, silence, bad input, memory. */
+/* The vectorised environment: determinism, the decisions of an evaluation, episodes, silence, bad
+ * input, memory. */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -82,8 +83,8 @@ static void play(char hex[HASH_HEX], int threads, int steps, double *reward, int
 		double time_s[MANY], max_thr[MANY], report[MANY][CANOPY_ENV_REPORT];
 		int32_t nchanges[MANY], percent[MANY];
 	} o;
-	const struct canopy_env_info info = {o.flags, o.episode, o.time_s, o.w, o.p, o.nchanges, o.changes[0],
-		o.max_thr, o.report[0], o.percent, o.installed};
+	const struct canopy_env_info info = {o.flags, o.episode, o.time_s, o.w, o.p, o.nchanges,
+		o.changes[0], o.max_thr, o.report[0], o.percent, o.installed};
 	struct canopy_env *e;
 	char all[HASH_HEX] = "";
 
@@ -93,8 +94,8 @@ static void play(char hex[HASH_HEX], int threads, int steps, double *reward, int
 	assert_int_equal(canopy_env_count(e), MANY);
 	assert_int_equal(canopy_env_reset(e, obs[0], &info), 0);
 	for (int t = 0; t < steps; t++) {
-		const struct hash_part parts[] = {
-			{all, strlen(all)}, {obs, sizeof(obs)}, {rewards, sizeof(rewards)}, {&o, sizeof(o)}};
+		const struct hash_part parts[] = {{all, strlen(all)}, {obs, sizeof(obs)},
+			{rewards, sizeof(rewards)}, {&o, sizeof(o)}};
 
 		for (int i = 0; i < MANY; i++)
 			actions[i] = act(obs[i], i, t);
@@ -123,8 +124,8 @@ static void test_threads_do_not_matter(void **state)
 
 	for (int i = 0; i < 4; i++)
 		play(hex[i], threads[i], 400, &reward, counts);
-	print_message("mean reward %.3f, %d of %d rewarded, %d restarts\n", reward / counts[0], counts[0],
-		400 * MANY, counts[1]);
+	print_message("mean reward %.3f, %d of %d rewarded, %d restarts\n", reward / counts[0],
+		counts[0], 400 * MANY, counts[1]);
 	for (int i = 1; i < 4; i++)
 		assert_string_equal(hex[i], hex[0]);
 	assert_int_equal(counts[2], 0);
@@ -137,8 +138,10 @@ static void test_threads_do_not_matter(void **state)
 static void compare(const struct st_file *f, struct canopy_env *e, const struct mlp *net)
 {
 	const float *states = st_find(f, "state")->data;
-	const int64_t *w = st_find(f, "w")->data, *p = st_find(f, "p")->data, *nd = st_find(f, "ndeltas")->data;
-	const int64_t *deltas = st_find(f, "deltas")->data, *installed = st_find(f, "installed")->data;
+	const int64_t *w = st_find(f, "w")->data, *p = st_find(f, "p")->data,
+		      *nd = st_find(f, "ndeltas")->data;
+	const int64_t *deltas = st_find(f, "deltas")->data,
+		      *installed = st_find(f, "installed")->data;
 	const double *action = st_find(f, "action")->data, *reward = st_find(f, "reward")->data;
 	const uint8_t *open = st_find(f, "open")->data;
 	uint64_t n = st_find(f, "w")->shape[0], decisions = 0, last = n - 1;
@@ -158,7 +161,8 @@ static void compare(const struct st_file *f, struct canopy_env *e, const struct 
 		assert_memory_equal(obs, states + i * OBS, sizeof(obs));
 		assert_true(ew == w[i] && ep == p[i] && en == nd[i]);
 		for (int j = 0; j < en; j++)
-			assert_int_equal(ec[CANOPY_ENV_CHANGES - 1 - j], deltas[i * CANOPY_ENV_CHANGES + j]);
+			assert_int_equal(
+				ec[CANOPY_ENV_CHANGES - 1 - j], deltas[i * CANOPY_ENV_CHANGES + j]);
 		mlp_forward(net, obs, &y, 1, scratch);
 		a = mlp_action(y);
 		assert_true(a == action[i]);
@@ -183,7 +187,8 @@ static void check_against_eval(const struct canopy_env_conf *conf, const char *c
 
 	assert_int_equal(system(cmd), 0);
 	assert_int_equal(make_plan(&g, settings), 0);
-	assert_int_equal(run_one(&r, &g.runs[0], &(struct run_io){.dir = dir, .decisions = true}), 0);
+	assert_int_equal(
+		run_one(&r, &g.runs[0], &(struct run_io){.dir = dir, .decisions = true}), 0);
 	path = file_path("%s/decisions/%s-1.safetensors", dir, r.id);
 	assert_int_equal(st_read(&f, path), 0);
 	assert_int_equal(canopy_env_new(&e, conf, sizeof(*conf), 1, 1), 0);
@@ -199,7 +204,10 @@ static void check_against_eval(const struct canopy_env_conf *conf, const char *c
 static void test_decisions_equal_eval(void **state)
 {
 	char *controllers = file_path("controllers=%s", model);
-	const struct canopy_env_conf wired = {.rate_mbps = 12, .delay_ms = 20, .emulator = CANOPY_GRID, .seed = 5},
+	const struct canopy_env_conf wired = {.rate_mbps = 12,
+					     .delay_ms = 20,
+					     .emulator = CANOPY_GRID,
+					     .seed = 5},
 				     cellular = {.trace = "cellular:3",
 					     .uplink = "wired192",
 					     .delay_ms = 10,
@@ -209,11 +217,13 @@ static void test_decisions_equal_eval(void **state)
 					     .emulator = CANOPY_IDEAL,
 					     .seed = 11};
 
-	check_against_eval(&wired, (const char *[]){controllers, "traces=wired12", "delays=20", "uplink=wired48",
-					   "buffers=2", "emulator=grid", "seed=5", "duration=20", NULL});
-	check_against_eval(&cellular, (const char *[]){controllers, "traces=cellular:3", "delays=10", "buffers=0.5",
-					      "noise=0.05", "loss=0.0005", "emulator=ideal", "seed=11", "duration=20",
-					      NULL});
+	check_against_eval(&wired,
+		(const char *[]){controllers, "traces=wired12", "delays=20", "uplink=wired48",
+			"buffers=2", "emulator=grid", "seed=5", "duration=20", NULL});
+	check_against_eval(
+		&cellular, (const char *[]){controllers, "traces=cellular:3", "delays=10",
+				   "buffers=0.5", "noise=0.05", "loss=0.0005", "emulator=ideal",
+				   "seed=11", "duration=20", NULL});
 	free(controllers);
 }
 
@@ -227,7 +237,8 @@ static void test_step_allocates_nothing(void **state)
 	long before;
 
 	for (int i = 0; i < N; i++)
-		confs[i] = (struct canopy_env_conf){.rate_mbps = 12 * (1 + i % 4), .delay_ms = 10 + i, .seed = i};
+		confs[i] = (struct canopy_env_conf){
+			.rate_mbps = 12 * (1 + i % 4), .delay_ms = 10 + i, .seed = i};
 	before = allocations;
 	assert_int_equal(canopy_env_new(&e, confs, sizeof(confs[0]), N, 2), 0);
 	assert_true(allocations > before);
@@ -247,10 +258,12 @@ static void test_step_allocates_nothing(void **state)
 #endif
 }
 
-// Episodes end by steps and by time, begin again with other seeds, and reset goes back to the first.
+// Episodes end by steps and by time, begin again with other seeds, and reset goes back to the
+// first.
 static void test_episodes(void **state)
 {
-	const struct canopy_env_conf conf = {.rate_mbps = 12, .delay_ms = 10, .loss = 0.001, .seed = 3, .steps = 20};
+	const struct canopy_env_conf conf = {
+		.rate_mbps = 12, .delay_ms = 10, .loss = 0.001, .seed = 3, .steps = 20};
 	float obs[OBS], first[OBS], second[OBS], a = 0, r;
 	uint64_t episode;
 	uint32_t flags, p;
@@ -290,7 +303,8 @@ static void test_silence_does_not_hang(void **state)
 	uint32_t flags[2], installed[2], w[2];
 	uint64_t episode[2];
 	struct canopy_env *e;
-	const struct canopy_env_info info = {.flags = flags, .installed = installed, .w = w, .episode = episode};
+	const struct canopy_env_info info = {
+		.flags = flags, .installed = installed, .w = w, .episode = episode};
 
 	assert_int_equal(canopy_env_new(&e, confs, sizeof(confs[0]), 2, 2), 0);
 	assert_int_equal(canopy_env_reset(e, obs[0], &info), 0);
@@ -308,27 +322,28 @@ static void test_silence_does_not_hang(void **state)
 
 static void test_bad_input(void **state)
 {
-	const struct canopy_env_conf good = {.rate_mbps = 12, .delay_ms = 10},
-				     bad[] = {
-					     {.delay_ms = 10},
-					     {.rate_mbps = NAN, .delay_ms = 10},
-					     {.rate_mbps = -1, .delay_ms = 10},
-					     {.rate_mbps = 12},
-					     {.rate_mbps = 12, .delay_ms = NAN},
-					     {.rate_mbps = 12, .delay_ms = INFINITY},
-					     {.trace = "no-such-trace", .delay_ms = 10},
-					     {.rate_mbps = 12, .uplink = "no-such-trace", .delay_ms = 10},
-					     {.rate_mbps = 12, .delay_ms = 10, .buffer_bdp = -1},
-					     {.rate_mbps = 12, .delay_ms = 10, .nominal_mbps = NAN},
-					     {.rate_mbps = 10000, .delay_ms = 10000, .buffer_bdp = 10000},
-					     {.rate_mbps = 12, .delay_ms = 10, .loss = 2},
-					     {.rate_mbps = 12, .delay_ms = 10, .noise = NAN},
-					     {.rate_mbps = 12, .delay_ms = 10, .noise_feature = "delay_metric"},
-					     {.rate_mbps = 12, .delay_ms = 10, .noise_feature = "colour"},
-					     {.rate_mbps = 12, .delay_ms = 10, .emulator = 7},
-					     {.rate_mbps = 12, .delay_ms = 10, .duration_s = 1e-9},
-					     {.rate_mbps = 12, .delay_ms = 10, .patience_s = -3},
-				     };
+	const struct canopy_env_conf
+		good = {.rate_mbps = 12, .delay_ms = 10},
+		bad[] = {
+			{.delay_ms = 10},
+			{.rate_mbps = NAN, .delay_ms = 10},
+			{.rate_mbps = -1, .delay_ms = 10},
+			{.rate_mbps = 12},
+			{.rate_mbps = 12, .delay_ms = NAN},
+			{.rate_mbps = 12, .delay_ms = INFINITY},
+			{.trace = "no-such-trace", .delay_ms = 10},
+			{.rate_mbps = 12, .uplink = "no-such-trace", .delay_ms = 10},
+			{.rate_mbps = 12, .delay_ms = 10, .buffer_bdp = -1},
+			{.rate_mbps = 12, .delay_ms = 10, .nominal_mbps = NAN},
+			{.rate_mbps = 10000, .delay_ms = 10000, .buffer_bdp = 10000},
+			{.rate_mbps = 12, .delay_ms = 10, .loss = 2},
+			{.rate_mbps = 12, .delay_ms = 10, .noise = NAN},
+			{.rate_mbps = 12, .delay_ms = 10, .noise_feature = "delay_metric"},
+			{.rate_mbps = 12, .delay_ms = 10, .noise_feature = "colour"},
+			{.rate_mbps = 12, .delay_ms = 10, .emulator = 7},
+			{.rate_mbps = 12, .delay_ms = 10, .duration_s = 1e-9},
+			{.rate_mbps = 12, .delay_ms = 10, .patience_s = -3},
+		};
 	struct canopy_env *e = NULL;
 	float obs[OBS], a = 0, r;
 

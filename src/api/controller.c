@@ -1,4 +1,5 @@
-/* The controller handle: making one, sending, and what it tells. Acknowledgements and losses are in events.c. */
+/* The controller handle: making one, sending, and what it tells. Acknowledgements and losses are in
+ * events.c. */
 #include "canopy/controller.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ enum {
 	RTO_MAX_US = 120000000,
 	MIN_RTT_WINDOW_US = 300000000,
 	RTT_MAX_US = 500000000, // 1/8 us in 32 bits,
-	PACE_AFTER = 10, // packets sent before pacing starts
+	PACE_AFTER = 10,	// packets sent before pacing starts
 };
 
 static const struct canopy_controller_conf defaults = {
@@ -54,7 +55,8 @@ static int load(struct canopy_controller *c, const char *what)
 	c->cc.ops = cc_find(what);
 	if (c->cc.ops)
 		return 0;
-	if (!strchr(what, '/') && access(what, F_OK) && (len < 12 || strcmp(what + len - 12, ".safetensors")))
+	if (!strchr(what, '/') && access(what, F_OK) &&
+		(len < 12 || strcmp(what + len - 12, ".safetensors")))
 		return unknown(what);
 	err = model_load(&c->model, what);
 	if (err)
@@ -62,7 +64,8 @@ static int load(struct canopy_controller *c, const char *what)
 	c->cc.ops = &cc_policy;
 	c->mlp = model_fold(c->model);
 	c->scratch = c->mlp ? malloc(mlp_scratch(c->mlp) * sizeof(float)) : NULL;
-	c->policy = (struct policy_conf){.mode = POLICY_MODEL, .mlp = c->mlp, .scratch = c->scratch};
+	c->policy =
+		(struct policy_conf){.mode = POLICY_MODEL, .mlp = c->mlp, .scratch = c->scratch};
 	return c->scratch ? 0 : -ENOMEM;
 }
 
@@ -80,10 +83,11 @@ static int resolve(struct canopy_controller_conf *out, const struct canopy_contr
 		k.max_window = defaults.max_window;
 	if (!k.slack_ns)
 		k.slack_ns = defaults.slack_ns;
-	if (k.packet_bytes > UINT16_MAX || k.wire_bytes < k.packet_bytes || k.initial_window > k.max_window ||
-		k.max_window >= CC_SSTHRESH_MAX || k.initial_rtt_ns > RTT_MAX_US * 1000ull || k.pacing < -1 ||
-		k.pacing > 1) {
-		pr_err("controller: a field of the configuration is out of range (see canopy/controller.h)\n");
+	if (k.packet_bytes > UINT16_MAX || k.wire_bytes < k.packet_bytes ||
+		k.initial_window > k.max_window || k.max_window >= CC_SSTHRESH_MAX ||
+		k.initial_rtt_ns > RTT_MAX_US * 1000ull || k.pacing < -1 || k.pacing > 1) {
+		pr_err("controller: a field of the configuration is out of range (see "
+		       "canopy/controller.h)\n");
 		return -EINVAL;
 	}
 	*out = k;
@@ -220,7 +224,8 @@ void handle_validate(struct canopy_controller *c, bool limited)
 	}
 	if (cc->packets_out > c->cwnd_used)
 		c->cwnd_used = cc->packets_out;
-	if (cc->ops->cong_control || cc->now_us - c->cwnd_stamp_us < c->rto_us || cc->state != CC_OPEN)
+	if (cc->ops->cong_control || cc->now_us - c->cwnd_stamp_us < c->rto_us ||
+		cc->state != CC_OPEN)
 		return;
 	// RFC 2861: an application that does not use its window loses it by halves.
 	if (c->cwnd_used < cc->cwnd) {
@@ -267,12 +272,14 @@ static void pace(struct canopy_controller *c)
 	cc->wstamp_ns += len_ns - (credit < len_ns / 2 ? credit : len_ns / 2);
 }
 
-int canopy_controller_on_packet_sent(struct canopy_controller *c, uint64_t now_ns, struct canopy_packet *packet)
+int canopy_controller_on_packet_sent(
+	struct canopy_controller *c, uint64_t now_ns, struct canopy_packet *packet)
 {
 	struct sent *p = (struct sent *)packet;
 	struct cc *cc;
 
-	if (!c || !p || (p->tag == c->tag && p->state == SENT_IN_FLIGHT) || !handle_clock(c, now_ns))
+	if (!c || !p || (p->tag == c->tag && p->state == SENT_IN_FLIGHT) ||
+		!handle_clock(c, now_ns))
 		return -EINVAL;
 	cc = &c->cc;
 	if (!cc->packets_out) {

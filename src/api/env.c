@@ -1,4 +1,5 @@
-/* include/canopy/env.h over the learner's environments: only the checks of a foreign caller's arguments. */
+/* include/canopy/env.h over the learner's environments: only the checks of a foreign caller's
+ * arguments. */
 #include "canopy/env.h"
 
 #include <errno.h>
@@ -16,15 +17,16 @@ struct canopy_env {
 	bool ready; /* a reset came, and no error since */
 };
 
-int canopy_env_new(
-	struct canopy_env **out, const struct canopy_env_conf *conf, size_t conf_size, size_t n, int threads)
+int canopy_env_new(struct canopy_env **out, const struct canopy_env_conf *conf, size_t conf_size,
+	size_t n, int threads)
 {
 	struct canopy_env *e;
 	int err;
 
-	if (!out || !conf || conf_size != sizeof(*conf) || !n || n > CANOPY_ENV_MAX || threads < 1 ||
-		threads > THREADS_MAX) {
-		pr_err("environments: a pointer, the configuration's size, their number (1 to %d) or that of "
+	if (!out || !conf || conf_size != sizeof(*conf) || !n || n > CANOPY_ENV_MAX ||
+		threads < 1 || threads > THREADS_MAX) {
+		pr_err("environments: a pointer, the configuration's size, their number (1 to %d) "
+		       "or that of "
 		       "threads (1 to %d) is wrong\n",
 			CANOPY_ENV_MAX, THREADS_MAX);
 		return -EINVAL;

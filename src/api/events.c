@@ -1,4 +1,5 @@
-/* What happens to packets: acknowledgements, losses, timeouts, and the window that follows (tcp_ack). */
+/* What happens to packets: acknowledgements, losses, timeouts, and the window that follows
+ * (tcp_ack). */
 #include <errno.h>
 
 #include "api/handle.h"
@@ -7,10 +8,11 @@
 struct event {
 	struct cc_ack rs;
 	uint64_t prior_delivered, prior_lost;
-	const struct sent *newest;              /* acknowledged packet with the largest number */
-	uint64_t first_us, last_us, last;       /* of those that were in flight: send times, newest number */
+	const struct sent *newest; /* acknowledged packet with the largest number */
+	uint64_t first_us, last_us,
+		last; /* of those that were in flight: send times, newest number */
 	bool any_first_hand, any_loss;
-	uint64_t last_lost;                     /* largest number declared lost */
+	uint64_t last_lost; /* largest number declared lost */
 };
 
 static void set_state(struct canopy_controller *c, enum cc_state state)
@@ -129,7 +131,8 @@ static bool enter_recovery(struct canopy_controller *c, const struct event *e)
 
 /* --- Packets --- */
 
-static bool valid(const struct canopy_controller *c, struct canopy_packet *const *packets, size_t n, bool or_lost)
+static bool valid(const struct canopy_controller *c, struct canopy_packet *const *packets, size_t n,
+	bool or_lost)
 {
 	if (n && !packets)
 		return false;
@@ -182,7 +185,8 @@ static void take_acked(struct canopy_controller *c, struct event *e, const struc
 }
 
 // Which of them are lost is known at once, which reduction they belong to only when it has begun.
-static void take_lost(struct canopy_controller *c, struct event *e, struct canopy_packet *const *lost, size_t n)
+static void take_lost(
+	struct canopy_controller *c, struct event *e, struct canopy_packet *const *lost, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct sent *p = (struct sent *)lost[i];
@@ -247,8 +251,8 @@ static void rate_gen(struct canopy_controller *c, struct event *e)
 		rs->interval_us = -1;
 		return;
 	}
-	if (!rs->app_limited ||
-		(double)rs->delivered * cc->rate_interval_us >= (double)cc->rate_delivered * rs->interval_us) {
+	if (!rs->app_limited || (double)rs->delivered * cc->rate_interval_us >=
+					(double)cc->rate_delivered * rs->interval_us) {
 		cc->rate_delivered = rs->delivered;
 		cc->rate_interval_us = rs->interval_us;
 	}
@@ -296,8 +300,8 @@ int canopy_controller_on_ack(struct canopy_controller *c, const struct canopy_ac
 	struct event e = {.rs = {.rtt_us = -1, .interval_us = -1}};
 	struct cc *cc;
 
-	if (!c || !ack || !valid(c, ack->acked, ack->nacked, true) || !valid(c, ack->lost, ack->nlost, false) ||
-		!handle_clock(c, ack->now_ns))
+	if (!c || !ack || !valid(c, ack->acked, ack->nacked, true) ||
+		!valid(c, ack->lost, ack->nlost, false) || !handle_clock(c, ack->now_ns))
 		return -EINVAL;
 	cc = &c->cc;
 	e.prior_delivered = cc->delivered;
@@ -311,6 +315,8 @@ int canopy_controller_on_ack(struct canopy_controller *c, const struct canopy_ac
 		take_rtt(c, &e);
 	if (e.newest && cc->ops->pkts_acked)
 		cc->ops->pkts_acked(cc, &e.rs);
+	if (cc->cwnd > cc->cwnd_clamp) // a policy knows no clamp
+		cc->cwnd = cc->cwnd_clamp;
 	take_lost(c, &e, ack->lost, ack->nlost);
 	leave(c);
 	enter_recovery(c, &e);

@@ -1,8 +1,9 @@
 /*
- * The controller handle behind include/canopy/controller.h: a sender's book-keeping without its packets.
+ * The controller handle behind include/canopy/controller.h: a sender's book-keeping without its
+ * packets.
  *
- * Names follow Linux and src/sim, whose rules these are, less what needs TCP's sequence space: a packet number is
- * used once, so nothing is ever retransmitted and in flight means cc.packets_out.
+ * Names follow Linux and src/sim, whose rules these are, less what needs TCP's sequence space: a
+ * packet number is used once, so nothing is ever retransmitted and in flight means cc.packets_out.
  */
 #ifndef API_HANDLE_H
 #define API_HANDLE_H
@@ -22,12 +23,13 @@ struct __attribute__((may_alias)) sent {
 	uint32_t first_tx_ago_us, delivered_ago_us; /* tcp_rate.c's, before sent_us */
 	uint64_t delivered;
 	uint32_t in_flight; /* this packet included */
-	uint32_t epoch;     /* reduction that it was declared lost in, 0 none */
-	uint32_t tag;       /* of the handle */
+	uint32_t epoch;	    /* reduction that it was declared lost in, 0 none */
+	uint32_t tag;	    /* of the handle */
 	uint8_t state;
 	bool app_limited;
 };
-_Static_assert(sizeof(struct sent) <= sizeof(struct canopy_packet), "a packet's record holds its state");
+_Static_assert(
+	sizeof(struct sent) <= sizeof(struct canopy_packet), "a packet's record holds its state");
 
 struct canopy_controller {
 	struct cc cc;
@@ -39,7 +41,7 @@ struct canopy_controller {
 
 	uint64_t last_ns, slack_ns; /* latest time seen; how early a paced packet may leave */
 	uint32_t tag, initial_window;
-	uint64_t largest;     /* acknowledged + 1 */
+	uint64_t largest; /* acknowledged + 1 */
 	struct minmax min_rtt;
 	uint32_t rttvar_us;
 	uint64_t rto_us;
@@ -48,7 +50,7 @@ struct canopy_controller {
 	uint64_t first_tx_us;
 
 	/* a reduction */
-	uint64_t high_seq;    /* first packet sent after it began */
+	uint64_t high_seq; /* first packet sent after it began */
 	uint32_t prr_delivered, prr_out, prior_ssthresh;
 	uint32_t epoch, undo_left; /* its losses not yet refuted */
 	bool may_undo;

@@ -19,7 +19,7 @@ struct crew {
 	pthread_mutex_t lock;
 	pthread_cond_t begin, end;
 	unsigned long round; // of crew_run
-	int busy;            // members still in this round
+	int busy;	     // members still in this round
 	bool quit;
 	atomic_int next;
 	int jobs;

@@ -16,7 +16,8 @@
 #include "trace/generate.h"
 #include "trace/trace.h"
 
-_Static_assert(CANOPY_ENV_OBS == STATE_SIZE && CANOPY_ENV_CHANGES == POLICY_CHANGES, "public sizes");
+_Static_assert(
+	CANOPY_ENV_OBS == STATE_SIZE && CANOPY_ENV_CHANGES == POLICY_CHANGES, "public sizes");
 
 #define EPISODE_STREAM 0x657069736f646500ull /* + episode: its seed */
 #define TRIES 4		 /* episodes without a decision before a step gives up */
@@ -106,8 +107,8 @@ static int check(const struct canopy_env_conf *k, size_t i)
 	bool ok = (k->trace || within(k->rate_mbps, 0.01, 10000, i, "rate_mbps")) &&
 		  within(k->delay_ms, 0.01, 10000, i, "delay_ms") &&
 		  within(k->buffer_bdp, 0, 10000, i, "buffer_bdp") &&
-		  within(k->nominal_mbps, 0, 1e6, i, "nominal_mbps") && within(k->loss, 0, 0.5, i, "loss") &&
-		  within(k->noise, 0, 1, i, "noise") &&
+		  within(k->nominal_mbps, 0, 1e6, i, "nominal_mbps") &&
+		  within(k->loss, 0, 0.5, i, "loss") && within(k->noise, 0, 1, i, "noise") &&
 		  within(k->emulator, CANOPY_MAHIMAHI, CANOPY_IDEAL, i, "emulator") &&
 		  (k->duration_s == 0 || within(k->duration_s, 1, 1e9, i, "duration_s")) &&
 		  (k->patience_s == 0 || within(k->patience_s, 0.1, 1e5, i, "patience_s"));
@@ -126,7 +127,8 @@ static int set_noise(struct env *e, const struct canopy_env_conf *k, size_t i)
 	}
 	if (k->noise > 0)
 		e->policy.noise = (struct frame_noise){
-			k->noise_gaussian ? FRAME_NOISE_NORMAL : FRAME_NOISE_UNIFORM, feature, k->noise};
+			k->noise_gaussian ? FRAME_NOISE_NORMAL : FRAME_NOISE_UNIFORM, feature,
+			k->noise};
 	return 0;
 }
 
@@ -295,14 +297,15 @@ static uint32_t advance(struct env *e)
 
 static void put_report(double *out, const struct report *r)
 {
-	const double v[CANOPY_ENV_REPORT] = {r->thr, r->pacing_rate, r->loss_rate, r->samples, r->cwnd,
-		r->delta_t, r->srtt_ms, r->min_rtt_ms};
+	const double v[CANOPY_ENV_REPORT] = {r->thr, r->pacing_rate, r->loss_rate, r->samples,
+		r->cwnd, r->delta_t, r->srtt_ms, r->min_rtt_ms};
 
 	memcpy(out, v, sizeof(v));
 }
 
 // d is NULL when nothing waits.
-static void put_info(const struct canopy_env_info *o, size_t i, const struct env *e, const struct decision *d)
+static void put_info(
+	const struct canopy_env_info *o, size_t i, const struct env *e, const struct decision *d)
 {
 	if (o->episode)
 		o->episode[i] = e->episode;

@@ -1,6 +1,7 @@
 /*
  * Vectorised environments: worlds with one policy flow each, driven from decision to decision.
- * include/canopy/env.h says what they do; this is the same without the checks of a foreign caller's arguments.
+ * include/canopy/env.h says what they do; this is the same without the checks of a foreign caller's
+ * arguments.
  */
 #ifndef LEARN_ENV_H
 #define LEARN_ENV_H

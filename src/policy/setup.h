@@ -1,6 +1,6 @@
 /*
- * What every run of a policy has in common, whoever drives it (evaluation, learner): how large a queue is, and
- * what is drawn from the run's seed. The same numbers here make the same run there.
+ * What every run of a policy has in common, whoever drives it (evaluation, learner): how large a
+ * queue is, and what is drawn from the run's seed. The same numbers here make the same run there.
  */
 #ifndef POLICY_SETUP_H
 #define POLICY_SETUP_H
@@ -22,7 +22,8 @@ static inline double setup_queue_pkts(double mult, double mbps, double ms)
 	return fmax(1, floor(mult * floor(2 * mbps * ms / 12)));
 }
 
-/* The next flow's lateness in ns: uniform in [0, 20 ms), flows in order. rng: SETUP_START_STREAM. */
+/* The next flow's lateness in ns: uniform in [0, 20 ms), flows in order. rng: SETUP_START_STREAM.
+ */
 static inline double setup_start_ns(struct rng *rng)
 {
 	return rng_uniform(rng) * SETUP_START_JITTER_NS;

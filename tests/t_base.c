@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -201,6 +202,39 @@ static void files_are_replaced_whole(void **state)
 	assert_true(stat(dir, &st) < 0);
 	free(path);
 	free(deep);
+}
+
+// Replacing /dev/stdout or /dev/null by a file would break the machine for everybody else.
+static void devices_and_links_stay(void **state)
+{
+	char dir[] = "/tmp/canopy-base-XXXXXX", *pipe_path, *path, *name, *data = NULL, got[4] = "";
+	size_t len = 0;
+	struct stat st;
+	int fd;
+
+	assert_non_null(mkdtemp(dir));
+	pipe_path = file_path("%s/pipe", dir);
+	path = file_path("%s/file", dir);
+	name = file_path("%s/link", dir);
+	assert_int_equal(mkfifo(pipe_path, 0600), 0);
+	fd = open(pipe_path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(file_write(pipe_path, "abc", 3), 0);
+	assert_int_equal(read(fd, got, 3), 3);
+	assert_string_equal(got, "abc");
+	assert_true(!stat(pipe_path, &st) && S_ISFIFO(st.st_mode));
+	assert_int_equal(file_write(path, "old", 3), 0);
+	assert_int_equal(symlink("file", name), 0);
+	assert_int_equal(file_write(name, "new", 3), 0);
+	assert_true(!lstat(name, &st) && S_ISLNK(st.st_mode));
+	assert_int_equal(file_read(path, 10, &data, &len), 0);
+	assert_string_equal(data, "new");
+	close(fd);
+	assert_int_equal(unlink(pipe_path) | unlink(name) | unlink(path) | rmdir(dir), 0);
+	free(data);
+	free(pipe_path);
+	free(path);
+	free(name);
 }
 
 static void random_streams_repeat_and_differ(void **state)
@@ -434,6 +468,7 @@ int main(void)
 		cmocka_unit_test(nearest_word_is_found),
 		cmocka_unit_test(numbers_are_whole_texts),
 		cmocka_unit_test(files_are_replaced_whole),
+		cmocka_unit_test(devices_and_links_stay),
 		cmocka_unit_test(random_streams_repeat_and_differ),
 		cmocka_unit_test(random_moments_are_right),
 		cmocka_unit_test(sha256_known_answers),

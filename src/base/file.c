@@ -75,25 +75,45 @@ static int write_all(int fd, const char *p, size_t len)
 		p += n;
 		len -= n;
 	}
-	return fsync(fd) ? -errno : 0;
+	return fsync(fd) && errno != EINVAL && errno != EROFS ? -errno : 0; // EINVAL: a pipe, say
 }
 
-int file_write(const char *path, const void *data, size_t len)
+static int write_over(const char *path, int flags, const char *data, size_t len)
 {
-	char *part = file_path("%s.part%d", path, (int)getpid());
-	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0666);
 	int err = fd < 0 ? -errno : write_all(fd, data, len);
 
 	if (fd >= 0 && close(fd) && !err)
 		err = -errno;
+	return err;
+}
+
+static int replace(const char *path, const char *data, size_t len)
+{
+	char *part = file_path("%s.part%d", path, (int)getpid());
+	int err = write_over(part, O_CREAT | O_TRUNC, data, len);
+
 	if (!err && rename(part, path))
 		err = -errno;
-	if (err) {
-		pr_err("%s: %s\n", path, strerror(-err));
-		if (fd >= 0)
-			unlink(part);
-	}
+	if (err)
+		unlink(part);
 	free(part);
+	return err;
+}
+
+int file_write(const char *path, const void *data, size_t len)
+{
+	char *real = realpath(path, NULL); // through links, to the file they mean
+	struct stat st;
+	int err;
+
+	if (!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		err = write_over(path, 0, data, len);
+	else
+		err = replace(real ? real : path, data, len);
+	if (err)
+		pr_err("%s: %s\n", path, strerror(-err));
+	free(real);
 	return err;
 }
 

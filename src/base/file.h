@@ -13,7 +13,8 @@ int file_read(const char *path, size_t max, char **data, size_t *len);
 
 /*
  * Replaces path by the data: written beside it, fsynced, renamed, so that a reader or a crash sees the old
- * file or the new one, never a part. Prints the error.
+ * file or the new one, never a part. A link stays and what it means is replaced; a device or pipe is
+ * written to. Prints the error.
  */
 int file_write(const char *path, const void *data, size_t len);
 

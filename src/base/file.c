@@ -90,12 +90,30 @@ static int write_over(const char *path, int flags, const char *data, size_t len)
 
 static int replace(const char *path, const char *data, size_t len)
 {
-	char *part = file_path("%s.part%d", path, (int)getpid());
+	char *part = file_part(path);
 	int err = write_over(part, O_CREAT | O_TRUNC, data, len);
 
 	if (!err && rename(part, path))
 		err = -errno;
 	if (err)
+		unlink(part);
+	free(part);
+	return err;
+}
+
+char *file_part(const char *path)
+{
+	return file_path("%s.part%d", path, (int)getpid());
+}
+
+int file_settle(const char *path, bool whole)
+{
+	char *part = file_part(path);
+	int err = whole && rename(part, path) ? -errno : 0;
+
+	if (err)
+		pr_err("%s: %s\n", path, strerror(-err));
+	if (err || !whole)
 		unlink(part);
 	free(part);
 	return err;

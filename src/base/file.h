@@ -2,6 +2,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -17,6 +18,13 @@ int file_read(const char *path, size_t max, char **data, size_t *len);
  * written to. Prints the error.
  */
 int file_write(const char *path, const void *data, size_t len);
+
+/*
+ * For a file written as it comes: the name it has meanwhile (free it), and at the end the step that
+ * gives the part its own name, or removes it where it did not become whole. Prints the error.
+ */
+char *file_part(const char *path);
+int file_settle(const char *path, bool whole);
 
 /* mkdir -p. Prints the error. */
 int file_mkdirs(const char *path);

@@ -140,7 +140,7 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 	const struct run_conf *c = r->conf;
 	const struct trace *t = (down ? c->down : c->up)->trace;
 	char *shown = file_path("logs/%s.%s", c->id, down ? "down" : "up");
-	char *path = file_path("%s/%s", r->io->dir, shown);
+	char *path = file_path("%s/%s", r->io->dir, shown), *part = file_part(path);
 	char *command = file_path(
 		"'canopy' 'eval' (version %s) '--controllers=%s' '--traces=%s' '--buffers=%g' "
 		"'--delays=%g' '--loss=%g' '--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
@@ -159,9 +159,10 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 		.queue = queue,
 		.config = config,
 		.shown = shown};
-	int err = link_log_open(out, path, &conf);
+	int err = link_log_open(out, part, &conf);
 
 	free(shown);
+	free(part);
 	free(path);
 	free(command);
 	free(queue);
@@ -171,9 +172,10 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 
 static int open_pcap(struct run *r)
 {
-	char *path = file_path("%s/pcap/%s.pcap", r->io->dir, r->conf->id);
-	int err = pcap_open(&r->pcap, path, r->conf->flows);
+	char *path = file_path("%s/pcap/%s.pcap", r->io->dir, r->conf->id), *part = file_part(path);
+	int err = pcap_open(&r->pcap, part, r->conf->flows);
 
+	free(part);
 	free(path);
 	return err;
 }
@@ -439,29 +441,52 @@ static int write_files(const struct run_result *out, struct run *r)
 	return err;
 }
 
-static int tear_down(struct run *r)
+// Files written as the run went get their names, as series and decisions do, or go after an error.
+static int settle(const struct run *r, int err)
 {
-	int err, up_err, pcap_err;
+	const struct {
+		bool is;
+		const char *folder, *end;
+	} files[] = {{r->io->logs, "logs", "down"}, {r->io->logs, "logs", "up"},
+		{r->io->pcap, "pcap", "pcap"}};
+
+	for (int i = 0; i < 3; i++)
+		if (files[i].is) {
+			char *path = file_path("%s/%s/%s.%s", r->io->dir, files[i].folder,
+				r->conf->id, files[i].end);
+			int late = file_settle(path, !err);
+
+			err = err ? err : late;
+			free(path);
+		}
+	return err;
+}
+
+static int tear_down(struct run *r, int err)
+{
+	int closed[3];
 
 	world_free(r->world);
-	err = link_log_close(r->log_down);
-	up_err = link_log_close(r->log_up);
-	pcap_err = pcap_close(r->pcap);
+	closed[0] = link_log_close(r->log_down);
+	closed[1] = link_log_close(r->log_up);
+	closed[2] = pcap_close(r->pcap);
+	for (int i = 0; i < 3; i++)
+		err = err ? err : closed[i];
+	err = settle(r, err);
 	for (int i = 0; i < r->conf->flows && r->decisions; i++)
 		decisions_free(&r->decisions[i]);
 	series_free(&r->series);
 	free(r->decisions);
 	free(r->flows);
 	free(r->in_order);
-	err = err ? err : up_err;
-	return err ? err : pcap_err;
+	return err;
 }
 
 int run_one(struct run_result *out, const struct run_conf *conf, const struct run_io *io)
 {
 	struct run r = {.conf = conf, .io = io};
 	struct run_result result = {.flows = NULL};
-	int err, late_err;
+	int err;
 
 	series_init(&r.series, conf->flows);
 	err = set_up(&r);
@@ -471,8 +496,7 @@ int run_one(struct run_result *out, const struct run_conf *conf, const struct ru
 		err = write_files(&result, &r);
 	if (err == -ENOMEM)
 		pr_err("run %s: out of memory\n", conf->id);
-	late_err = tear_down(&r);
-	err = err ? err : late_err;
+	err = tear_down(&r, err);
 	if (err)
 		free(result.flows);
 	else

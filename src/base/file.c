@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,7 +81,9 @@ static int write_all(int fd, const char *p, size_t len)
 
 static int write_over(const char *path, int flags, const char *data, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0666);
+	// Standard output itself, not opened anew: what else goes there keeps its place.
+	int fd = strcmp(path, "/dev/stdout") ? open(path, O_WRONLY | O_CLOEXEC | flags, 0666)
+					     : dup(STDOUT_FILENO);
 	int err = fd < 0 ? -errno : write_all(fd, data, len);
 
 	if (fd >= 0 && close(fd) && !err)
@@ -88,10 +91,9 @@ static int write_over(const char *path, int flags, const char *data, size_t len)
 	return err;
 }
 
-static int replace(const char *path, const char *data, size_t len)
+static int settle(const char *path, int err)
 {
 	char *part = file_part(path);
-	int err = write_over(part, O_CREAT | O_TRUNC, data, len);
 
 	if (!err && rename(part, path))
 		err = -errno;
@@ -101,32 +103,48 @@ static int replace(const char *path, const char *data, size_t len)
 	return err;
 }
 
+static int replace(const char *path, const char *data, size_t len)
+{
+	char *part = file_part(path);
+	int err = write_over(part, O_CREAT | O_TRUNC, data, len);
+
+	free(part);
+	return settle(path, err);
+}
+
 char *file_part(const char *path)
 {
 	return file_path("%s.part%d", path, (int)getpid());
 }
 
-int file_settle(const char *path, bool whole)
+int file_settle(const char *path, int err)
 {
-	char *part = file_part(path);
-	int err = whole && rename(part, path) ? -errno : 0;
+	int late = settle(path, err);
 
-	if (err)
-		pr_err("%s: %s\n", path, strerror(-err));
-	if (err || !whole)
-		unlink(part);
-	free(part);
-	return err;
+	if (late && !err)
+		pr_err("%s: %s\n", path, strerror(-late));
+	return late;
+}
+
+// Is it something to write to: a device, a pipe, or an open file by the name of its descriptor?
+static bool is_stream(const char *path)
+{
+	static const char *const open_files[] = {"/dev/std", "/dev/fd/", "/proc/"};
+	struct stat st;
+
+	for (int i = 0; i < 3; i++)
+		if (!strncmp(path, open_files[i], strlen(open_files[i])))
+			return true;
+	return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
 int file_write(const char *path, const void *data, size_t len)
 {
 	char *real = realpath(path, NULL); // through links, to the file they mean
-	struct stat st;
 	int err;
 
-	if (!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		err = write_over(path, 0, data, len);
+	if (is_stream(path))
+		err = write_over(path, O_APPEND, data, len);
 	else
 		err = replace(real ? real : path, data, len);
 	if (err)

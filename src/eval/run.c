@@ -454,9 +454,8 @@ static int settle(const struct run *r, int err)
 		if (files[i].is) {
 			char *path = file_path("%s/%s/%s.%s", r->io->dir, files[i].folder,
 				r->conf->id, files[i].end);
-			int late = file_settle(path, !err);
 
-			err = err ? err : late;
+			err = file_settle(path, err);
 			free(path);
 		}
 	return err;

@@ -88,7 +88,7 @@ static void bad_options_are_refused(void **state)
 {
 	static const char *const bad[] = {"--nope", "--int=11", "--int=1.5", "--int=", "--int= 1",
 		"--real=nan", "--real=1e-3x", "--word=three", "--word=one|two",
-		"--word=", "--flag=maybe", "--reals=1,,2", "--reals=101", "--text", "-i", "-z",
+		"--word=", "--flag=maybe", "--reals=1,,2", "--reals=1, ,2", "--reals=101", "--text", "-i", "-z",
 		"--no-int", "--spec=/nonexistent"};
 
 	log_set_level(-1);
@@ -122,6 +122,23 @@ static void spec_files_rank_below_the_command_line(void **state)
 	assert_true(opts_real(&o, "real") == 0.25);
 	assert_string_equal(opts_text(&o, "text"), "a = b");
 	assert_true(opts_flag(&o, "flag"));
+	opts_free(&o);
+}
+
+static void lists_take_blanks_around_items(void **state)
+{
+	struct opts o;
+	double *reals;
+	char **texts;
+
+	assert_int_equal(PARSE(&o, "--reals", "1, 2.5 ,3", "--texts", " a b, c ", "--texts=d"), 0);
+	assert_int_equal(opts_reals(&o, "reals", &reals), 3);
+	assert_true(reals[1] == 2.5 && reals[2] == 3);
+	assert_int_equal(opts_texts(&o, "texts", &texts), 3);
+	assert_string_equal(texts[0], "a b");
+	assert_string_equal(opts_text(&o, "texts"), "a b,c,d"); // as recorded with results
+	free(reals);
+	free(texts);
 	opts_free(&o);
 }
 
@@ -464,6 +481,7 @@ int main(void)
 		cmocka_unit_test(options_are_read),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(spec_files_rank_below_the_command_line),
+		cmocka_unit_test(lists_take_blanks_around_items),
 		cmocka_unit_test(bad_spec_files_are_refused),
 		cmocka_unit_test(nearest_word_is_found),
 		cmocka_unit_test(numbers_are_whole_texts),

@@ -99,17 +99,20 @@ static void print_row(const struct trace *t, const struct trace_facts *f)
 		coherence, (unsigned long long)f->outages, f->outage_pct, f->outage_max_ms);
 }
 
-static int run_info(struct opts *o)
+static void print_columns(void)
 {
-	bool json = opts_flag(o, "json");
-	int status = EXIT_OK;
-
-	if (!json)
-		printf("# Mbit/s: mean and p5..p95 (of 100 ms bins) at 1504 bytes a packet, "
+	printf("# Mbit/s: mean and p5..p95 (of 100 ms bins) at 1504 bytes a packet, "
 		       "nominal and real at 1500\n"
 		       "%-24s %8s %8s %8s %7s %8s %7s %7s %7s %7s %7s %5s %6s %7s %7s %7s\n",
 			"trace", "round_s", "packets", "mean", "nominal", "real", "p5", "p25",
 			"p50", "p75", "p95", "cv", "coh_s", "outages", "outage%", "max_ms");
+}
+
+static int run_info(struct opts *o)
+{
+	bool json = opts_flag(o, "json");
+	int status = EXIT_OK, rows = 0;
+
 	for (int i = 0; i < o->nargs; i++) {
 		struct trace *t = NULL;
 		struct trace_facts f;
@@ -118,8 +121,11 @@ static int run_info(struct opts *o)
 			status = EXIT_FAILED;
 		else if (json)
 			print_json(t, &f);
-		else
+		else {
+			if (!rows++)
+				print_columns();
 			print_row(t, &f);
+		}
 		trace_free(t);
 	}
 	return status;

@@ -359,6 +359,8 @@ static void test_interrupt(void **state)
 	free(file);
 }
 
+#define KILLED "-c cubic -t wired48,wired96 -b 1 -d 10 -n 4 --no-series"
+
 // Killed without a chance to tidy up, also while only files of recorded runs are made.
 static void test_kill(void **state)
 {
@@ -366,12 +368,12 @@ static void test_kill(void **state)
 	int killed = 0;
 
 	need_binary();
-	assert_int_equal(finish(start(GRID " --logs", "all", 0)), 0);
-	assert_int_equal(finish(start(GRID, "killed", 0)), 0);
+	assert_int_equal(finish(start(KILLED " --logs", "all", 0)), 0);
+	assert_int_equal(finish(start(KILLED, "killed", 0)), 0);
 	assert_int_equal(file_mkdirs(logs), 0);
 	assert_int_equal(file_write(stale, "torn", 4), 0);
 	for (int ms = 1; ms <= 32; ms *= 2) {
-		pid_t pid = start(GRID " --logs", "killed", 0);
+		pid_t pid = start(KILLED " --logs", "killed", 0);
 		int status;
 
 		usleep(ms * 1000);
@@ -380,7 +382,7 @@ static void test_kill(void **state)
 		killed += WIFSIGNALED(status);
 	}
 	print_message("%d of 6 were killed in time\n", killed);
-	assert_int_equal(finish(start(GRID " --logs", "killed", 0)), 0);
+	assert_int_equal(finish(start(KILLED " --logs", "killed", 0)), 0);
 	assert_true(access(stale, F_OK));
 	assert_same("all", "killed");
 	free(logs);

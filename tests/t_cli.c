@@ -77,6 +77,16 @@ static void help_is_no_mistake(void **state)
 	assert_int_equal(shell("\"$C\" eval wired12 2>$D/err; grep -q wired12 $D/err"), 0);
 }
 
+static void failures_print_no_table(void **state)
+{
+	assert_int_equal(shell("\"$C\" trace info nowhere >$D/out 2>$D/err"), 1);
+	assert_int_equal(shell("\"$C\" trace log /dev/null >>$D/out 2>$D/err"), 1);
+	assert_int_equal(shell("cd $D && \"$C\" trace gen wired12 -o \"$(printf '\\377')\" && "
+			       "\"$C\" trace info -j \"$(printf '\\377')\" >>$D/out 2>$D/err"),
+		1);
+	assert_int_equal(shell("[ ! -s $D/out ]"), 0);
+}
+
 static void completion_knows_the_tables(void **state)
 {
 	const char *ask = "cd $D && : >'a file' && \"$C\" completion >c && bash -c '. ./c; "
@@ -124,6 +134,7 @@ int main(void)
 		cmocka_unit_test(closed_streams_stay_out_of_results),
 		cmocka_unit_test(standard_output_can_be_named),
 		cmocka_unit_test(help_is_no_mistake),
+		cmocka_unit_test(failures_print_no_table),
 		cmocka_unit_test(completion_knows_the_tables),
 	};
 

@@ -63,10 +63,11 @@ static const struct opt plot_opts[] = {
 	{.kind = OPT_END},
 };
 
-static void print_json(const struct trace *t, const struct trace_facts *f)
+static int print_json(const struct trace *t, const struct trace_facts *f)
 {
 	char digest[65];
 	json_t *j;
+	char *text;
 
 	trace_digest(t, digest);
 	j = json_pack("{s:s, s:s, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, "
@@ -80,10 +81,15 @@ static void print_json(const struct trace *t, const struct trace_facts *f)
 		f->nominal_mbps, "real_mbps", f->real_mbps);
 	if (j && f->coherence_s < 0)
 		json_object_set_new(j, "coherence_s", json_null());
-	if (!j || json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)))
-		pr_err("%s: its name cannot be written as JSON\n", t->name);
-	putchar('\n');
+	text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(j);
+	if (!text) {
+		pr_err("%s: its name cannot be written as JSON\n", t->name);
+		return -EINVAL;
+	}
+	puts(text);
+	free(text);
+	return 0;
 }
 
 static void print_row(const struct trace *t, const struct trace_facts *f)
@@ -120,7 +126,7 @@ static int run_info(struct opts *o)
 		if (trace_open(&t, o->args[i]) || trace_describe(&f, t))
 			status = EXIT_FAILED;
 		else if (json)
-			print_json(t, &f);
+			status = print_json(t, &f) ? EXIT_FAILED : status;
 		else {
 			if (!rows++)
 				print_columns();

@@ -444,16 +444,13 @@ static int write_files(const struct run_result *out, struct run *r)
 // Files written as the run went get their names, as series and decisions do, or go after an error.
 static int settle(const struct run *r, int err)
 {
-	const struct {
-		bool is;
-		const char *folder, *end;
-	} files[] = {{r->io->logs, "logs", "down"}, {r->io->logs, "logs", "up"},
-		{r->io->pcap, "pcap", "pcap"}};
+	const char *const ends[] = {r->io->logs ? "down" : NULL, r->io->logs ? "up" : NULL,
+		r->io->pcap ? "pcap" : NULL};
 
 	for (int i = 0; i < 3; i++)
-		if (files[i].is) {
-			char *path = file_path("%s/%s/%s.%s", r->io->dir, files[i].folder,
-				r->conf->id, files[i].end);
+		if (ends[i]) {
+			char *path = file_path("%s/%s/%s.%s", r->io->dir, i < 2 ? "logs" : "pcap",
+				r->conf->id, ends[i]);
 
 			err = file_settle(path, err);
 			free(path);
@@ -463,15 +460,13 @@ static int settle(const struct run *r, int err)
 
 static int tear_down(struct run *r, int err)
 {
-	int closed[3];
+	int down, up, pcap;
 
 	world_free(r->world);
-	closed[0] = link_log_close(r->log_down);
-	closed[1] = link_log_close(r->log_up);
-	closed[2] = pcap_close(r->pcap);
-	for (int i = 0; i < 3; i++)
-		err = err ? err : closed[i];
-	err = settle(r, err);
+	down = link_log_close(r->log_down);
+	up = link_log_close(r->log_up);
+	pcap = pcap_close(r->pcap);
+	err = settle(r, err ? err : down ? down : up ? up : pcap);
 	for (int i = 0; i < r->conf->flows && r->decisions; i++)
 		decisions_free(&r->decisions[i]);
 	series_free(&r->series);

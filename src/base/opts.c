@@ -141,7 +141,8 @@ static char *tidy_list(const char *value)
 	char *copy = file_path("%s", value), *rest = copy, *item, *list = NULL;
 
 	while ((item = strsep(&rest, ","))) {
-		char *more = list ? file_path("%s,%s", list, trim(item)) : file_path("%s", trim(item));
+		char *more =
+			list ? file_path("%s,%s", list, trim(item)) : file_path("%s", trim(item));
 
 		free(list);
 		list = more;

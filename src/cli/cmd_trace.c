@@ -108,10 +108,10 @@ static void print_row(const struct trace *t, const struct trace_facts *f)
 static void print_columns(void)
 {
 	printf("# Mbit/s: mean and p5..p95 (of 100 ms bins) at 1504 bytes a packet, "
-		       "nominal and real at 1500\n"
-		       "%-24s %8s %8s %8s %7s %8s %7s %7s %7s %7s %7s %5s %6s %7s %7s %7s\n",
-			"trace", "round_s", "packets", "mean", "nominal", "real", "p5", "p25",
-			"p50", "p75", "p95", "cv", "coh_s", "outages", "outage%", "max_ms");
+	       "nominal and real at 1500\n"
+	       "%-24s %8s %8s %8s %7s %8s %7s %7s %7s %7s %7s %5s %6s %7s %7s %7s\n",
+		"trace", "round_s", "packets", "mean", "nominal", "real", "p5", "p25", "p50", "p75",
+		"p95", "cv", "coh_s", "outages", "outage%", "max_ms");
 }
 
 static int run_info(struct opts *o)

@@ -34,10 +34,11 @@ static void print_overview(FILE *out)
 		snprintf(name, sizeof(name), "%s%s%s", c->name, c->verb ? " " : "", c->verb ? c->verb : "");
 		fprintf(out, "  %-18s %s\n", name, c->summary);
 	}
-	fprintf(out, "  %-18s %s\n  %-18s %s\n  %-18s %s\n\n"
-		     "canopy COMMAND --help tells more; man canopy tells all.\n",
-		"completion", "Print a bash completion script", "manpage", "Print the manual page (troff)",
-		"version", "Print the version");
+	fprintf(out,
+		"  %-18s %s\n  %-18s %s\n  %-18s %s\n\n"
+		"canopy COMMAND --help tells more; man canopy tells all.\n",
+		"completion", "Print a bash completion script", "manpage",
+		"Print the manual page (troff)", "version", "Print the version");
 }
 
 static void print_help(const struct cmd *c)
@@ -163,7 +164,8 @@ static void print_manpage(void)
 static void print_group(const char *name, FILE *out)
 {
 	fprintf(out, "usage:\n");
-	FOR_EACH_CMD(c) if (!strcmp(c->name, name))
+	FOR_EACH_CMD(c)
+	if (!strcmp(c->name, name))
 		fprintf(out, "  canopy %s %s [options] %s\n", c->name, c->verb, c->args);
 }
 
@@ -234,7 +236,8 @@ static int run_cmd(const struct cmd *c, int argc, char **argv)
 	if (o.nargs < c->min_args || (c->max_args >= 0 && o.nargs > c->max_args)) {
 		fprintf(stderr, "usage: ");
 		print_title(c, stderr);
-		fprintf(stderr, " [options]%s%s (--help tells more)\n", *c->args ? " " : "", c->args);
+		fprintf(stderr, " [options]%s%s (--help tells more)\n", *c->args ? " " : "",
+			c->args);
 		goto out;
 	}
 	status = c->run(&o);
@@ -243,7 +246,8 @@ out:
 	return status;
 }
 
-// A full disk behind standard output is a failure; of a reader that has seen enough (head) nothing is said.
+// A full disk behind standard output is a failure; of a reader that has seen enough (head) nothing
+// is said.
 static int flush_output(int status)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -255,8 +259,8 @@ static int flush_output(int status)
 	return status ? status : EXIT_FAILED;
 }
 
-// Opens what stands at 0 to 2 if closed, so that no result file takes the number and gets our messages;
-// the wrong way round, so that using it stays an error.
+// Opens what stands at 0 to 2 if closed, so that no result file takes the number and gets our
+// messages; the wrong way round, so that using it stays an error.
 static void hold_streams(void)
 {
 	int fd;

@@ -78,7 +78,8 @@ static int plan(struct eval *e, const struct plan *g)
 	return 0;
 }
 
-// Unfinished files of an eval that was killed: NAME.part and its process id. Only while the folder is ours.
+// Unfinished files of an eval that was killed: NAME.part and its process id. Only while the folder
+// is ours.
 static void sweep(const char *dir, const char *folder)
 {
 	char *path = file_path("%s/%s", dir, folder);

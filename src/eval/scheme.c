@@ -132,7 +132,7 @@ static int add_sender(struct scheme_set *set, struct scheme *s, const char *what
 	if (one->cc)
 		;
 	else if (strchr(path, '/') || ends_with(path, MODEL_END) || !access(path, F_OK) ||
-		is_checkpoint(path))
+		 is_checkpoint(path))
 		err = find_model(set, path, &one->model);
 	else
 		err = unknown(what);

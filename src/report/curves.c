@@ -178,7 +178,8 @@ static void put_panel(FILE *f, const struct curves *all, const struct grid *g, e
 	double each = (look->height - foot - head) / 3;
 	double bottom = foot + (2 - (int)panel) * each, top = bottom + each - 1.3 * em;
 
-	// A label with a place of its own: gnuplot's moves out of the picture as the tics get longer.
+	// A label with a place of its own: gnuplot's moves out of the picture as the tics get
+	// longer.
 	fprintf(f,
 		"set bmargin at screen %.4f\nset tmargin at screen %.4f\n"
 		"set label '%s' at screen %.4f,%.4f center rotate\n",

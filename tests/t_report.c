@@ -106,6 +106,28 @@ static void page_is_whole(void **state)
 	free(results);
 }
 
+// gnuplot silently drops a label that long numbers leave no room for.
+static void long_numbers_leave_labels(void **state)
+{
+	static const struct synthetic slow[] = {{"slow", true, 90, 60}};
+	static const char *const traces[] = {"wired12"};
+	char *results = in_dir("slow"), *page = in_dir("slow.html"), *text;
+
+	if (!gnuplot_have()) {
+		print_message("skip: gnuplot is not installed\n");
+		free(results);
+		free(page);
+		skip();
+	}
+	make_results(results, slow, 1, traces, 1);
+	text = make_report(results, page);
+	assert_int_equal(count(text, ">queueing delay (ms)<"), 2);
+	assert_int_equal(count(text, ">window (packets)<"), 2);
+	free(text);
+	free(page);
+	free(results);
+}
+
 static void hostile_names_are_text(void **state)
 {
 	static const struct synthetic bad[] = {{"</style><script>alert(1)</script>", true, 90, 0.3},
@@ -226,6 +248,7 @@ static void command_works_without_gnuplot(void **state)
 	assert_int_equal(file_read(page, 1 << 20, &text, &len), 0);
 	assert_int_equal(count(text, "<table class=\"sort\">"), 4);
 	assert_int_equal(count(text, "<svg"), 0);
+	assert_int_equal(count(text, "No figures: gnuplot was not installed"), 1);
 	free(path);
 	free(text);
 	free(said);
@@ -316,6 +339,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(page_is_whole),
+		cmocka_unit_test(long_numbers_leave_labels),
 		cmocka_unit_test(hostile_names_are_text),
 		cmocka_unit_test(warnings_are_shown),
 		cmocka_unit_test(statistics_are_right),

@@ -140,7 +140,7 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 	const struct run_conf *c = r->conf;
 	const struct trace *t = (down ? c->down : c->up)->trace;
 	char *shown = file_path("logs/%s.%s", c->id, down ? "down" : "up");
-	char *path = file_path("%s/%s", r->io->dir, shown);
+	char *path = file_path("%s/%s", r->io->dir, shown), *part = file_part(path);
 	char *command = file_path(
 		"'canopy' 'eval' (version %s) '--controllers=%s' '--traces=%s' '--buffers=%g' "
 		"'--delays=%g' '--loss=%g' '--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
@@ -159,9 +159,10 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 		.queue = queue,
 		.config = config,
 		.shown = shown};
-	int err = link_log_open(out, path, &conf);
+	int err = link_log_open(out, part, &conf);
 
 	free(shown);
+	free(part);
 	free(path);
 	free(command);
 	free(queue);
@@ -171,9 +172,10 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 
 static int open_pcap(struct run *r)
 {
-	char *path = file_path("%s/pcap/%s.pcap", r->io->dir, r->conf->id);
-	int err = pcap_open(&r->pcap, path, r->conf->flows);
+	char *path = file_path("%s/pcap/%s.pcap", r->io->dir, r->conf->id), *part = file_part(path);
+	int err = pcap_open(&r->pcap, part, r->conf->flows);
 
+	free(part);
 	free(path);
 	return err;
 }
@@ -439,29 +441,46 @@ static int write_files(const struct run_result *out, struct run *r)
 	return err;
 }
 
-static int tear_down(struct run *r)
+// Files written as the run went get their names, as series and decisions do, or go after an error.
+static int settle(const struct run *r, int err)
 {
-	int err, up_err, pcap_err;
+	const char *const ends[] = {r->io->logs ? "down" : NULL, r->io->logs ? "up" : NULL,
+		r->io->pcap ? "pcap" : NULL};
+
+	for (int i = 0; i < 3; i++)
+		if (ends[i]) {
+			char *path = file_path("%s/%s/%s.%s", r->io->dir, i < 2 ? "logs" : "pcap",
+				r->conf->id, ends[i]);
+
+			err = file_settle(path, err);
+			free(path);
+		}
+	return err;
+}
+
+static int tear_down(struct run *r, int err)
+{
+	int down, up, pcap;
 
 	world_free(r->world);
-	err = link_log_close(r->log_down);
-	up_err = link_log_close(r->log_up);
-	pcap_err = pcap_close(r->pcap);
+	down = link_log_close(r->log_down);
+	up = link_log_close(r->log_up);
+	pcap = pcap_close(r->pcap);
+	err = settle(r, err ? err : down ? down : up ? up : pcap);
 	for (int i = 0; i < r->conf->flows && r->decisions; i++)
 		decisions_free(&r->decisions[i]);
 	series_free(&r->series);
 	free(r->decisions);
 	free(r->flows);
 	free(r->in_order);
-	err = err ? err : up_err;
-	return err ? err : pcap_err;
+	return err;
 }
 
 int run_one(struct run_result *out, const struct run_conf *conf, const struct run_io *io)
 {
 	struct run r = {.conf = conf, .io = io};
 	struct run_result result = {.flows = NULL};
-	int err, late_err;
+	int err;
 
 	series_init(&r.series, conf->flows);
 	err = set_up(&r);
@@ -471,8 +490,7 @@ int run_one(struct run_result *out, const struct run_conf *conf, const struct ru
 		err = write_files(&result, &r);
 	if (err == -ENOMEM)
 		pr_err("run %s: out of memory\n", conf->id);
-	late_err = tear_down(&r);
-	err = err ? err : late_err;
+	err = tear_down(&r, err);
 	if (err)
 		free(result.flows);
 	else

@@ -85,7 +85,11 @@ static void put_summary(FILE *out, const struct figures *f)
 	      "the 95 % confidence interval of the mean over seeds, of these traces; canopy compare "
 	      "tests differences.</p>\n",
 		out);
-	if (f->ntext)
+	if (!f->ntext)
+		fputs("<p class=\"note\">No figures: gnuplot was not installed where this page was "
+		      "made.</p>\n",
+			out);
+	else
 		fputs("<p class=\"note\">Each mark stands at a controller\342\200\231s mean "
 		      "queueing delay, the bar reaches to the 95th percentile; up and left is "
 		      "better. A shaded box is the 95 % confidence interval of both means over "
@@ -164,12 +168,12 @@ static void put_page(FILE *out, const struct figures *f)
 	put_summary(out, f);
 	if (f->ntext)
 		put_multiples(out, f);
-	fputs("<h2 id=\"traces\">Traces</h2>\n<p class=\"note\">Mean \302\261 standard deviation "
-	      "over seeds, the best of "
-	      "each column marked. The curves are of the first seed; the filled area is the "
-	      "link\342\200\231s "
-	      "capacity.</p>\n",
-		out);
+	fprintf(out,
+		"<h2 id=\"traces\">Traces</h2>\n<p class=\"note\">Mean \302\261 standard deviation "
+		"over seeds, the best of each column marked.%s</p>\n",
+		f->ntext ? " The curves are of the first seed; the filled area is the "
+			   "link\342\200\231s capacity."
+			 : "");
 	for (int t = 0; t < g->ntraces; t++)
 		put_trace(out, f, t);
 	fputs("<h2 id=\"runs\">How it was run</h2>\n", out);

@@ -8,7 +8,8 @@ V ?=
 CC := gcc
 PKGS := jansson libcrypto
 OPT ?= -O2
-CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -Wall -Wextra -Werror -Wno-unused-parameter -Wvla -pthread \
+# Hidden unless a public header exports it: the shared library shows canopy_* only, and -fPIC costs nothing.
+CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Wno-unused-parameter -Wvla -pthread \
 	-Isrc -Iinclude -MMD -MP -DCANOPY_VERSION='"$(VERSION)"' -ffp-contract=off $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lm -pthread
 ifeq ($(SAN),address)
@@ -20,7 +21,8 @@ endif
 LIB_SRC := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 TESTS := $(patsubst tests/t_%.c,t_%,$(sort $(wildcard tests/t_*.c)))
-THREADED_TESTS := t_base t_eval
+THREADED_TESTS := t_base t_eval t_api t_env
+EXAMPLES := $(patsubst examples/%.c,%,$(sort $(wildcard examples/*.c)))
 BENCHES := $(patsubst bench/%.c,%,$(sort $(wildcard bench/*.c)))
 FUZZERS := $(patsubst fuzz/f_%.c,f_%,$(sort $(wildcard fuzz/f_*.c)))
 FUZZ_SECONDS ?= 20
@@ -31,7 +33,7 @@ say = $(info $()  $(1)	$@)@
 MAKEFLAGS += --no-print-directory
 endif
 
-all: $(BUILD)/canopy $(BUILD)/canopy.1
+all: $(BUILD)/canopy $(BUILD)/canopy.1 $(BUILD)/libcanopy.so
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -40,6 +42,14 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/libcanopy.a: $(LIB_OBJ)
 	@rm -f $@
 	$(call say,AR)ar rcs $@ $^
+
+$(BUILD)/libcanopy.so: $(LIB_OBJ)
+	$(call say,LD)$(CC) $(SANFLAGS) -shared -Wl,-soname,libcanopy.so.0 $^ -o $@ $(LIBS)
+
+# As a user's program: the public headers and the library, nothing else.
+$(BUILD)/examples/%: examples/%.c $(BUILD)/libcanopy.a $(wildcard include/canopy/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror $(SANFLAGS) -Iinclude $(CFLAGS) $< $(BUILD)/libcanopy.a -o $@ $(LIBS)
 
 $(BUILD)/canopy: $(BUILD)/src/cli/main.o $(BUILD)/libcanopy.a
 	$(call say,LD)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
@@ -60,12 +70,14 @@ $(BUILD)/fuzz/f_%: fuzz/f_%.c $(LIB_SRC) Makefile
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(LIB_SRC) -o $@ $(LIBS)
 
 .SECONDARY:
-.PHONY: all deps check tests test-run demo bench fuzz install uninstall clean format
+.PHONY: all deps examples check tests test-run demo bench fuzz install uninstall clean format
 
 deps:
 	@scripts/deps
 
-tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%)
+examples: $(EXAMPLES:%=$(BUILD)/examples/%) $(BUILD)/libcanopy.so
+
+tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%) examples
 
 # Everything a change must pass, with what it needs installed first.
 check: deps
@@ -74,7 +86,7 @@ check: deps
 test-run: tests
 	@scripts/run-tests $(BUILD) $(TESTS)
 
-threaded-test-run: $(BUILD)/canopy $(THREADED_TESTS:%=$(BUILD)/tests/%)
+threaded-test-run: $(BUILD)/canopy $(THREADED_TESTS:%=$(BUILD)/tests/%) examples
 	@scripts/run-tests $(BUILD) $(THREADED_TESTS)
 
 demo: deps
@@ -96,6 +108,13 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 install: all
 	install -D -m755 $(BUILD)/canopy $(DESTDIR)$(PREFIX)/bin/canopy
 	install -D -m644 $(BUILD)/canopy.1 $(DESTDIR)$(PREFIX)/share/man/man1/canopy.1
+	mkdir -p $(DESTDIR)$(PREFIX)/include/canopy $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m644 include/canopy/*.h $(DESTDIR)$(PREFIX)/include/canopy/
+	install -m644 $(BUILD)/libcanopy.a $(DESTDIR)$(PREFIX)/lib/libcanopy.a
+	install -m755 $(BUILD)/libcanopy.so $(DESTDIR)$(PREFIX)/lib/libcanopy.so.0
+	ln -sf libcanopy.so.0 $(DESTDIR)$(PREFIX)/lib/libcanopy.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(PKGS)|' scripts/canopy.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/canopy.pc
 	mkdir -p $(DESTDIR)$(PREFIX)/share/canopy/specs
 	install -m644 specs/*.spec $(DESTDIR)$(PREFIX)/share/canopy/specs/
 	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -104,7 +123,9 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/canopy $(DESTDIR)$(PREFIX)/share/man/man1/canopy.1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
-	rm -rf $(DESTDIR)$(PREFIX)/share/canopy/specs
+	rm -f $(DESTDIR)$(PREFIX)/lib/libcanopy.a $(DESTDIR)$(PREFIX)/lib/libcanopy.so \
+		$(DESTDIR)$(PREFIX)/lib/libcanopy.so.0 $(DESTDIR)$(PREFIX)/lib/pkgconfig/canopy.pc
+	rm -rf $(DESTDIR)$(PREFIX)/include/canopy $(DESTDIR)$(PREFIX)/share/canopy/specs
 
 clean:
 	rm -rf build build-address build-thread

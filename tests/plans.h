@@ -58,7 +58,7 @@ static int tear_down(void **state)
 }
 
 // Expands the options given as "key=value" up to NULL.
-static int make_plan(struct plan *g, const char *const *settings)
+static inline int make_plan(struct plan *g, const char *const *settings)
 {
 	struct opts o;
 	int err = 0;

@@ -124,6 +124,9 @@ extern const struct cc_ops cc_reno, cc_cubic, cc_vegas, cc_bbr;
 /* By name, NULL if there is none. */
 const struct cc_ops *cc_find(const char *name);
 
+/* The name of number i, NULL past the last. */
+const char *cc_name(int i);
+
 /* "reno, cubic, ..." for messages. */
 const char *cc_names(void);
 

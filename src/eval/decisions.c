@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "model/safetensors.h"
+#include "policy/setup.h"
 
-#define NOISE_STREAM 0x6e6f697365ull /* + flow: streams of the run's seed */
 #define REPORT_SIZE 8
 
 struct decision_row {
@@ -79,7 +79,7 @@ int decisions_init(
 		.mlp = s->model->mlp,
 		.noise = c->noise,
 		.noise_seed = c->seed,
-		.noise_stream = NOISE_STREAM + flow,
+		.noise_stream = SETUP_NOISE_STREAM + flow,
 		.record = keep ? record : NULL,
 		.arg = d,
 	};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "policy/setup.h"
 #include "sim/world.h"
 
 static int read_schemes(struct plan *g, const struct opts *o)
@@ -171,14 +172,14 @@ static int size_queue(struct run_conf *c, const struct opts *o)
 	double pkts;
 
 	c->nominal_mbps =
-		c->down->trace->nominal_mbps ? c->down->trace->nominal_mbps : PLAN_CELLULAR_MBPS;
+		c->down->trace->nominal_mbps ? c->down->trace->nominal_mbps : SETUP_CELLULAR_MBPS;
 	if (opts_given(o, "nominal"))
 		c->nominal_mbps = opts_real(o, "nominal");
 	if (c->queue == QUEUE_INFINITE) {
 		c->buffer_bdp = c->queue_pkts = 0;
 		return 0;
 	}
-	pkts = run_queue_pkts(c->buffer_bdp, c->nominal_mbps, c->delay_ms);
+	pkts = setup_queue_pkts(c->buffer_bdp, c->nominal_mbps, c->delay_ms);
 	if (pkts > 1e8) {
 		pr_err("--buffers: %g BDP at %g Mbit/s and %g ms is a queue of %.0f packets\n",
 			c->buffer_bdp, c->nominal_mbps, c->delay_ms, pkts);

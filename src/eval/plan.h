@@ -12,7 +12,6 @@
 #include "eval/run.h"
 
 #define PLAN_MAX_RUNS 100000
-#define PLAN_CELLULAR_MBPS 30 /* what sizes the queue where a trace's name promises no rate */
 
 struct plan {
 	struct scheme_set schemes;

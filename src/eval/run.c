@@ -13,12 +13,10 @@
 #include "base/rng.h"
 #include "eval/decisions.h"
 #include "eval/series.h"
+#include "policy/setup.h"
 #include "sim/link_log.h"
 #include "sim/pcap.h"
 #include "sim/world.h"
-
-#define START_STREAM 0x7374617274ull /* of the seed: when flows start */
-#define START_JITTER_NS (20 * MS)
 
 struct run {
 	const struct run_conf *conf;
@@ -38,11 +36,6 @@ struct run {
 static const struct sender *sender_of(const struct run_conf *c, int flow)
 {
 	return &c->scheme->senders[flow % c->scheme->n];
-}
-
-double run_queue_pkts(double mult, double mbps, double ms)
-{
-	return fmax(1, floor(mult * floor(2 * mbps * ms / 12)));
 }
 
 const char *run_queue_name(enum queue_kind kind)
@@ -190,7 +183,7 @@ static int set_flow(struct run *r, int i, struct rng *rng)
 		.cc = s->cc ? s->cc : &cc_policy,
 		.cc_arg = s->cc ? NULL : &r->decisions[i].policy,
 		.delay_ms = c->delay_ms + (c->nextra ? c->extra_ms[i % c->nextra] : 0),
-		.start_ns = c->stagger_s * i * SEC + rng_uniform(rng) * START_JITTER_NS,
+		.start_ns = c->stagger_s * i * SEC + setup_start_ns(rng),
 		.ecn = c->ecn,
 		.pacing = c->pacing,
 	};
@@ -220,7 +213,7 @@ static int set_up(struct run *r)
 		err = open_pcap(r);
 	if (err)
 		return err;
-	rng_init(&rng, c->seed, START_STREAM);
+	rng_init(&rng, c->seed, SETUP_START_STREAM);
 	for (int i = 0; i < c->flows && !err; i++)
 		err = set_flow(r, i, &rng);
 	if (err)

@@ -53,9 +53,6 @@ struct run_conf {
 	char id[17];
 };
 
-/* max(1, floor(mult * floor(2 * mbps * ms / 12))) packets: the published queue size. */
-double run_queue_pkts(double mult, double mbps, double ms);
-
 /* "droptail" and the like, as in the table of options. */
 #define RUN_QUEUES "droptail|drophead|infinite|codel|pie"
 const char *run_queue_name(enum queue_kind kind);

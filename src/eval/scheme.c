@@ -112,8 +112,8 @@ static int unknown(const char *what)
 	if (near)
 		pr_err(OPTION ": there is no '%s', did you mean '%s'?\n", what, near);
 	else
-		pr_err(OPTION ": '%s' is neither a controller (%s) nor a model file\n", what,
-			cc_names());
+		pr_err(OPTION ": '%s' is neither a controller (%s) nor a model file%s\n", what,
+			cc_names(), strchr(what, '@') ? "; only a model file takes @zero" : "");
 	free(names);
 	return -EINVAL;
 }

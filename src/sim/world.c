@@ -251,8 +251,28 @@ static void flow_timer(struct world *w, struct flow *f)
 	set_key(w, src_timer(w, f->index), flow_deadline(f));
 }
 
+// What must hold between events; checked in debug builds, so by every sanitizer run.
+static void check_invariants(const struct world *w, uint32_t src)
+{
+#ifdef CANOPY_DEBUG
+	assert(w->key[src] >= w->now); // time never goes back
+	for (int i = 0; i < w->conf.nflows; i++) {
+		const struct flow *f = &w->flows[i];
+		const struct cc *cc = &f->cc;
+
+		assert(cc->packets_out == f->s.nxt - f->s.una);
+		assert(cc->sacked_out + cc->lost_out <= cc->packets_out);
+		assert((int32_t)cc_in_flight(cc) >= 0);
+		assert(f->r.rcv_nxt >= f->s.una && f->r.rcv_nxt <= f->s.nxt);
+		assert(f->stats.in_order <= f->stats.delivered && f->stats.delivered <= f->stats.sent);
+		assert(!f->s.established || cc->cwnd > 0);
+	}
+#endif
+}
+
 static void run_event(struct world *w, uint32_t src)
 {
+	check_invariants(w, src);
 	w->now = w->key[src];
 	if (src == SRC_UP) {
 		link_serve(&w->up, w->now);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "eval/decisions.h"
+#include "eval/fairness.h"
 #include "eval/series.h"
 #include "sim/link_log.h"
 #include "sim/pcap.h"
@@ -389,7 +390,7 @@ static int measure(struct run_result *out, const struct run *r, uint64_t now_ns)
 	out->seed = c->seed;
 	measure_link(out, world_down(r->world), now_ns);
 	measure_flows(out, r, now_ns);
-	return 0;
+	return fairness_measure(out, &r->series, RUN_BIN_MS * 1e-3);
 }
 
 /* --- The whole --- */
@@ -415,12 +416,12 @@ static int drive(struct run_result *out, struct run *r)
 			next = cut;
 		run_until(r->world, next);
 		now = next;
-		if (now == cut)
-			err = measure(out, r, now);
 		if (now == bin || now == end) {
-			err = err ? err : add_bin(r, now);
+			err = add_bin(r, now);
 			bin += RUN_BIN_MS * MS;
 		}
+		if (now == cut && !err)
+			err = measure(out, r, now);
 		if (r->io->tick && (now - ticked >= SEC || now == end)) {
 			r->io->tick(r->io->arg, (now - ticked) * 1e-9);
 			ticked = now;

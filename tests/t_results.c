@@ -297,7 +297,7 @@ static void version_1_is_read(void **state)
 static void version_2_is_read(void **state)
 {
 	static const char *const later[] = {"jain_1s_mean", "jain_1s_min", "changes", "converged",
-		"converge_s", "friendliness", "shares"};
+		"converge_s", "friendliness", "shares", "flow_args"};
 	struct flow_result flow;
 	struct run_result run = run_of(3, &flow), got;
 	const char *bad;

@@ -39,6 +39,7 @@ const struct col results_cols[] = {
 	REAL(run_result, delay_ms, "ms", 0, 1e9),
 	REAL(run_result, loss, "", 0, 1),
 	TEXT(run_result, loss_burst, true, 2),
+	TEXT(run_result, flow_args, true, 3),
 	REAL(run_result, noise, "", 0, 1e6),
 	{"seed", COL_INT, offsetof(struct run_result, seed), 0, "", false, -0x1p63, 0x1p63, 1},
 	REAL(run_result, duration_s, "s", 0, 1e9),

@@ -49,6 +49,7 @@ struct run_result {
 	int64_t ecn;			  /* 1: the flows used it */
 	double delay_ms, loss, noise;
 	char loss_burst[RESULTS_ARGS]; /* empty: none */
+	char flow_args[RESULTS_NAME];  /* when flows send and how their paths differ; empty: they do not */
 	int64_t seed;
 	double duration_s;
 	double capacity_mbps, throughput_mbps, util_pct, goodput_mbps;

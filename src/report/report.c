@@ -14,9 +14,9 @@
 #include "report/table.h"
 
 static void put_figure(FILE *out, const struct figures *f, enum figure_kind kind, int setup,
-	int trace, const char *caption)
+	int trace, int scheme, const char *caption)
 {
-	const struct figure *fig = figures_find(f, kind, setup, trace);
+	const struct figure *fig = figures_find(f, kind, setup, trace, scheme);
 	char *label;
 
 	if (!fig)
@@ -97,7 +97,7 @@ static void put_summary(FILE *out, const struct figures *f)
 			out);
 	fputs("<div class=\"pair\">\n", out);
 	for (int s = 0; s < g->nsetups; s++)
-		put_figure(out, f, FIG_OVERALL, s, -1, g->setups[s].label);
+		put_figure(out, f, FIG_OVERALL, s, -1, -1, g->setups[s].label);
 	fputs("</div>\n", out);
 	for (int s = 0; s < g->nsetups; s++) {
 		html_printf(out, "<h4>%s</h4>\n", g->setups[s].label);
@@ -117,7 +117,7 @@ static void put_multiples(FILE *out, const struct figures *f)
 	for (int s = 0; s < g->nsetups; s++) {
 		html_printf(out, "<h4>%s</h4>\n<div class=\"many\">\n", g->setups[s].label);
 		for (int t = 0; t < g->ntraces; t++)
-			put_figure(out, f, FIG_TRACE, s, t, NULL);
+			put_figure(out, f, FIG_TRACE, s, t, -1, NULL);
 		fputs("</div>\n", out);
 	}
 }
@@ -136,9 +136,12 @@ static void put_trace(FILE *out, const struct figures *f, int trace)
 			continue;
 		html_printf(out, "<h4>%s</h4>\n", g->setups[s].label);
 		table_trace(out, g, s, trace);
-		if (figures_find(f, FIG_CURVES, s, trace))
+		if (figures_find(f, FIG_CURVES, s, trace, -1))
 			put_legend(out, g);
-		put_figure(out, f, FIG_CURVES, s, trace, NULL);
+		put_figure(out, f, FIG_CURVES, s, trace, -1, NULL);
+		table_fairness(out, g, s, trace);
+		for (int i = 0; i < g->nschemes; i++)
+			put_figure(out, f, FIG_FLOWS, s, trace, i, g->schemes[i].name);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "report/grid.h"
 #include "report/report.h"
+#include "report/table.h"
 #include "synthetic.h"
 
 static const struct synthetic controllers[] = {{"cubic", false, 99, 0.8},
@@ -335,9 +336,46 @@ static int tear_down(void **state)
 	return rc;
 }
 
+// The report's table, on two seeds of a mix and none of a single flow.
+static void fairness_has_a_table(void **state)
+{
+	struct flow_result flow[2][2] = {0};
+	struct run_result run[2] = {0};
+	struct result_set set = {.runs = run, .n = 2};
+	struct grid g;
+	char *text;
+	size_t len;
+
+	for (int i = 0; i < 2; i++) {
+		run[i] = (struct run_result){.on = "sim", .controller = "reno+<b>", .trace = "t",
+			.queue = "droptail", .seed = i, .nflows = 2, .flows = flow[i],
+			.jain_1s_mean = 0.8 + 0.1 * i, .jain_1s_min = NAN, .changes = 2,
+			.converged = i, .converge_s = i ? 3 : NAN};
+		flow[i][0] = (struct flow_result){.controller = "reno", .share = 0.7 + 0.2 * i};
+		flow[i][1] = (struct flow_result){.controller = "<b>", .share = 1.3 - 0.2 * i};
+	}
+	for (int flows = 2; flows >= 1; flows--) {
+		FILE *f = open_memstream(&text, &len);
+
+		run[0].nflows = run[1].nflows = flows;
+		assert_int_equal(grid_init(&g, &set), 0);
+		table_fairness(f, &g, 0, 0);
+		fclose(f);
+		if (flows == 2)
+			assert_non_null(strstr(text,
+				"<td>reno+&lt;b&gt;</td><td>0.850</td><td>\342\200\223</td>"
+				"<td>reno 0.80, &lt;b&gt; 1.20</td><td>3.0</td><td>1 of 4</td>"));
+		else
+			assert_string_equal(text, "");
+		free(text);
+		grid_free(&g);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fairness_has_a_table),
 		cmocka_unit_test(page_is_whole),
 		cmocka_unit_test(long_numbers_leave_labels),
 		cmocka_unit_test(hostile_names_are_text),

@@ -1,9 +1,10 @@
 # Canopy: make, make check, make demo, make bench, make fuzz, make install. SAN=address|thread builds
-# with sanitizers (address includes undefined) in a folder of its own.
+# with sanitizers (address includes undefined) in a folder of its own; V=1 shows whole command lines.
 VERSION := 0.1.0
 SAN ?=
 BUILD ?= build$(if $(SAN),-$(SAN))
 PREFIX ?= /usr/local
+V ?=
 CC := gcc
 PKGS := jansson libcrypto
 OPT ?= -O2
@@ -26,48 +27,54 @@ BENCHES := $(patsubst bench/%.c,%,$(sort $(wildcard bench/*.c)))
 FUZZERS := $(patsubst fuzz/f_%.c,f_%,$(sort $(wildcard fuzz/f_*.c)))
 FUZZ_SECONDS ?= 20
 
+# Before a command: one short line in its place, or with V=1 the command itself.
+ifneq ($(V),1)
+say = $(info $()  $(1)	$@)@
+MAKEFLAGS += --no-print-directory
+endif
+
 all: $(BUILD)/canopy $(BUILD)/canopy.1 $(BUILD)/libcanopy.so $(BUILD)/public/libcanopy.a
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(SANFLAGS) -c $< -o $@
+	$(call say,CC)$(CC) $(CFLAGS_ALL) $(SANFLAGS) -c $< -o $@
 
 $(BUILD)/libcanopy.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)ar rcs $@ $^
 
 $(BUILD)/libcanopy.so: $(LIB_OBJ)
-	$(CC) $(SANFLAGS) -shared -Wl,-soname,libcanopy.so.0 $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(SANFLAGS) -shared -Wl,-soname,libcanopy.so.0 $^ -o $@ $(LIBS)
 
 # The static library as it is installed: names of our own cannot clash with the user's.
 $(BUILD)/public/libcanopy.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ld -r -o $(@D)/canopy.o $^
-	objcopy --localize-hidden $(@D)/canopy.o
-	ar rcs $@ $(@D)/canopy.o
+	$(call say,AR)ld -r -o $(@D)/canopy.o $^
+	@objcopy --localize-hidden $(@D)/canopy.o
+	@ar rcs $@ $(@D)/canopy.o
 
 # As a user's program: the public headers and the library, nothing else.
 $(BUILD)/examples/%: examples/%.c $(BUILD)/public/libcanopy.a $(wildcard include/canopy/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror $(SANFLAGS) -Iinclude $(CFLAGS) $< $(BUILD)/public/libcanopy.a -o $@ $(LIBS)
+	$(call say,CC)$(CC) -std=c11 -O2 -g -Wall -Wextra -Werror $(SANFLAGS) -Iinclude $(CFLAGS) $< $(BUILD)/public/libcanopy.a -o $@ $(LIBS)
 
 $(BUILD)/canopy: $(BUILD)/src/cli/main.o $(BUILD)/libcanopy.a
-	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
 $(BUILD)/canopy.1: $(BUILD)/canopy
-	$(BUILD)/canopy manpage >$@
+	$(call say,MAN)$(BUILD)/canopy manpage >$@
 
 $(BUILD)/tests/t_%: $(BUILD)/tests/t_%.o $(BUILD)/libcanopy.a
-	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS) -lcmocka
+	$(call say,LD)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS) -lcmocka
 
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libcanopy.a
-	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+	$(call say,LD)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
 # Fuzzers are built whole by clang: libFuzzer wants the library instrumented too.
 $(BUILD)/fuzz/f_%: fuzz/f_%.c $(LIB_SRC) Makefile
 	@mkdir -p $(@D)
-	clang $(filter-out -MMD -MP -Wall -Wextra -Werror -Wvla,$(CFLAGS_ALL)) -w -O1 \
+	$(call say,FUZZ)clang $(filter-out -MMD -MP -Wall -Wextra -Werror -Wvla,$(CFLAGS_ALL)) -w -O1 \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(LIB_SRC) -o $@ $(LIBS)
 
 .SECONDARY:
@@ -82,7 +89,7 @@ tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%) examples
 
 # Everything a change must pass, with what it needs installed first.
 check: deps
-	$(MAKE) test-run
+	@$(MAKE) test-run
 
 test-run: tests
 	@scripts/run-tests $(BUILD) $(TESTS)
@@ -91,7 +98,7 @@ threaded-test-run: $(BUILD)/canopy $(THREADED_TESTS:%=$(BUILD)/tests/%) examples
 	@scripts/run-tests $(BUILD) $(THREADED_TESTS)
 
 demo: deps
-	$(MAKE) all
+	@$(MAKE) all
 	@scripts/demo $(BUILD)/canopy
 
 bench: $(BUILD)/canopy $(BENCHES:%=$(BUILD)/bench/%)

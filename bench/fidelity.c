@@ -1,6 +1,6 @@
 /*
- * The simulator beside Linux 6.18 over mahimahi: every row of the reference table, and which miss the aim of
- * utilisation within 3 points and mean queueing delay within 15 % or 2 ms.
+ * The simulator beside Linux 6.18 over mahimahi: every row of the reference table, and which miss
+ * the aim of utilisation within 3 points and mean queueing delay within 15 % or 2 ms.
  */
 #include <math.h>
 #include <stdio.h>
@@ -33,21 +33,31 @@ static bool split(char *line, struct row *r)
 	return n == COLUMNS;
 }
 
-static struct figures simulate(const struct row *r, const struct trace *down, const struct trace *up, int seed)
+static struct figures simulate(
+	const struct row *r, const struct trace *down, const struct trace *up, int seed)
 {
 	uint32_t queue = atoi(r->col[3]);
-	struct flow_conf f = {.cc = cc_find(r->col[0]), .delay_ms = 10, .start_ns = 35 * MS + seed * 317 * 1000, .pacing = -1};
-	struct world_conf conf = {
-		.down = {.trace = down, .queue = QUEUE_DROPTAIL, .limit_pkts = queue, .stats = true},
+	struct flow_conf f = {.cc = cc_find(r->col[0]),
+		.delay_ms = 10,
+		.start_ns = 35 * MS + seed * 317 * 1000,
+		.pacing = -1};
+	struct world_conf conf = {.down = {.trace = down,
+					  .queue = QUEUE_DROPTAIL,
+					  .limit_pkts = queue,
+					  .stats = true},
 		.up = {.trace = up, .queue = QUEUE_DROPTAIL, .limit_pkts = queue},
-		.ms_delay = true, .poll_ns = WORLD_POLL_NS, .seed = seed, .nflows = 1, .flows = &f};
+		.ms_delay = true,
+		.poll_ns = WORLD_POLL_NS,
+		.seed = seed,
+		.nflows = 1,
+		.flows = &f};
 	struct world *w = world_new(&conf);
 	const struct link_stats *s = world_down(w);
 	struct figures out;
 
 	world_run(w, atof(r->col[5]) * SEC);
-	out = (struct figures){100.0 * s->bytes_out / s->capacity_bytes, s->delay_sum_ns * 1e-6 / s->departures,
-		link_delay_quantile_ms(s, .95), s->drops};
+	out = (struct figures){100.0 * s->bytes_out / s->capacity_bytes,
+		s->delay_sum_ns * 1e-6 / s->departures, link_delay_quantile_ms(s, .95), s->drops};
 	world_free(w);
 	return out;
 }
@@ -73,7 +83,8 @@ static struct figures median(const struct row *r, const struct trace *down, cons
 // Rows measured on a busy machine, repeats, and 192 Mbit/s at 5 BDP (hidden drops) are no targets.
 static bool is_target(const struct row *r)
 {
-	bool hidden = !strcmp(r->col[1], "wired192") && !strcmp(r->col[2], "5") && strcmp(r->col[0], "bbr");
+	bool hidden = !strcmp(r->col[1], "wired192") && !strcmp(r->col[2], "5") &&
+		      strcmp(r->col[0], "bbr");
 
 	return !strcmp(r->col[24], "1") && atof(r->col[23]) <= 20 && !hidden;
 }
@@ -96,9 +107,12 @@ static int run_row(const struct row *r, const struct trace *up, int counts[2])
 		return 1;
 	s = median(r, down, up);
 	trace_free(down);
-	printf("%-6s %-26s %4s  %5.1f /%5.1f  %6.1f /%6.1f  %5.0f /%5.0f  %6.0f /%6s  %s\n", r->col[0], r->col[1],
-		r->col[2], s.util, atof(r->col[9]), s.mean_ms, atof(r->col[10]), s.p95_ms, atof(r->col[12]), s.drops,
-		r->col[17], !is_target(r) ? "indication" : misses(&s, r) ? "MISS" : "ok");
+	printf("%-6s %-26s %4s  %5.1f /%5.1f  %6.1f /%6.1f  %5.0f /%5.0f  %6.0f /%6s  %s\n",
+		r->col[0], r->col[1], r->col[2], s.util, atof(r->col[9]), s.mean_ms,
+		atof(r->col[10]), s.p95_ms, atof(r->col[12]), s.drops, r->col[17],
+		!is_target(r)	? "indication"
+		: misses(&s, r) ? "MISS"
+				: "ok");
 	if (is_target(r))
 		counts[misses(&s, r)]++;
 	return 0;
@@ -119,13 +133,15 @@ int main(void)
 	if (trace_load(&up, DATA "traces/wired192"))
 		return 1;
 	printf("simulator / Linux 6.18 over mahimahi; median of %d seeds by mean delay\n", SEEDS);
-	printf("%-6s %-26s %4s  %13s  %15s  %13s  %15s\n", "", "trace", "BDP", "util %", "mean ms", "p95 ms", "drops");
+	printf("%-6s %-26s %4s  %13s  %15s  %13s  %15s\n", "", "trace", "BDP", "util %", "mean ms",
+		"p95 ms", "drops");
 	while (!err && fgets(line, sizeof(line), f))
 		if (split(line, &r) && strcmp(r.col[24], "reference") && !strcmp(r.col[24], "1"))
 			err = run_row(&r, up, counts);
 	fclose(f);
 	trace_free(up);
-	printf("%d of %d target rows within 3 points of utilisation and 15 %% or 2 ms of mean delay\n", counts[0],
-		counts[0] + counts[1]);
+	printf("%d of %d target rows within 3 points of utilisation and 15 %% or 2 ms of mean "
+	       "delay\n",
+		counts[0], counts[0] + counts[1]);
 	return err;
 }

@@ -1,4 +1,5 @@
-/* How late poll() with a timeout of 1 ms returns here: the wake-up latency that the simulator gives emulators. */
+/* How late poll() with a timeout of 1 ms returns here: the wake-up latency that the simulator gives
+ * emulators. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ int main(void)
 		late[i] = now_us() - t - 1000;
 	}
 	qsort(late, SLEEPS, sizeof(late[0]), by_value);
-	printf("poll(1 ms) returns late by: p10 %.0f, p50 %.0f, p90 %.0f, p99 %.0f, max %.0f us\n", late[SLEEPS / 10],
-		late[SLEEPS / 2], late[SLEEPS * 9 / 10], late[SLEEPS * 99 / 100], late[SLEEPS - 1]);
+	printf("poll(1 ms) returns late by: p10 %.0f, p50 %.0f, p90 %.0f, p99 %.0f, max %.0f us\n",
+		late[SLEEPS / 10], late[SLEEPS / 2], late[SLEEPS * 9 / 10], late[SLEEPS * 99 / 100],
+		late[SLEEPS - 1]);
 	return 0;
 }

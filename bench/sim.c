@@ -1,4 +1,5 @@
-/* Packets per second of the simulator: one cubic flow at 96 Mbit/s, 10 ms, 800 packets; many flows; memory. */
+/* Packets per second of the simulator: one cubic flow at 96 Mbit/s, 10 ms, 800 packets; many flows;
+ * memory. */
 #include <malloc.h>
 #include <stdio.h>
 #include <time.h>
@@ -25,7 +26,8 @@ static void run(const char *cc, bool grid, int flows, double secs)
 {
 	static struct flow_conf f[1000];
 	struct trace down = {.rate_bps = 96000000}, up = {.rate_bps = 192000000};
-	struct world_conf conf = {.up = {.trace = &up}, .ms_delay = grid, .seed = 1, .nflows = flows, .flows = f};
+	struct world_conf conf = {
+		.up = {.trace = &up}, .ms_delay = grid, .seed = 1, .nflows = flows, .flows = f};
 	size_t heap = heap_bytes(), used;
 	struct world *w;
 	uint64_t packets;
@@ -35,7 +37,8 @@ static void run(const char *cc, bool grid, int flows, double secs)
 		down = (struct trace){.t_ms = grid_ms, .n = 8};
 	conf.down = (struct link_conf){.trace = &down, .queue = QUEUE_DROPTAIL, .limit_pkts = 800};
 	for (int i = 0; i < flows; i++)
-		f[i] = (struct flow_conf){.cc = cc_find(cc), .delay_ms = 10, .start_ns = i * MS, .pacing = -1};
+		f[i] = (struct flow_conf){
+			.cc = cc_find(cc), .delay_ms = 10, .start_ns = i * MS, .pacing = -1};
 	w = world_new(&conf);
 	world_run(w, 5 * SEC); // out of slow start, rings grown
 	used = heap_bytes() - heap;
@@ -44,17 +47,18 @@ static void run(const char *cc, bool grid, int flows, double secs)
 	world_run(w, (5 + secs) * SEC);
 	t = now_s() - t;
 	packets = world_down(w)->departures - packets;
-	printf("%-6s %-12s %4d flows: %6.2f M packets/s, %5.1f ns/packet, %6.0f x real time, %6.1f KiB a flow\n", cc,
-		grid ? "mahimahi" : "smooth", flows, packets / t * 1e-6, t * 1e9 / packets, secs / t,
-		used / 1024. / flows);
+	printf("%-6s %-12s %4d flow%s: %6.2f M packets/s, %5.1f ns/packet, %6.0f x real time, "
+	       "%6.1f KiB a flow\n",
+		cc, grid ? "grid" : "smooth", flows, flows > 1 ? "s" : " ", packets / t * 1e-6,
+		t * 1e9 / packets, secs / t, used / 1024. / flows);
 	world_free(w);
 }
 
 int main(void)
 {
-	printf("one core, 96 Mbit/s, 10 ms each way, droptail 800 packets; memory includes packets in flight\n");
-	for (int i = 0; i < 3; i++)
-		run("cubic", true, 1, 300);
+	printf("one core, 96 Mbit/s, 10 ms each way, droptail 800 packets; memory includes packets "
+	       "in flight\n");
+	run("cubic", true, 1, 300);
 	run("cubic", false, 1, 300);
 	run("reno", true, 1, 300);
 	for (int n = 10; n <= 1000; n *= 10)

@@ -74,13 +74,17 @@ static inline struct run_result synthetic_run(const struct synthetic *c, const c
 	r.acted_pct = c->policy ? 99.5 : NAN;
 	r.reward_mean = c->policy ? 0.7 : NAN;
 	r.jain = 1;
+	r.jain_1s_mean = r.jain_1s_min = r.converge_s = r.friendliness = NAN;
 	synthetic_id(&r);
 	*flow = (struct flow_result){.goodput_mbps = r.goodput_mbps,
 		.rtt_mean_ms = r.rtt_mean_ms,
 		.retrans = r.retrans,
 		.stop_s = 30,
 		.decisions = r.decisions,
-		.policy_start_s = c->policy ? 0.12 : NAN};
+		.policy_start_s = c->policy ? 0.12 : NAN,
+		.share = NAN,
+		.join_converge_s = NAN,
+		.leave_converge_s = NAN};
 	snprintf(flow->controller, sizeof(flow->controller), "%s", c->controller);
 	return r;
 }

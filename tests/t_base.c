@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -87,8 +88,8 @@ static void bad_options_are_refused(void **state)
 {
 	static const char *const bad[] = {"--nope", "--int=11", "--int=1.5", "--int=", "--int= 1",
 		"--real=nan", "--real=1e-3x", "--word=three", "--word=one|two",
-		"--word=", "--flag=maybe", "--reals=1,,2", "--reals=101", "--text", "-i", "-z",
-		"--no-int", "--spec=/nonexistent"};
+		"--word=", "--flag=maybe", "--reals=1,,2", "--reals=1, ,2", "--reals=101", "--text",
+		"-i", "-z", "--no-int", "--spec=/nonexistent"};
 
 	log_set_level(-1);
 	for (size_t i = 0; i < LEN(bad); i++) {
@@ -121,6 +122,23 @@ static void spec_files_rank_below_the_command_line(void **state)
 	assert_true(opts_real(&o, "real") == 0.25);
 	assert_string_equal(opts_text(&o, "text"), "a = b");
 	assert_true(opts_flag(&o, "flag"));
+	opts_free(&o);
+}
+
+static void lists_take_blanks_around_items(void **state)
+{
+	struct opts o;
+	double *reals;
+	char **texts;
+
+	assert_int_equal(PARSE(&o, "--reals", "1, 2.5 ,3", "--texts", " a b, c ", "--texts=d"), 0);
+	assert_int_equal(opts_reals(&o, "reals", &reals), 3);
+	assert_true(reals[1] == 2.5 && reals[2] == 3);
+	assert_int_equal(opts_texts(&o, "texts", &texts), 3);
+	assert_string_equal(texts[0], "a b");
+	assert_string_equal(opts_text(&o, "texts"), "a b,c,d"); // as recorded with results
+	free(reals);
+	free(texts);
 	opts_free(&o);
 }
 
@@ -201,6 +219,38 @@ static void files_are_replaced_whole(void **state)
 	assert_true(stat(dir, &st) < 0);
 	free(path);
 	free(deep);
+}
+
+// Replacing /dev/stdout or /dev/null by a file would break the machine for everybody else.
+static void devices_and_links_stay(void **state)
+{
+	char dir[] = "/tmp/canopy-base-XXXXXX", *pipe_path, *path, *name, *data = NULL, got[4] = "";
+	size_t len = 0;
+	struct stat st;
+	int fd;
+
+	assert_non_null(mkdtemp(dir));
+	pipe_path = file_path("%s/pipe", dir);
+	path = file_path("%s/file", dir);
+	name = file_path("%s/link", dir);
+	assert_int_equal(mkfifo(pipe_path, 0600), 0);
+	fd = open(pipe_path, O_RDWR);
+	assert_int_equal(file_write(pipe_path, "abc", 3), 0);
+	assert_int_equal(read(fd, got, 3), 3);
+	assert_string_equal(got, "abc");
+	assert_true(!stat(pipe_path, &st) && S_ISFIFO(st.st_mode));
+	assert_int_equal(file_write(path, "old", 3), 0);
+	assert_int_equal(symlink("file", name), 0);
+	assert_int_equal(file_write(name, "new", 3), 0);
+	assert_true(!lstat(name, &st) && S_ISLNK(st.st_mode));
+	assert_int_equal(file_read(path, 10, &data, &len), 0);
+	assert_string_equal(data, "new");
+	close(fd);
+	assert_int_equal(unlink(pipe_path) | unlink(name) | unlink(path) | rmdir(dir), 0);
+	free(data);
+	free(pipe_path);
+	free(path);
+	free(name);
 }
 
 static void random_streams_repeat_and_differ(void **state)
@@ -430,10 +480,12 @@ int main(void)
 		cmocka_unit_test(options_are_read),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(spec_files_rank_below_the_command_line),
+		cmocka_unit_test(lists_take_blanks_around_items),
 		cmocka_unit_test(bad_spec_files_are_refused),
 		cmocka_unit_test(nearest_word_is_found),
 		cmocka_unit_test(numbers_are_whole_texts),
 		cmocka_unit_test(files_are_replaced_whole),
+		cmocka_unit_test(devices_and_links_stay),
 		cmocka_unit_test(random_streams_repeat_and_differ),
 		cmocka_unit_test(random_moments_are_right),
 		cmocka_unit_test(sha256_known_answers),

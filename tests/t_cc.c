@@ -98,8 +98,9 @@ static void reno_follows_rfc5681(void **state)
 
 /*
  * RFC 9438: after a loss at W_max the window is 0.7 W_max, W(t) = 0.4 (t - K)^3 + W_max with
- * K = cbrt(0.3 W_max / 0.4), and W_max is regained at t = K. Linux aims at W(t + RTT) and reacts within a
- * round trip, so the window must lie between W(t - RTT) and W(t + RTT) (one packet of rounding each).
+ * K = cbrt(0.3 W_max / 0.4), and W_max is regained at t = K. Linux aims at W(t + RTT) and reacts
+ * within a round trip, so the window must lie between W(t - RTT) and W(t + RTT) (one packet of
+ * rounding each).
  */
 static void cubic_follows_rfc9438(void **state)
 {
@@ -124,15 +125,18 @@ static void cubic_follows_rfc9438(void **state)
 			t = b.t_s - t0;
 			lo = .4 * pow(t - .1 - .1 - k, 3) + w;
 			hi = .4 * pow(t + .1 - k, 3) + w;
-			if (b.cc.cwnd < fmin(lo, w - 2) - 2 - .01 * w || b.cc.cwnd > fmax(hi, w) + 2 + .01 * w)
-				fail_msg("W_max %g, t %g of K %g: window %u outside [%g, %g]", w, t, k, b.cc.cwnd, lo, hi);
+			if (b.cc.cwnd < fmin(lo, w - 2) - 2 - .01 * w ||
+				b.cc.cwnd > fmax(hi, w) + 2 + .01 * w)
+				fail_msg("W_max %g, t %g of K %g: window %u outside [%g, %g]", w, t,
+					k, b.cc.cwnd, lo, hi);
 		}
 		assert_true(b.cc.cwnd > w); // past the plateau it probes
 		stop(&b);
 	}
 }
 
-// Fast convergence: losing again below the old W_max remembers less than the window: W (1 + beta) / 2.
+// Fast convergence: losing again below the old W_max remembers less than the window: W (1 + beta)
+// / 2.
 static void cubic_converges_fast(void **state)
 {
 	struct bench b;
@@ -150,7 +154,8 @@ static void cubic_converges_fast(void **state)
 	stop(&b);
 }
 
-// At small windows CUBIC grows at least as fast as a Reno with the same average: 3 (1-b)/(1+b) a round trip.
+// At small windows CUBIC grows at least as fast as a Reno with the same average: 3 (1-b)/(1+b) a
+// round trip.
 static void cubic_is_friendly_at_small_windows(void **state)
 {
 	struct bench b;

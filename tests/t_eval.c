@@ -359,6 +359,36 @@ static void test_interrupt(void **state)
 	free(file);
 }
 
+#define KILLED "-c cubic -t wired48,wired96 -b 1 -d 10 -n 4 --no-series"
+
+// Killed without a chance to tidy up, also while only files of recorded runs are made.
+static void test_kill(void **state)
+{
+	char *logs = file_path("%s/killed/logs", dir), *stale = file_path("%s/x.csv.part12", logs);
+	int killed = 0;
+
+	need_binary();
+	assert_int_equal(finish(start(KILLED " --logs", "all", 0)), 0);
+	assert_int_equal(finish(start(KILLED, "killed", 0)), 0);
+	assert_int_equal(file_mkdirs(logs), 0);
+	assert_int_equal(file_write(stale, "torn", 4), 0);
+	for (int ms = 1; ms <= 32; ms *= 2) {
+		pid_t pid = start(KILLED " --logs", "killed", 0);
+		int status;
+
+		usleep(ms * 1000);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		killed += WIFSIGNALED(status);
+	}
+	print_message("%d of 6 were killed in time\n", killed);
+	assert_int_equal(finish(start(KILLED " --logs", "killed", 0)), 0);
+	assert_true(access(stale, F_OK));
+	assert_same("all", "killed");
+	free(logs);
+	free(stale);
+}
+
 // A file that may not grow stands in for a full disk: the error is named, what was finished stays
 // and goes on.
 static void test_full_disk(void **state)
@@ -389,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_extend),
 		cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_full_disk),
 	};
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "report/grid.h"
 #include "report/report.h"
+#include "report/table.h"
 #include "synthetic.h"
 
 static const struct synthetic controllers[] = {{"cubic", false, 99, 0.8},
@@ -101,6 +102,28 @@ static void page_is_whole(void **state)
 	assert_null(strstr(text, "src="));
 	assert_null(strstr(text, "@import"));
 	assert_null(strstr(text, "href=\"http"));
+	free(text);
+	free(page);
+	free(results);
+}
+
+// gnuplot silently drops a label that long numbers leave no room for.
+static void long_numbers_leave_labels(void **state)
+{
+	static const struct synthetic slow[] = {{"slow", true, 90, 60}};
+	static const char *const traces[] = {"wired12"};
+	char *results = in_dir("slow"), *page = in_dir("slow.html"), *text;
+
+	if (!gnuplot_have()) {
+		print_message("skip: gnuplot is not installed\n");
+		free(results);
+		free(page);
+		skip();
+	}
+	make_results(results, slow, 1, traces, 1);
+	text = make_report(results, page);
+	assert_int_equal(count(text, ">queueing delay (ms)<"), 2);
+	assert_int_equal(count(text, ">window (packets)<"), 2);
 	free(text);
 	free(page);
 	free(results);
@@ -226,6 +249,7 @@ static void command_works_without_gnuplot(void **state)
 	assert_int_equal(file_read(page, 1 << 20, &text, &len), 0);
 	assert_int_equal(count(text, "<table class=\"sort\">"), 4);
 	assert_int_equal(count(text, "<svg"), 0);
+	assert_int_equal(count(text, "No figures: gnuplot was not installed"), 1);
 	free(path);
 	free(text);
 	free(said);
@@ -312,10 +336,48 @@ static int tear_down(void **state)
 	return rc;
 }
 
+// The report's table, on two seeds of a mix and none of a single flow.
+static void fairness_has_a_table(void **state)
+{
+	struct flow_result flow[2][2] = {0};
+	struct run_result run[2] = {0};
+	struct result_set set = {.runs = run, .n = 2};
+	struct grid g;
+	char *text;
+	size_t len;
+
+	for (int i = 0; i < 2; i++) {
+		run[i] = (struct run_result){.on = "sim", .controller = "reno+<b>", .trace = "t",
+			.queue = "droptail", .seed = i, .nflows = 2, .flows = flow[i],
+			.jain_1s_mean = 0.8 + 0.1 * i, .jain_1s_min = NAN, .changes = 2,
+			.converged = i, .converge_s = i ? 3 : NAN};
+		flow[i][0] = (struct flow_result){.controller = "reno", .share = 0.7 + 0.2 * i};
+		flow[i][1] = (struct flow_result){.controller = "<b>", .share = 1.3 - 0.2 * i};
+	}
+	for (int flows = 2; flows >= 1; flows--) {
+		FILE *f = open_memstream(&text, &len);
+
+		run[0].nflows = run[1].nflows = flows;
+		assert_int_equal(grid_init(&g, &set), 0);
+		table_fairness(f, &g, 0, 0);
+		fclose(f);
+		if (flows == 2)
+			assert_non_null(strstr(text,
+				"<td>reno+&lt;b&gt;</td><td>0.850</td><td>\342\200\223</td>"
+				"<td>reno 0.80, &lt;b&gt; 1.20</td><td>3.0</td><td>1 of 4</td>"));
+		else
+			assert_string_equal(text, "");
+		free(text);
+		grid_free(&g);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fairness_has_a_table),
 		cmocka_unit_test(page_is_whole),
+		cmocka_unit_test(long_numbers_leave_labels),
 		cmocka_unit_test(hostile_names_are_text),
 		cmocka_unit_test(warnings_are_shown),
 		cmocka_unit_test(statistics_are_right),

@@ -219,7 +219,7 @@ static void headers_follow_specs(void **state)
 static void other_files_are_refused(void **state)
 {
 	static const char *const bad[] = {"{\"type\":\"header\",\"format\":\"canopy-results\","
-					  "\"version\":3,\"machine\":{},\"spec\":{}}\n",
+					  "\"version\":4,\"machine\":{},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":\"1\",\"machine\":{"
 		"},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"other\",\"version\":1,\"machine\":{},\"spec\":{}"
@@ -277,7 +277,7 @@ static void version_1_is_read(void **state)
 	line = results_format(&run, &bad);
 	assert_non_null(line);
 	rec = json_loads(line, 0, NULL);
-	assert_int_equal(results_parse(&got, rec, 2, why), 0);
+	assert_int_equal(results_parse(&got, rec, RESULTS_VERSION, why), 0);
 	assert_true(same(&got, &run));
 	free(got.flows);
 	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
@@ -288,6 +288,36 @@ static void version_1_is_read(void **state)
 	assert_string_equal(got.queue_args, "");
 	run.marks = run.ecn = *run.queue_args = 0;
 	assert_true(same(&got, &run));
+	free(got.flows);
+	json_decref(rec);
+	free(line);
+}
+
+// Version 2 had nothing on fairness: absent, not 0.
+static void version_2_is_read(void **state)
+{
+	static const char *const later[] = {"jain_1s_mean", "jain_1s_min", "changes", "converged",
+		"converge_s", "friendliness", "shares", "flow_args"};
+	struct flow_result flow;
+	struct run_result run = run_of(3, &flow), got;
+	const char *bad;
+	char *line, why[160];
+	json_t *rec;
+
+	run.jain_1s_mean = flow.share = 0.5;
+	run.changes = 2;
+	line = results_format(&run, &bad);
+	assert_non_null(line);
+	rec = json_loads(line, 0, NULL);
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		assert_int_equal(json_object_del(rec, later[i]), 0);
+	assert_int_equal(json_object_del(json_array_get(json_object_get(rec, "flows"), 0), "share"), 0);
+	assert_int_equal(results_parse(&got, rec, 3, why), -EINVAL);
+	assert_int_equal(results_parse(&got, rec, 2, why), 0);
+	run.jain_1s_mean = flow.share = NAN;
+	run.changes = 0;
+	assert_true(same(&got, &run));
+	assert_true(isnan(got.flows[0].share) && isnan(got.friendliness));
 	free(got.flows);
 	json_decref(rec);
 	free(line);
@@ -461,6 +491,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(headers_follow_specs),
 		cmocka_unit_test(other_files_are_refused),
 		cmocka_unit_test(version_1_is_read),
+		cmocka_unit_test(version_2_is_read),
 		cmocka_unit_test(malformed_records_are_refused),
 		cmocka_unit_test(bad_runs_are_not_written),
 		cmocka_unit_test(one_writer_at_a_time),

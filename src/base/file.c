@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -75,25 +76,80 @@ static int write_all(int fd, const char *p, size_t len)
 		p += n;
 		len -= n;
 	}
-	return fsync(fd) ? -errno : 0;
+	return fsync(fd) && errno != EINVAL && errno != EROFS ? -errno : 0; // EINVAL: a pipe, say
 }
 
-int file_write(const char *path, const void *data, size_t len)
+static int write_over(const char *path, int flags, const char *data, size_t len)
 {
-	char *part = file_path("%s.part%d", path, (int)getpid());
-	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	// Standard output itself, not opened anew: what else goes there keeps its place.
+	int fd = strcmp(path, "/dev/stdout") ? open(path, O_WRONLY | O_CLOEXEC | flags, 0666)
+					     : dup(STDOUT_FILENO);
 	int err = fd < 0 ? -errno : write_all(fd, data, len);
 
 	if (fd >= 0 && close(fd) && !err)
 		err = -errno;
+	return err;
+}
+
+static int settle(const char *path, int err)
+{
+	char *part = file_part(path);
+
 	if (!err && rename(part, path))
 		err = -errno;
-	if (err) {
-		pr_err("%s: %s\n", path, strerror(-err));
-		if (fd >= 0)
-			unlink(part);
-	}
+	if (err)
+		unlink(part);
 	free(part);
+	return err;
+}
+
+static int replace(const char *path, const char *data, size_t len)
+{
+	char *part = file_part(path);
+	int err = write_over(part, O_CREAT | O_TRUNC, data, len);
+
+	free(part);
+	return settle(path, err);
+}
+
+char *file_part(const char *path)
+{
+	return file_path("%s.part%d", path, (int)getpid());
+}
+
+int file_settle(const char *path, int err)
+{
+	int late = settle(path, err);
+
+	if (late && !err)
+		pr_err("%s: %s\n", path, strerror(-late));
+	return late;
+}
+
+// Is it something to write to: a device, a pipe, or an open file by the name of its descriptor?
+static bool is_stream(const char *path)
+{
+	static const char *const open_files[] = {"/dev/std", "/dev/fd/", "/proc/"};
+	struct stat st;
+
+	for (int i = 0; i < 3; i++)
+		if (!strncmp(path, open_files[i], strlen(open_files[i])))
+			return true;
+	return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+int file_write(const char *path, const void *data, size_t len)
+{
+	char *real = realpath(path, NULL); // through links, to the file they mean
+	int err;
+
+	if (is_stream(path))
+		err = write_over(path, O_APPEND, data, len);
+	else
+		err = replace(real ? real : path, data, len);
+	if (err)
+		pr_err("%s: %s\n", path, strerror(-err));
+	free(real);
 	return err;
 }
 

@@ -12,10 +12,19 @@
 int file_read(const char *path, size_t max, char **data, size_t *len);
 
 /*
- * Replaces path by the data: written beside it, fsynced, renamed, so that a reader or a crash sees the old
- * file or the new one, never a part. Prints the error.
+ * Replaces path by the data: written beside it, fsynced, renamed, so that a reader or a crash sees
+ * the old file or the new one, never a part. A link stays and what it means is replaced; a device,
+ * a pipe and /dev/stdout are written to. Prints the error.
  */
 int file_write(const char *path, const void *data, size_t len);
+
+/*
+ * For a file written as it comes: the name it has meanwhile (free it), and the step that ends it:
+ * gives the part its own name, or removes it after an error. Returns err, or that of the step,
+ * which it prints.
+ */
+char *file_part(const char *path);
+int file_settle(const char *path, int err);
 
 /* mkdir -p. Prints the error. */
 int file_mkdirs(const char *path);

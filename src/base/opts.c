@@ -123,6 +123,34 @@ static bool one_of(const char *words, const char *value)
 	return false;
 }
 
+static char *trim(char *s)
+{
+	char *e;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	e = s + strlen(s);
+	while (e > s && isspace((unsigned char)e[-1]))
+		*--e = 0;
+	return s;
+}
+
+// A list without the blanks around its items.
+static char *tidy_list(const char *value)
+{
+	char *copy = file_path("%s", value), *rest = copy, *item, *list = NULL;
+
+	while ((item = strsep(&rest, ","))) {
+		char *more =
+			list ? file_path("%s,%s", list, trim(item)) : file_path("%s", trim(item));
+
+		free(list);
+		list = more;
+	}
+	free(copy);
+	return list;
+}
+
 static int check_list(const struct opt *t, const char *value, const char *where)
 {
 	char *copy = file_path("%s", value), *rest = copy, *item;
@@ -176,20 +204,25 @@ int opts_set(struct opts *o, const char *name, const char *value, int rank, cons
 {
 	int i = index_of(o, name);
 	const struct opt *t = &o->table[i];
-	bool append = (t->kind == OPT_TEXTS || t->kind == OPT_REALS) && o->rank[i] == rank && rank;
-	char *text;
+	bool is_list = t->kind == OPT_TEXTS || t->kind == OPT_REALS;
+	char *text = is_list ? tidy_list(value) : file_path("%s", value), *own = text;
 
-	if (check(t, value, where))
+	if (check(t, text, where)) {
+		free(text);
 		return -EINVAL;
-	if (o->rank[i] > rank)
+	}
+	if (o->rank[i] > rank) {
+		free(text);
 		return 0;
-	text = append ? file_path("%s,%s", o->text[i], value) : file_path("%s", value);
+	}
+	if (is_list && rank && o->rank[i] == rank) {
+		text = file_path("%s,%s", o->text[i], own);
+		free(own);
+	}
 	free(o->text[i]);
 	o->text[i] = text;
 	o->rank[i] = rank;
-	if (t->kind == OPT_SPEC)
-		return opts_load(o, value);
-	return 0;
+	return t->kind == OPT_SPEC ? opts_load(o, value) : 0;
 }
 
 static void unknown(const struct opts *o, const char *where, const char *name)
@@ -204,18 +237,6 @@ static void unknown(const struct opts *o, const char *where, const char *name)
 		pr_err("%s: unknown option '%s', did you mean '%s'?\n", where, name, near);
 	else
 		pr_err("%s: unknown option '%s' (--help lists them)\n", where, name);
-}
-
-static char *trim(char *s)
-{
-	char *e;
-
-	while (isspace((unsigned char)*s))
-		s++;
-	e = s + strlen(s);
-	while (e > s && isspace((unsigned char)e[-1]))
-		*--e = 0;
-	return s;
 }
 
 static int load_line(struct opts *o, char *line, const char *path, int no)
@@ -237,9 +258,12 @@ static int load_line(struct opts *o, char *line, const char *path, int no)
 	value = trim(eq + 1);
 	i = find(o, key);
 	where = file_path("%s:%d: %s", path, no, key);
-	if (i < 0 || o->table[i].kind == OPT_SPEC) {
+	if (i < 0) {
 		where[strlen(where) - strlen(key) - 2] = 0;
 		unknown(o, where, key);
+		err = -EINVAL;
+	} else if (o->table[i].kind == OPT_SPEC) {
+		pr_err("%s: a spec file cannot name another\n", where);
 		err = -EINVAL;
 	} else {
 		err = opts_set(o, key, value, 1, where);

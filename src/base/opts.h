@@ -18,7 +18,7 @@ enum opt_kind {
 	OPT_WORD,  /* one of words */
 	OPT_INT,   /* a whole number in [lo, hi] */
 	OPT_REAL,  /* a number in [lo, hi] */
-	OPT_TEXTS, /* comma-separated texts; naming it again appends */
+	OPT_TEXTS, /* comma-separated texts, blanks around them dropped; naming it again appends */
 	OPT_REALS, /* comma-separated numbers in [lo, hi] */
 	OPT_SPEC,  /* a spec file to read more options from */
 };

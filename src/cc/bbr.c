@@ -1,7 +1,7 @@
 /*
- * BBR version 1 as in Linux 6.18 (net/ipv4/tcp_bbr.c; Cardwell et al., ACM Queue 2016): paces at the largest
- * delivery rate of ten round trips, keeps two bandwidth-delay products in flight, looks for the minimum RTT
- * every ten seconds. Bandwidths are packets per us << 24, gains are << 8.
+ * BBR version 1 as in Linux 6.18 (net/ipv4/tcp_bbr.c; Cardwell et al., ACM Queue 2016): paces at
+ * the largest delivery rate of ten round trips, keeps two bandwidth-delay products in flight, looks
+ * for the minimum RTT every ten seconds. Bandwidths are packets per us << 24, gains are << 8.
  */
 #include "cc/cc.h"
 
@@ -28,9 +28,9 @@ enum {
 	TSO_BYTES_MAX = 65536 - 1 - 320,
 	/* Long-term sampling, against token-bucket policers. */
 	LT_MIN_ROUNDS = 4,
-	LT_LOSS_THRESH = 50,  /* of 256 */
+	LT_LOSS_THRESH = 50, /* of 256 */
 	LT_RATIO = UNIT / 8,
-	LT_DIFF = 4000 / 8,   /* bytes/s */
+	LT_DIFF = 4000 / 8, /* bytes/s */
 	LT_MAX_ROUNDS = 48,
 	/* ACK aggregation. */
 	AGGR_ROUNDS = 5,
@@ -45,7 +45,7 @@ enum mode { STARTUP, DRAIN, PROBE_BW, PROBE_RTT };
 struct bbr {
 	enum mode mode;
 	enum cc_state prev_state;
-	struct minmax max_bw;      /* over BW_ROUNDS rounds */
+	struct minmax max_bw; /* over BW_ROUNDS rounds */
 	uint32_t round;
 	uint64_t next_round_delivered;
 	bool round_start, packet_conservation, full_bw_reached, idle_restart, has_seen_rtt;
@@ -64,7 +64,8 @@ struct bbr {
 	uint32_t aggr_acked, extra_acked[2], aggr_rounds, aggr_idx;
 };
 
-static const uint32_t cycle_gains[CYCLE] = {UNIT * 5 / 4, UNIT * 3 / 4, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT};
+static const uint32_t cycle_gains[CYCLE] = {
+	UNIT * 5 / 4, UNIT * 3 / 4, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT};
 
 static uint64_t max_bw(const struct bbr *b)
 {
@@ -112,7 +113,8 @@ static uint32_t bbr_min_tso_segs(struct cc *cc)
 static uint32_t tso_goal(struct cc *cc)
 {
 	uint64_t bytes = cc->pacing_rate >> 10;
-	uint32_t segs = (bytes < TSO_BYTES_MAX ? bytes : TSO_BYTES_MAX) / cc->mss, least = bbr_min_tso_segs(cc);
+	uint32_t segs = (bytes < TSO_BYTES_MAX ? bytes : TSO_BYTES_MAX) / cc->mss,
+		 least = bbr_min_tso_segs(cc);
 
 	segs = segs > least ? segs : least;
 	return segs < 0x7f ? segs : 0x7f;
@@ -281,7 +283,8 @@ static void update_aggregation(struct cc *cc, struct bbr *b, const struct cc_ack
 static uint32_t aggregation_cwnd(const struct bbr *b)
 {
 	uint32_t most = bw_now(b) * AGGR_MAX_US / BW_UNIT;
-	uint32_t extra = b->extra_acked[0] > b->extra_acked[1] ? b->extra_acked[0] : b->extra_acked[1];
+	uint32_t extra =
+		b->extra_acked[0] > b->extra_acked[1] ? b->extra_acked[0] : b->extra_acked[1];
 
 	if (!b->full_bw_reached)
 		return 0;
@@ -298,7 +301,8 @@ static void update_cycle(struct cc *cc, struct bbr *b, const struct cc_ack *a)
 	if (b->pacing_gain != UNIT) {
 		inflight = inflight_at_departure(cc, b, a->prior_in_flight);
 		if (b->pacing_gain > UNIT)
-			full = full && (a->losses || inflight >= inflight_for(cc, b, max_bw(b), b->pacing_gain));
+			full = full && (a->losses || inflight >= inflight_for(cc, b, max_bw(b),
+									 b->pacing_gain));
 		else
 			full = full || inflight <= inflight_for(cc, b, max_bw(b), UNIT);
 	}
@@ -393,13 +397,17 @@ static void update_min_rtt(struct cc *cc, struct bbr *b, const struct cc_ack *a)
 
 static void update_gains(struct bbr *b)
 {
-	static const uint32_t pacing[] = {HIGH_GAIN, DRAIN_GAIN, 0, UNIT}, cwnd[] = {HIGH_GAIN, HIGH_GAIN, CWND_GAIN, UNIT};
+	static const uint32_t pacing[] = {HIGH_GAIN, DRAIN_GAIN, 0, UNIT},
+			      cwnd[] = {HIGH_GAIN, HIGH_GAIN, CWND_GAIN, UNIT};
 
-	b->pacing_gain = b->mode != PROBE_BW ? pacing[b->mode] : b->lt_use ? UNIT : cycle_gains[b->cycle_idx];
+	b->pacing_gain = b->mode != PROBE_BW ? pacing[b->mode]
+			 : b->lt_use	     ? UNIT
+					     : cycle_gains[b->cycle_idx];
 	b->cwnd_gain = cwnd[b->mode];
 }
 
-// Packet conservation in the first round of recovery, the old window after it; true: *cwnd is final.
+// Packet conservation in the first round of recovery, the old window after it; true: *cwnd is
+// final.
 static bool recover_or_restore(struct cc *cc, struct bbr *b, const struct cc_ack *a, uint32_t *cwnd)
 {
 	enum cc_state prev = b->prev_state;

@@ -15,7 +15,8 @@ const struct cc_ops *cc_find(const char *name)
 
 const char *cc_name(int i)
 {
-	return i >= 0 && (size_t)i < sizeof(registry) / sizeof(registry[0]) ? registry[i]->name : NULL;
+	return i >= 0 && (size_t)i < sizeof(registry) / sizeof(registry[0]) ? registry[i]->name
+									    : NULL;
 }
 
 const char *cc_names(void)

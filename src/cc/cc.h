@@ -1,11 +1,12 @@
 /*
  * The congestion-controller interface: Linux's tcp_congestion_ops in miniature.
  *
- * The transport owns struct cc and keeps its fields current; a controller reads them, writes the few marked
- * (w), and keeps its own state in priv. Callbacks come in the kernel's order for one ACK:
- * pkts_acked, [ssthresh, set_state], then cong_control if there is one, else cong_avoid outside Recovery and
- * CWR. Times are those of the transport's clock; jiffies tick `hz` times a second as in the kernel, because
- * CUBIC's arithmetic depends on it. Source of meanings: Linux 6.18 net/ipv4/tcp_cong.c, include/net/tcp.h.
+ * The transport owns struct cc and keeps its fields current; a controller reads them, writes the
+ * few marked (w), and keeps its own state in priv. Callbacks come in the kernel's order for one
+ * ACK: pkts_acked, [ssthresh, set_state], then cong_control if there is one, else cong_avoid
+ * outside Recovery and CWR. Times are those of the transport's clock; jiffies tick `hz` times a
+ * second as in the kernel, because CUBIC's arithmetic depends on it. Source of meanings: Linux 6.18
+ * net/ipv4/tcp_cong.c, include/net/tcp.h.
  */
 #ifndef CC_CC_H
 #define CC_CC_H
@@ -21,16 +22,17 @@ enum cc_event { CC_EV_TX_START, CC_EV_CWND_RESTART, CC_EV_COMPLETE_CWR, CC_EV_LO
 
 /* What one ACK told, complete when cong_control runs; pkts_acked sees the first three fields. */
 struct cc_ack {
-	int64_t rtt_us;           /* of the newest packet it acknowledged first-hand, -1 if none */
-	uint32_t pkts_acked;      /* packets newly acknowledged cumulatively, or by SACK in disorder */
-	uint32_t in_flight_then;  /* packets in flight when the newest acknowledged one was sent */
-	/* The delivery-rate sample (tcp_rate.c): delivered packets over interval_us, -1 each when invalid. */
+	int64_t rtt_us;	     /* of the newest packet it acknowledged first-hand, -1 if none */
+	uint32_t pkts_acked; /* packets newly acknowledged cumulatively, or by SACK in disorder */
+	uint32_t in_flight_then; /* packets in flight when the newest acknowledged one was sent */
+	/* The delivery-rate sample (tcp_rate.c): delivered packets over interval_us, -1 each when
+	 * invalid. */
 	int32_t delivered;
 	int64_t interval_us;
 	uint64_t prior_delivered; /* tp->delivered when that packet was sent */
 	uint32_t prior_in_flight; /* before this ACK */
-	uint32_t acked_sacked;    /* packets newly (S)ACKed */
-	uint32_t losses;          /* packets newly marked lost */
+	uint32_t acked_sacked;	  /* packets newly (S)ACKed */
+	uint32_t losses;	  /* packets newly marked lost */
 	bool app_limited, ack_delayed, ece;
 };
 
@@ -40,17 +42,19 @@ struct cc_ops {
 	const char *name;
 	size_t priv_size;
 	/* Needed by every controller. */
-	void (*init)(struct cc *cc, const void *arg); /* arg: the flow's configuration, NULL if none */
-	uint32_t (*ssthresh)(struct cc *cc);          /* on entering Recovery, CWR or Loss */
-	uint32_t (*undo_cwnd)(struct cc *cc);         /* window after a reduction proved spurious */
+	void (*init)(
+		struct cc *cc, const void *arg); /* arg: the flow's configuration, NULL if none */
+	uint32_t (*ssthresh)(struct cc *cc);	 /* on entering Recovery, CWR or Loss */
+	uint32_t (*undo_cwnd)(struct cc *cc);	 /* window after a reduction proved spurious */
 	/* One of these two. acked: packets that may grow the window. */
 	void (*cong_avoid)(struct cc *cc, uint32_t acked);
 	void (*cong_control)(struct cc *cc, const struct cc_ack *ack);
 	/* Optional. */
 	void (*set_state)(struct cc *cc, enum cc_state state);
 	void (*cwnd_event)(struct cc *cc, enum cc_event ev);
-	/* Runs on every ACK before the window changes. True pauses the transport right here until its driver
-	 * resumes it (a controller that waits for an outside decision); the ACK is then carried on. */
+	/* Runs on every ACK before the window changes. True pauses the transport right here until
+	 * its driver resumes it (a controller that waits for an outside decision); the ACK is then
+	 * carried on. */
 	bool (*pkts_acked)(struct cc *cc, const struct cc_ack *ack);
 	uint32_t (*min_tso_segs)(struct cc *cc); /* default 2 */
 	void (*release)(struct cc *cc);
@@ -62,11 +66,11 @@ struct cc {
 	void *priv; /* [ops->priv_size] zeroed before init */
 
 	/* (w) window and pace */
-	uint32_t cwnd;        /* packets */
+	uint32_t cwnd;	      /* packets */
 	uint32_t cwnd_cnt;    /* additive-increase counter */
 	uint32_t ssthresh;    /* packets */
 	uint64_t pacing_rate; /* bytes/s of payload */
-	bool pacing;          /* the transport paces sends */
+	bool pacing;	      /* the transport paces sends */
 	uint64_t app_limited; /* 0, or the delivered count up to which samples are app-limited */
 
 	/* clock */
@@ -77,23 +81,23 @@ struct cc {
 
 	/* the connection */
 	enum cc_state state;
-	uint32_t mss;           /* payload bytes of a packet */
-	uint32_t mtu;           /* IP bytes of a packet */
+	uint32_t mss; /* payload bytes of a packet */
+	uint32_t mtu; /* IP bytes of a packet */
 	uint32_t cwnd_clamp;
-	uint32_t prior_cwnd;    /* before the last reduction */
+	uint32_t prior_cwnd;	   /* before the last reduction */
 	uint64_t snd_una, snd_nxt; /* packet numbers */
 	uint32_t packets_out, sacked_out, lost_out, retrans_out;
 	uint32_t max_packets_out; /* in the window that cwnd_limited speaks of */
-	bool cwnd_limited;        /* the window, not the application, limits sending */
-	uint32_t srtt_us8;        /* smoothed RTT in 1/8 us, 0 before the first sample */
-	uint32_t min_rtt_us;      /* windowed minimum over 300 s, UINT32_MAX before the first sample */
+	bool cwnd_limited;	  /* the window, not the application, limits sending */
+	uint32_t srtt_us8;	  /* smoothed RTT in 1/8 us, 0 before the first sample */
+	uint32_t min_rtt_us; /* windowed minimum over 300 s, UINT32_MAX before the first sample */
 	uint64_t delivered, lost; /* packets ever delivered; ever marked lost */
-	uint64_t delivered_us;    /* time of the last delivery */
-	int32_t rate_delivered;   /* last good rate sample: packets ... */
+	uint64_t delivered_us;	  /* time of the last delivery */
+	int32_t rate_delivered;	  /* last good rate sample: packets ... */
 	int64_t rate_interval_us; /* ... over this time; 0 before the first */
 	uint32_t data_segs_out;
-	uint64_t wstamp_ns;       /* earliest departure of the next packet under pacing */
-	struct rng *rng;          /* the flow's own stream */
+	uint64_t wstamp_ns; /* earliest departure of the next packet under pacing */
+	struct rng *rng;    /* the flow's own stream */
 };
 
 static inline uint32_t cc_in_flight(const struct cc *cc)

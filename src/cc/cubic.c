@@ -1,31 +1,32 @@
 /*
- * CUBIC as Linux 6.18 computes it (net/ipv4/tcp_cubic.c): W(t) = 0.4 (t - K)^3 + W_max in fixed point on a
- * clock of 1/1024 s, fast convergence, the TCP-friendly region and HyStart (RFC 9438; Ha and Rhee 2011). The
- * cube root is exact here, Linux's is within 0.2 %.
+ * CUBIC as Linux 6.18 computes it (net/ipv4/tcp_cubic.c): W(t) = 0.4 (t - K)^3 + W_max in fixed
+ * point on a clock of 1/1024 s, fast convergence, the TCP-friendly region and HyStart (RFC 9438; Ha
+ * and Rhee 2011). The cube root is exact here, Linux's is within 0.2 %.
  */
 #include "cc/cc.h"
 
 #include <string.h>
 
 enum {
-	CLOCK_BITS = 10,            /* time in 1/1024 s */
-	BETA = 717,                 /* 0.7 * 1024: window after a loss */
-	C_SCALE = 410,              /* C = 0.4 in units of 1/1024 */
+	CLOCK_BITS = 10, /* time in 1/1024 s */
+	BETA = 717,	 /* 0.7 * 1024: window after a loss */
+	C_SCALE = 410,	 /* C = 0.4 in units of 1/1024 */
 	CUBE_SHIFT = 10 + 3 * CLOCK_BITS,
-	FRIENDLY_SCALE = 8 * (1024 + BETA) / 3 / (1024 - BETA), /* 8 / reno's increase for this beta */
-	HYSTART_LOW_WINDOW = 16,    /* packets */
+	FRIENDLY_SCALE =
+		8 * (1024 + BETA) / 3 / (1024 - BETA), /* 8 / reno's increase for this beta */
+	HYSTART_LOW_WINDOW = 16,		       /* packets */
 	HYSTART_MIN_SAMPLES = 8,
 	HYSTART_ACK_DELTA_US = 2000, /* ACKs closer than this are one train */
-	GSO_MAX = 65536,             /* bytes */
+	GSO_MAX = 65536,	     /* bytes */
 };
 
 struct cubic {
-	uint32_t cnt;           /* packets to be acknowledged for one more in the window */
+	uint32_t cnt;		/* packets to be acknowledged for one more in the window */
 	uint32_t last_max_cwnd; /* window before the last reduction */
 	uint32_t last_cwnd, last_time;
-	uint32_t origin, k;     /* plateau, and when the curve reaches it, 1/1024 s */
+	uint32_t origin, k; /* plateau, and when the curve reaches it, 1/1024 s */
 	uint32_t delay_min_us;
-	uint32_t epoch_start;   /* jiffies, 0: no epoch */
+	uint32_t epoch_start;	    /* jiffies, 0: no epoch */
 	uint32_t ack_cnt, tcp_cwnd; /* the friendly region's Reno */
 	uint64_t round_start_us, last_ack_us, end_seq;
 	uint32_t curr_rtt_us;
@@ -130,7 +131,8 @@ static void friendly_region(struct cc *cc, struct cubic *ca)
 static void update(struct cc *cc, struct cubic *ca, uint32_t acked)
 {
 	ca->ack_cnt += acked;
-	if (ca->last_cwnd == cc->cwnd && (int32_t)(cc->jiffies - ca->last_time) <= (int32_t)(cc->hz / 32))
+	if (ca->last_cwnd == cc->cwnd &&
+		(int32_t)(cc->jiffies - ca->last_time) <= (int32_t)(cc->hz / 32))
 		return;
 	if (!ca->epoch_start || cc->jiffies != ca->last_time) {
 		ca->last_cwnd = cc->cwnd;
@@ -164,7 +166,8 @@ static uint32_t cubic_ssthresh(struct cc *cc)
 
 	ca->epoch_start = 0;
 	// Fast convergence: a flow that lost before regaining its old window leaves room.
-	ca->last_max_cwnd = cc->cwnd < ca->last_max_cwnd ? (uint64_t)cc->cwnd * (1024 + BETA) / 2048 : cc->cwnd;
+	ca->last_max_cwnd =
+		cc->cwnd < ca->last_max_cwnd ? (uint64_t)cc->cwnd * (1024 + BETA) / 2048 : cc->cwnd;
 	return next > 2 ? next : 2;
 }
 

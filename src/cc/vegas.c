@@ -1,14 +1,14 @@
 /*
- * Vegas: holds between alpha and beta packets in the queue, judged once a round trip by the smallest RTT
- * (Brakmo and Peterson 1995; Linux net/ipv4/tcp_vegas.c).
+ * Vegas: holds between alpha and beta packets in the queue, judged once a round trip by the
+ * smallest RTT (Brakmo and Peterson 1995; Linux net/ipv4/tcp_vegas.c).
  */
 #include "cc/cc.h"
 
 enum { ALPHA = 2, BETA = 4, GAMMA = 1 }; /* packets */
 
 struct vegas {
-	uint64_t round_end;                  /* snd_nxt when the round began */
-	uint32_t base_rtt_us, round_rtt_us;  /* smallest ever; smallest of the round */
+	uint64_t round_end;		    /* snd_nxt when the round began */
+	uint32_t base_rtt_us, round_rtt_us; /* smallest ever; smallest of the round */
 	uint32_t samples;
 	bool on;
 };

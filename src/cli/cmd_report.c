@@ -65,7 +65,7 @@ out:
 }
 
 const struct cmd cmd_report[] = {
-	{"report", NULL, "DIR...", 1, -1, "draw plots and tables of results into one HTML page",
+	{"report", NULL, "DIR...", 1, -1, "Draw plots and tables of results into one HTML page",
 		"Reads the result folders that canopy eval wrote; several are shown as one. The "
 		"page holds\n"
 		"utilisation against queueing delay, time series, tables and how the runs were "

@@ -63,10 +63,11 @@ static const struct opt plot_opts[] = {
 	{.kind = OPT_END},
 };
 
-static void print_json(const struct trace *t, const struct trace_facts *f)
+static int print_json(const struct trace *t, const struct trace_facts *f)
 {
 	char digest[65];
 	json_t *j;
+	char *text;
 
 	trace_digest(t, digest);
 	j = json_pack("{s:s, s:s, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, "
@@ -80,10 +81,15 @@ static void print_json(const struct trace *t, const struct trace_facts *f)
 		f->nominal_mbps, "real_mbps", f->real_mbps);
 	if (j && f->coherence_s < 0)
 		json_object_set_new(j, "coherence_s", json_null());
-	if (!j || json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)))
-		pr_err("%s: its name cannot be written as JSON\n", t->name);
-	putchar('\n');
+	text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(j);
+	if (!text) {
+		pr_err("%s: its name cannot be written as JSON\n", t->name);
+		return -EINVAL;
+	}
+	puts(text);
+	free(text);
+	return 0;
 }
 
 static void print_row(const struct trace *t, const struct trace_facts *f)
@@ -99,17 +105,20 @@ static void print_row(const struct trace *t, const struct trace_facts *f)
 		coherence, (unsigned long long)f->outages, f->outage_pct, f->outage_max_ms);
 }
 
+static void print_columns(void)
+{
+	printf("# Mbit/s: mean and p5..p95 (of 100 ms bins) at 1504 bytes a packet, "
+	       "nominal and real at 1500\n"
+	       "%-24s %8s %8s %8s %7s %8s %7s %7s %7s %7s %7s %5s %6s %7s %7s %7s\n",
+		"trace", "round_s", "packets", "mean", "nominal", "real", "p5", "p25", "p50", "p75",
+		"p95", "cv", "coh_s", "outages", "outage%", "max_ms");
+}
+
 static int run_info(struct opts *o)
 {
 	bool json = opts_flag(o, "json");
-	int status = EXIT_OK;
+	int status = EXIT_OK, rows = 0;
 
-	if (!json)
-		printf("# Mbit/s: mean and p5..p95 (of 100 ms bins) at 1504 bytes a packet, "
-		       "nominal and real at 1500\n"
-		       "%-24s %8s %8s %8s %7s %8s %7s %7s %7s %7s %7s %5s %6s %7s %7s %7s\n",
-			"trace", "round_s", "packets", "mean", "nominal", "real", "p5", "p25",
-			"p50", "p75", "p95", "cv", "coh_s", "outages", "outage%", "max_ms");
 	for (int i = 0; i < o->nargs; i++) {
 		struct trace *t = NULL;
 		struct trace_facts f;
@@ -117,9 +126,12 @@ static int run_info(struct opts *o)
 		if (trace_open(&t, o->args[i]) || trace_describe(&f, t))
 			status = EXIT_FAILED;
 		else if (json)
-			print_json(t, &f);
-		else
+			status = print_json(t, &f) ? EXIT_FAILED : status;
+		else {
+			if (!rows++)
+				print_columns();
 			print_row(t, &f);
+		}
 		trace_free(t);
 	}
 	return status;

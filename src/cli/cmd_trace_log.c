@@ -49,27 +49,34 @@ static void print_row(const char *path, const struct log_metrics *m, bool csv, i
 		m->drops);
 }
 
-int cmd_trace_log_run(struct opts *o)
+static void print_head(bool csv, int width)
 {
-	bool csv = opts_flag(o, "csv");
-	int status = EXIT_OK, width = 3;
-
-	for (int i = 0; i < o->nargs; i++)
-		if ((int)strlen(o->args[i]) > width)
-			width = strlen(o->args[i]);
 	if (csv)
 		puts(HEAD_CSV);
 	else
 		printf("%-*s %9s %9s %9s %7s %8s %6s %6s %6s %9s %9s %7s\n", width, "log",
 			"seconds", "capacity", "through", "util%", "mean ms", "p50", "p95", "max",
 			"arrivals", "departed", "drops");
+}
+
+int cmd_trace_log_run(struct opts *o)
+{
+	bool csv = opts_flag(o, "csv");
+	int status = EXIT_OK, width = 3, rows = 0;
+
+	for (int i = 0; i < o->nargs; i++)
+		if ((int)strlen(o->args[i]) > width)
+			width = strlen(o->args[i]);
 	for (int i = 0; i < o->nargs; i++) {
 		struct log_metrics m;
 
-		if (log_metrics_read(&m, o->args[i], opts_real(o, "skip-end")))
+		if (log_metrics_read(&m, o->args[i], opts_real(o, "skip-end"))) {
 			status = EXIT_FAILED;
-		else
-			print_row(o->args[i], &m, csv, width);
+			continue;
+		}
+		if (!rows++)
+			print_head(csv, width);
+		print_row(o->args[i], &m, csv, width);
 	}
 	return status;
 }

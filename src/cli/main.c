@@ -1,8 +1,11 @@
 /* canopy: finds the command, parses its options, runs it; help, completion and the man page. */
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/work.h"
@@ -31,10 +34,11 @@ static void print_overview(FILE *out)
 		snprintf(name, sizeof(name), "%s%s%s", c->name, c->verb ? " " : "", c->verb ? c->verb : "");
 		fprintf(out, "  %-18s %s\n", name, c->summary);
 	}
-	fprintf(out, "  %-18s %s\n  %-18s %s\n  %-18s %s\n\n"
-		     "canopy COMMAND --help tells more; man canopy tells all.\n",
-		"completion", "print a bash completion script", "manpage", "print the manual page (troff)",
-		"version", "print the version");
+	fprintf(out,
+		"  %-18s %s\n  %-18s %s\n  %-18s %s\n\n"
+		"canopy COMMAND --help tells more; man canopy tells all.\n",
+		"completion", "Print a bash completion script", "manpage",
+		"Print the manual page (troff)", "version", "Print the version");
 }
 
 static void print_help(const struct cmd *c)
@@ -47,30 +51,52 @@ static void print_help(const struct cmd *c)
 	opts_help(c->opts, stdout);
 }
 
+// The words that may stand after a word: an option's choices, or the options.
+static void print_option_words(const struct opt *opts)
+{
+	printf(" case \"$prev\" in\n");
+	for (const struct opt *t = opts; t->kind != OPT_END; t++)
+		if (t->kind == OPT_WORD) {
+			printf("\t\t--%s) files=\"\" words=\"", t->name);
+			for (const char *w = t->words; *w; w++)
+				putchar(*w == '|' ? ' ' : *w);
+			printf("\" ;;\n");
+		}
+	printf("\t\t*) words=\"");
+	for (const struct opt *t = opts; t->kind != OPT_END; t++) {
+		printf("--%s ", t->name);
+		if (t->kind == OPT_FLAG && t->dflt && !strcmp(t->dflt, "yes"))
+			printf("--no-%s ", t->name);
+	}
+	printf("\" ;;\n\t\tesac ;;\n");
+}
+
 static void print_completion(void)
 {
-	printf("_canopy() {\n\tlocal cur=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
+	printf("_canopy() {\n\tlocal cur=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\" files=1\n"
+	       "\tlocal prev=\"${COMP_WORDS[COMP_CWORD - 1]}\"\n"
 	       "\tcase \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
 	FOR_EACH_CMD(c)
 	{
-		printf("\t\"%s%s%s\"*) words=\"", c->name, c->verb ? " " : "", c->verb ? c->verb : "");
-		for (const struct opt *t = c->opts; t->kind != OPT_END; t++)
-			printf("--%s ", t->name);
-		printf("\" ;;\n");
+		printf("\t\"%s %s\"*)", c->name, c->verb ? c->verb : "");
+		print_option_words(c->opts);
 	}
-	printf("\tesac\n\tif [ \"$COMP_CWORD\" = 1 ]; then words=\"");
+	printf("\tesac\n\tif [ \"$COMP_CWORD\" = 1 ]; then files=\"\" words=\"");
 	for (int g = 0; g < NGROUPS; g++)
 		printf("%s ", groups[g]->name);
 	printf("completion manpage version\"\n\telif [ \"$COMP_CWORD\" = 2 ]; then\n"
 	       "\t\tcase \"${COMP_WORDS[1]}\" in\n");
 	for (int g = 0; g < NGROUPS; g++) {
-		printf("\t\t%s) words=\"$words", groups[g]->name);
+		if (!groups[g]->verb)
+			continue;
+		printf("\t\t%s) files=\"\" words=\"", groups[g]->name);
 		for (const struct cmd *c = groups[g]; c->name; c++)
-			printf(" %s", c->verb ? c->verb : "");
+			printf(" %s", c->verb);
 		printf("\" ;;\n");
 	}
 	printf("\t\tesac\n\tfi\n"
-	       "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\") $(compgen -f -- \"$cur\"))\n}\n"
+	       "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\"\n"
+	       "\t\t[ -z \"$files\" ] || compgen -f -- \"$cur\")\n}\n"
 	       "complete -o filenames -F _canopy canopy\n");
 }
 
@@ -135,6 +161,25 @@ static void print_manpage(void)
 	       "The formats of models, results, decisions and logs are documented in doc/formats.md.\n");
 }
 
+static void print_group(const char *name, FILE *out)
+{
+	fprintf(out, "usage:\n");
+	FOR_EACH_CMD(c)
+	if (!strcmp(c->name, name))
+		fprintf(out, "  canopy %s %s [options] %s\n", c->name, c->verb, c->args);
+}
+
+// `canopy trace --help`
+static bool is_group_help(int argc, char **argv)
+{
+	if (argc != 3 || (strcmp(argv[2], "--help") && strcmp(argv[2], "-h")))
+		return false;
+	for (int g = 0; g < NGROUPS; g++)
+		if (!strcmp(groups[g]->name, argv[1]))
+			return groups[g]->verb != NULL;
+	return false;
+}
+
 static const struct cmd *find_cmd(int argc, char **argv, int *used)
 {
 	const char *names[64];
@@ -154,11 +199,9 @@ static const struct cmd *find_cmd(int argc, char **argv, int *used)
 		}
 	}
 	if (*used == 2) {
-		if (argc > 2 && strcmp(argv[2], "--help") && strcmp(argv[2], "-h"))
+		if (argc > 2)
 			pr_err("canopy %s has no '%s'\n", argv[1], argv[2]);
-		fprintf(stderr, "usage:\n");
-		FOR_EACH_CMD(c) if (!strcmp(c->name, argv[1]))
-			fprintf(stderr, "  canopy %s %s %s\n", c->name, c->verb, c->args);
+		print_group(argv[1], stderr);
 	} else {
 		const char *near = opts_nearest(argv[1], names, n);
 
@@ -188,27 +231,53 @@ static int run_cmd(const struct cmd *c, int argc, char **argv)
 		goto out;
 	}
 	log_set_level(LOG_INFO + opts_flag(&o, "verbose") - opts_flag(&o, "quiet"));
+	if (!c->max_args && o.nargs)
+		pr_err("'%s' is no option, and there are no arguments\n", o.args[0]);
 	if (o.nargs < c->min_args || (c->max_args >= 0 && o.nargs > c->max_args)) {
 		fprintf(stderr, "usage: ");
 		print_title(c, stderr);
-		fprintf(stderr, " [options] %s (--help tells more)\n", c->args);
+		fprintf(stderr, " [options]%s%s (--help tells more)\n", *c->args ? " " : "",
+			c->args);
 		goto out;
 	}
 	status = c->run(&o);
 out:
 	opts_free(&o);
-	if (fflush(stdout) || ferror(stdout)) {
-		pr_err("standard output: cannot write\n");
-		status = status ? status : EXIT_FAILED;
-	}
 	return status;
+}
+
+// A full disk behind standard output is a failure; of a reader that has seen enough (head) nothing
+// is said.
+static int flush_output(int status)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	if (poll(&out, 1, 0) != 1 || !(out.revents & POLLERR))
+		pr_err("standard output: cannot write\n");
+	return status ? status : EXIT_FAILED;
+}
+
+// Opens what stands at 0 to 2 if closed, so that no result file takes the number and gets our
+// messages; the wrong way round, so that using it stays an error.
+static void hold_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
 }
 
 int main(int argc, char **argv)
 {
 	const struct cmd *c;
-	int used;
+	int used, status = EXIT_OK;
 
+	hold_streams();
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	signal(SIGPIPE, SIG_IGN);
@@ -224,9 +293,10 @@ int main(int argc, char **argv)
 		print_completion();
 	else if (!strcmp(argv[1], "manpage"))
 		print_manpage();
-	else if ((c = find_cmd(argc, argv, &used)))
-		return run_cmd(c, argc - used, argv + used);
+	else if (is_group_help(argc, argv))
+		print_group(argv[1], stdout);
 	else
-		return EXIT_USAGE;
-	return EXIT_OK;
+		status = (c = find_cmd(argc, argv, &used)) ? run_cmd(c, argc - used, argv + used)
+							   : EXIT_USAGE;
+	return flush_output(status);
 }

@@ -12,7 +12,7 @@
 
 // What makes a set-up, in the order in which set-ups are listed.
 static const char *const key_names[] = {"trace", "nominal_mbps", "buffer_bdp", "delay_ms", "loss",
-	"noise", "queue", "duration_s", "on", "controller"};
+	"noise", "queue", "flow_args", "duration_s", "on", "controller"};
 #define NKEYS ((int)(sizeof(key_names) / sizeof(key_names[0])))
 
 struct row {
@@ -404,7 +404,8 @@ char *compare_label(const struct compare *c, const struct compare_setup *s)
 	static const struct {
 		const char *column, *format;
 	} parts[] = {{"trace", "%s"}, {"buffer_bdp", "%s BDP"}, {"delay_ms", "%s ms"},
-		{"queue", "%s"}, {"loss", "loss %s"}, {"noise", "noise %s"}, {"controller", "%s"}};
+		{"queue", "%s"}, {"loss", "loss %s"}, {"noise", "noise %s"}, {"controller", "%s"},
+		{"flow_args", "flows %s"}};
 	char *text, u[RESULTS_NUM], v[RESULTS_NUM];
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -417,7 +418,7 @@ char *compare_label(const struct compare *c, const struct compare_setup *s)
 		bool differ = strcmp(a, b) != 0;
 		char *both = file_path(differ ? "%s against %s" : "%s", a, b);
 
-		if (differ || i < 3 || i == 6 || (strcmp(a, "0") && strcmp(a, "droptail"))) {
+		if (differ || i < 3 || i == 6 || (*a && strcmp(a, "0") && strcmp(a, "droptail"))) {
 			fputs(i ? ", " : "", f);
 			fprintf(f, parts[i].format, both);
 		}

@@ -1,6 +1,7 @@
 /* Plans what is missing, runs it on worker threads, hands records on in order. */
 #include "eval/eval.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -75,6 +76,25 @@ static int plan(struct eval *e, const struct plan *g)
 		pr_info("%s: %d of %d runs are finished already%s\n", e->io.dir, finished, g->n,
 			e->n > g->n - finished ? ", some without the files asked for" : "");
 	return 0;
+}
+
+// Unfinished files of an eval that was killed: NAME.part and its process id. Only while the folder
+// is ours.
+static void sweep(const char *dir, const char *folder)
+{
+	char *path = file_path("%s/%s", dir, folder);
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		const char *part = strstr(e->d_name, ".part");
+
+		if (part && part[5] && !part[5 + strspn(part + 5, "0123456789")])
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+	free(path);
 }
 
 static int make_folders(const struct run_io *io)
@@ -170,6 +190,10 @@ int eval_run(const struct plan *g, const struct eval_conf *c)
 
 	if (err)
 		return err;
+	sweep(c->dir, "series");
+	sweep(c->dir, "logs");
+	sweep(c->dir, "decisions");
+	sweep(c->dir, "pcap");
 	e.io.tick = tick;
 	e.io.arg = &e;
 	err = plan(&e, g);

@@ -19,9 +19,9 @@
 	{                                                                                          \
 #f, COL_REAL, offsetof(struct s, f), 0, unit, false, lo, hi, 1                     \
 	}
-#define MAYBE(s, f, unit, lo, hi)                                                                  \
+#define MAYBE(s, f, unit, lo, hi, since)                                                           \
 	{                                                                                          \
-#f, COL_REAL, offsetof(struct s, f), 0, unit, true, lo, hi, 1                      \
+#f, COL_REAL, offsetof(struct s, f), 0, unit, true, lo, hi, since                  \
 	}
 
 const struct col results_cols[] = {
@@ -39,6 +39,7 @@ const struct col results_cols[] = {
 	REAL(run_result, delay_ms, "ms", 0, 1e9),
 	REAL(run_result, loss, "", 0, 1),
 	TEXT(run_result, loss_burst, true, 2),
+	TEXT(run_result, flow_args, true, 3),
 	REAL(run_result, noise, "", 0, 1e6),
 	{"seed", COL_INT, offsetof(struct run_result, seed), 0, "", false, -0x1p63, 0x1p63, 1},
 	REAL(run_result, duration_s, "s", 0, 1e9),
@@ -46,10 +47,10 @@ const struct col results_cols[] = {
 	REAL(run_result, throughput_mbps, "Mbit/s", 0, 1e9),
 	REAL(run_result, util_pct, "%", 0, 1e6),
 	REAL(run_result, goodput_mbps, "Mbit/s", 0, 1e9),
-	MAYBE(run_result, qdelay_mean_ms, "ms", 0, 1e9),
-	MAYBE(run_result, qdelay_p50_ms, "ms", 0, 1e9),
-	MAYBE(run_result, qdelay_p95_ms, "ms", 0, 1e9),
-	MAYBE(run_result, qdelay_max_ms, "ms", 0, 1e9),
+	MAYBE(run_result, qdelay_mean_ms, "ms", 0, 1e9, 1),
+	MAYBE(run_result, qdelay_p50_ms, "ms", 0, 1e9, 1),
+	MAYBE(run_result, qdelay_p95_ms, "ms", 0, 1e9, 1),
+	MAYBE(run_result, qdelay_max_ms, "ms", 0, 1e9, 1),
 	INT(run_result, arrivals, "packets", 1),
 	INT(run_result, departures, "packets", 1),
 	INT(run_result, drops, "packets", 1),
@@ -57,25 +58,35 @@ const struct col results_cols[] = {
 	INT(run_result, marks, "packets", 2),
 	INT(run_result, retrans, "packets", 1),
 	INT(run_result, rtos, "", 1),
-	MAYBE(run_result, rtt_min_ms, "ms", 0, 1e9),
-	MAYBE(run_result, rtt_mean_ms, "ms", 0, 1e9),
+	MAYBE(run_result, rtt_min_ms, "ms", 0, 1e9, 1),
+	MAYBE(run_result, rtt_mean_ms, "ms", 0, 1e9, 1),
 	INT(run_result, decisions, "", 1),
-	MAYBE(run_result, acted_pct, "%", 0, 100.001),
-	MAYBE(run_result, reward_mean, "", -BIG, BIG),
-	MAYBE(run_result, jain, "", 0, 1.001),
+	MAYBE(run_result, acted_pct, "%", 0, 100.001, 1),
+	MAYBE(run_result, reward_mean, "", -BIG, BIG, 1),
+	MAYBE(run_result, jain, "", 0, 1.001, 1),
+	MAYBE(run_result, jain_1s_mean, "", 0, 1.001, 3),
+	MAYBE(run_result, jain_1s_min, "", 0, 1.001, 3),
+	INT(run_result, changes, "", 3),
+	INT(run_result, converged, "", 3),
+	MAYBE(run_result, converge_s, "s", 0, 1e9, 3),
+	MAYBE(run_result, friendliness, "", 0, RESULTS_MAX_FLOWS, 3),
+	TEXT(run_result, shares, true, 3),
 	{.name = NULL},
 };
 
 const struct col results_flow_cols[] = {
 	TEXT(flow_result, controller, false, 1),
 	REAL(flow_result, goodput_mbps, "Mbit/s", 0, 1e9),
-	MAYBE(flow_result, rtt_mean_ms, "ms", 0, 1e9),
+	MAYBE(flow_result, rtt_mean_ms, "ms", 0, 1e9, 1),
 	INT(flow_result, retrans, "packets", 1),
 	INT(flow_result, rtos, "", 1),
 	REAL(flow_result, start_s, "s", 0, 1e9),
 	REAL(flow_result, stop_s, "s", 0, 1e9),
 	INT(flow_result, decisions, "", 1),
-	MAYBE(flow_result, policy_start_s, "s", 0, 1e9),
+	MAYBE(flow_result, policy_start_s, "s", 0, 1e9, 1),
+	MAYBE(flow_result, share, "", 0, RESULTS_MAX_FLOWS, 3),
+	MAYBE(flow_result, join_converge_s, "s", 0, 1e9, 3),
+	MAYBE(flow_result, leave_converge_s, "s", 0, 1e9, 3),
 	{.name = NULL},
 };
 
@@ -252,6 +263,8 @@ static int parse_members(
 	for (const struct col *c = cols; c->name && !err; c++)
 		if (c->since <= version)
 			err = parse_value(rec, c, json_object_get(o, c->name), why);
+		else if (c->type == COL_REAL && c->optional)
+			memcpy((char *)rec + c->offset, &(double){NAN}, sizeof(double));
 	return err;
 }
 

@@ -16,9 +16,10 @@
 #include <stdio.h>
 
 #define RESULTS_FORMAT "canopy-results"
-#define RESULTS_VERSION 2 /* also reads 1, which lacks the columns marked with since 2 */
+#define RESULTS_VERSION 3 /* also reads 1 and 2, which lack the columns with a later since */
 #define RESULTS_NAME 128 /* longest name and its NUL; longer ones are refused */
 #define RESULTS_ARGS 96 /* parameters of a queue or of bursts of loss, and the NUL */
+#define RESULTS_SHARES 640 /* as many controllers as a mix can name */
 #define RESULTS_MAX_FLOWS 4096
 
 /* Of one flow. Names are UTF-8. Where "or NaN" stands the value may be absent: null in the files.
@@ -31,6 +32,8 @@ struct flow_result {
 	double start_s, stop_s;
 	int64_t decisions;
 	double policy_start_s; /* or NaN: the policy never acted, or there is none */
+	double share;	       /* or NaN: never beside another flow */
+	double join_converge_s, leave_converge_s; /* or NaN: it did not come to that */
 };
 
 /* Of one run; meanings and units as in doc/formats.md. Plain data but for flows. */
@@ -46,6 +49,7 @@ struct run_result {
 	int64_t ecn;			  /* 1: the flows used it */
 	double delay_ms, loss, noise;
 	char loss_burst[RESULTS_ARGS]; /* empty: none */
+	char flow_args[RESULTS_NAME];  /* when flows send and how their paths differ; empty: they do not */
 	int64_t seed;
 	double duration_s;
 	double capacity_mbps, throughput_mbps, util_pct, goodput_mbps;
@@ -58,6 +62,11 @@ struct run_result {
 	double rtt_min_ms, rtt_mean_ms; /* or NaN: no sample */
 	int64_t decisions;
 	double acted_pct, reward_mean, jain; /* or NaN: no policy; no goodput */
+	double jain_1s_mean, jain_1s_min;    /* or NaN: never several flows */
+	int64_t changes, converged;
+	double converge_s;	     /* or NaN: none converged */
+	double friendliness;	     /* or NaN: not cubic and one other */
+	char shares[RESULTS_SHARES]; /* empty: never several flows */
 	int nflows;
 	struct flow_result *flows; /* [nflows] the caller's in results_add, the set's when loaded */
 
@@ -75,7 +84,7 @@ struct col {
 	const char *unit;    /* "" for none */
 	bool optional;	     /* real: NaN is absent; text: may be empty */
 	double lo, hi;	     /* values outside are absurd and refused */
-	int since;	     /* version of the format that it came with; zero or empty in older records */
+	int since;	     /* version of the format that it came with; zero, empty or absent in older records */
 };
 extern const struct col results_cols[],
 	results_flow_cols[]; /* each ended by a row without a name */

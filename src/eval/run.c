@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "eval/decisions.h"
+#include "eval/fairness.h"
 #include "eval/series.h"
 #include "policy/setup.h"
 #include "sim/link_log.h"
@@ -38,94 +38,6 @@ static const struct sender *sender_of(const struct run_conf *c, int flow)
 	return &c->scheme->senders[flow % c->scheme->n];
 }
 
-const char *run_queue_name(enum queue_kind kind)
-{
-	static const char *const names[] = {[QUEUE_INFINITE] = "infinite",
-		[QUEUE_DROPTAIL] = "droptail",
-		[QUEUE_DROPHEAD] = "drophead",
-		[QUEUE_CODEL] = "codel",
-		[QUEUE_PIE] = "pie"};
-
-	return names[kind];
-}
-
-const char *run_queue_args(const struct run_conf *c, char buf[RESULTS_ARGS])
-{
-	const struct aqm_conf *a = &c->aqm;
-	double target = a->target_ns * 1e-6, interval = a->interval_ns * 1e-6;
-
-	*buf = 0;
-	if (c->queue == QUEUE_CODEL)
-		snprintf(buf, RESULTS_ARGS, "target=%.9g interval=%.9g", target, interval);
-	else if (c->queue == QUEUE_PIE)
-		snprintf(buf, RESULTS_ARGS, "target=%.9g update=%.9g burst=%.9g", target, interval,
-			a->burst_ns * 1e-6);
-	return buf;
-}
-
-const char *run_burst_args(const struct run_conf *c, char buf[RESULTS_ARGS])
-{
-	const struct loss_conf *b = &c->burst_loss;
-
-	*buf = 0;
-	if (b->p > 0)
-		snprintf(buf, RESULTS_ARGS, "p=%.9g r=%.9g bad=%.9g good=%.9g", b->p, b->r, b->bad,
-			b->good);
-	return buf;
-}
-
-static void put_senders(FILE *f, const struct scheme *s)
-{
-	for (int i = 0; i < s->n; i++) {
-		const struct sender *one = &s->senders[i];
-
-		fprintf(f, "sender %s %s %s\n", one->name,
-			one->cc ? one->cc->name : one->model->model->sha256,
-			one->zero ? "zero" : "-");
-	}
-}
-
-char *run_text(const struct run_conf *c)
-{
-	char *text;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f)
-		abort();
-	fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
-	put_senders(f, c->scheme);
-	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
-	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue),
-		c->queue_pkts, c->nominal_mbps, c->buffer_bdp);
-	fprintf(f, "aqm %" PRIu64 " %" PRIu64 " %" PRIu64 " ecn %d\n", c->aqm.target_ns,
-		c->aqm.interval_ns, c->aqm.burst_ns, c->ecn);
-	fprintf(f, "burst-loss %.17g %.17g %.17g %.17g\n", c->burst_loss.p, c->burst_loss.r,
-		c->burst_loss.bad, c->burst_loss.good);
-	fprintf(f, "delay %.17g loss %.17g seed %" PRIu64 "\n", c->delay_ms, c->loss, c->seed);
-	fprintf(f, "noise %d %d %.17g\n", c->noise.kind, c->noise.kind ? (int)c->noise.feature : 0,
-		c->noise.size);
-	fprintf(f, "duration %.17g skip-end %.17g\n", c->duration_s, c->skip_end_s);
-	fprintf(f, "flows %d stagger %.17g flow-time %.17g extra", c->flows, c->stagger_s,
-		c->flow_s);
-	for (int i = 0; i < c->flows && i < c->nextra; i++)
-		fprintf(f, " %.17g", c->extra_ms[i]);
-	fprintf(f, "\npacing %d hz %" PRIu32 " ms-delay %d poll %" PRIu32 "\n", c->pacing, c->hz, c->ms_delay,
-		c->poll_ns);
-	if (fclose(f))
-		abort();
-	return text;
-}
-
-void run_id(struct run_conf *c)
-{
-	char hex[HASH_HEX], *text = run_text(c);
-
-	hash_sha256(hex, &(struct hash_part){text, strlen(text)}, 1);
-	free(text);
-	snprintf(c->id, sizeof(c->id), "%.16s", hex);
-}
-
 /* --- Set-up --- */
 
 static int open_log(struct link_log **out, const struct run *r, bool down)
@@ -133,7 +45,7 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 	const struct run_conf *c = r->conf;
 	const struct trace *t = (down ? c->down : c->up)->trace;
 	char *shown = file_path("logs/%s.%s", c->id, down ? "down" : "up");
-	char *path = file_path("%s/%s", r->io->dir, shown);
+	char *path = file_path("%s/%s", r->io->dir, shown), *part = file_part(path);
 	char *command = file_path(
 		"'canopy' 'eval' (version %s) '--controllers=%s' '--traces=%s' '--buffers=%g' "
 		"'--delays=%g' '--loss=%g' '--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
@@ -152,9 +64,10 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 		.queue = queue,
 		.config = config,
 		.shown = shown};
-	int err = link_log_open(out, path, &conf);
+	int err = link_log_open(out, part, &conf);
 
 	free(shown);
+	free(part);
 	free(path);
 	free(command);
 	free(queue);
@@ -164,9 +77,10 @@ static int open_log(struct link_log **out, const struct run *r, bool down)
 
 static int open_pcap(struct run *r)
 {
-	char *path = file_path("%s/pcap/%s.pcap", r->io->dir, r->conf->id);
-	int err = pcap_open(&r->pcap, path, r->conf->flows);
+	char *path = file_path("%s/pcap/%s.pcap", r->io->dir, r->conf->id), *part = file_part(path);
+	int err = pcap_open(&r->pcap, part, r->conf->flows);
 
+	free(part);
 	free(path);
 	return err;
 }
@@ -377,12 +291,13 @@ static int measure(struct run_result *out, const struct run *r, uint64_t now_ns)
 	out->loss = c->loss;
 	run_queue_args(c, out->queue_args);
 	run_burst_args(c, out->loss_burst);
+	run_flow_args(c, out->flow_args);
 	out->ecn = c->ecn;
 	out->noise = c->noise.size;
 	out->seed = c->seed;
 	measure_link(out, world_down(r->world), now_ns);
 	measure_flows(out, r, now_ns);
-	return 0;
+	return fairness_measure(out, &r->series, RUN_BIN_MS * 1e-3);
 }
 
 /* --- The whole --- */
@@ -408,12 +323,12 @@ static int drive(struct run_result *out, struct run *r)
 			next = cut;
 		run_until(r->world, next);
 		now = next;
-		if (now == cut)
-			err = measure(out, r, now);
 		if (now == bin || now == end) {
-			err = err ? err : add_bin(r, now);
+			err = add_bin(r, now);
 			bin += RUN_BIN_MS * MS;
 		}
+		if (now == cut && !err)
+			err = measure(out, r, now);
 		if (r->io->tick && (now - ticked >= SEC || now == end)) {
 			r->io->tick(r->io->arg, (now - ticked) * 1e-9);
 			ticked = now;
@@ -432,29 +347,46 @@ static int write_files(const struct run_result *out, struct run *r)
 	return err;
 }
 
-static int tear_down(struct run *r)
+// Files written as the run went get their names, as series and decisions do, or go after an error.
+static int settle(const struct run *r, int err)
 {
-	int err, up_err, pcap_err;
+	const char *const ends[] = {r->io->logs ? "down" : NULL, r->io->logs ? "up" : NULL,
+		r->io->pcap ? "pcap" : NULL};
+
+	for (int i = 0; i < 3; i++)
+		if (ends[i]) {
+			char *path = file_path("%s/%s/%s.%s", r->io->dir, i < 2 ? "logs" : "pcap",
+				r->conf->id, ends[i]);
+
+			err = file_settle(path, err);
+			free(path);
+		}
+	return err;
+}
+
+static int tear_down(struct run *r, int err)
+{
+	int down, up, pcap;
 
 	world_free(r->world);
-	err = link_log_close(r->log_down);
-	up_err = link_log_close(r->log_up);
-	pcap_err = pcap_close(r->pcap);
+	down = link_log_close(r->log_down);
+	up = link_log_close(r->log_up);
+	pcap = pcap_close(r->pcap);
+	err = settle(r, err ? err : down ? down : up ? up : pcap);
 	for (int i = 0; i < r->conf->flows && r->decisions; i++)
 		decisions_free(&r->decisions[i]);
 	series_free(&r->series);
 	free(r->decisions);
 	free(r->flows);
 	free(r->in_order);
-	err = err ? err : up_err;
-	return err ? err : pcap_err;
+	return err;
 }
 
 int run_one(struct run_result *out, const struct run_conf *conf, const struct run_io *io)
 {
 	struct run r = {.conf = conf, .io = io};
 	struct run_result result = {.flows = NULL};
-	int err, late_err;
+	int err;
 
 	series_init(&r.series, conf->flows);
 	err = set_up(&r);
@@ -464,8 +396,7 @@ int run_one(struct run_result *out, const struct run_conf *conf, const struct ru
 		err = write_files(&result, &r);
 	if (err == -ENOMEM)
 		pr_err("run %s: out of memory\n", conf->id);
-	late_err = tear_down(&r);
-	err = err ? err : late_err;
+	err = tear_down(&r, err);
 	if (err)
 		free(result.flows);
 	else

@@ -63,6 +63,9 @@ const char *run_queue_args(const struct run_conf *conf, char buf[RESULTS_ARGS]);
 /* "p=0.01 r=0.25 bad=1 good=0", "" without loss in bursts. Returns buf. */
 const char *run_burst_args(const struct run_conf *conf, char buf[RESULTS_ARGS]);
 
+/* "stagger=20 time=60 extra=0,40" in s and ms, what is 0 left out, cut where it does not fit. Returns buf. */
+const char *run_flow_args(const struct run_conf *conf, char buf[RESULTS_NAME]);
+
 /* Everything that determines the run as canonical text, malloc'ed. */
 char *run_text(const struct run_conf *conf);
 

@@ -43,6 +43,16 @@ static void free_model(struct scheme_model *m)
 	free(m);
 }
 
+// A checkpoint is named by its .index file or by what comes before .index.
+static bool is_checkpoint(const char *path)
+{
+	char *index = file_path("%s.index", path);
+	bool is = ends_with(path, ".index") || !access(index, F_OK);
+
+	free(index);
+	return is;
+}
+
 // The set's model of that file, loaded if it is new.
 static int find_model(struct scheme_set *set, const char *path, const struct scheme_model **out)
 {
@@ -56,6 +66,12 @@ static int find_model(struct scheme_set *set, const char *path, const struct sch
 		}
 	if (set->nmodels == SCHEME_MODELS) {
 		pr_err(OPTION ": more than %d models\n", SCHEME_MODELS);
+		return -EINVAL;
+	}
+	if (is_checkpoint(path)) {
+		pr_err(OPTION ": %s is a TensorFlow checkpoint: canopy model import makes a model "
+			      "file of it\n",
+			path);
 		return -EINVAL;
 	}
 	m = calloc(1, sizeof(*m));
@@ -96,8 +112,8 @@ static int unknown(const char *what)
 	if (near)
 		pr_err(OPTION ": there is no '%s', did you mean '%s'?\n", what, near);
 	else
-		pr_err(OPTION ": '%s' is neither a controller (%s) nor a model file\n", what,
-			cc_names());
+		pr_err(OPTION ": '%s' is neither a controller (%s) nor a model file%s\n", what,
+			cc_names(), strchr(what, '@') ? "; only a model file takes @zero" : "");
 	free(names);
 	return -EINVAL;
 }
@@ -115,7 +131,8 @@ static int add_sender(struct scheme_set *set, struct scheme *s, const char *what
 	}
 	if (one->cc)
 		;
-	else if (strchr(path, '/') || ends_with(path, MODEL_END) || !access(path, F_OK))
+	else if (strchr(path, '/') || ends_with(path, MODEL_END) || !access(path, F_OK) ||
+		 is_checkpoint(path))
 		err = find_model(set, path, &one->model);
 	else
 		err = unknown(what);

@@ -61,7 +61,7 @@ static bool same_place(const struct run_result *a, const struct run_result *b)
 	return !strcmp(a->trace, b->trace) && a->buffer_bdp == b->buffer_bdp &&
 	       a->delay_ms == b->delay_ms && a->loss == b->loss && !strcmp(a->queue, b->queue) &&
 	       a->nominal_mbps == b->nominal_mbps && !strcmp(a->queue_args, b->queue_args) &&
-	       a->ecn == b->ecn && !strcmp(a->loss_burst, b->loss_burst);
+	       a->ecn == b->ecn && !strcmp(a->loss_burst, b->loss_burst) && !strcmp(a->flow_args, b->flow_args);
 }
 
 static bool same_cell(const struct run_result *a, const struct run_result *b)
@@ -133,6 +133,8 @@ static void print_place(FILE *out, const struct run_result *r)
 		fprintf(out, ", loss %g", r->loss);
 	if (*r->loss_burst)
 		fprintf(out, ", bursts of loss (%s)", r->loss_burst);
+	if (*r->flow_args)
+		fprintf(out, ", flows %s", r->flow_args);
 	fputc('\n', out);
 }
 

@@ -178,10 +178,13 @@ static void put_panel(FILE *f, const struct curves *all, const struct grid *g, e
 	double each = (look->height - foot - head) / 3;
 	double bottom = foot + (2 - (int)panel) * each, top = bottom + each - 1.3 * em;
 
+	// A label with a place of its own: gnuplot's moves out of the picture as the tics get
+	// longer.
 	fprintf(f,
-		"set bmargin at screen %.4f\nset tmargin at screen %.4f\nset ylabel '%s' offset "
-		"0.8,0\n",
-		bottom / look->height, top / look->height, titles[panel][look->paper]);
+		"set bmargin at screen %.4f\nset tmargin at screen %.4f\n"
+		"set label '%s' at screen %.4f,%.4f center rotate\n",
+		bottom / look->height, top / look->height, titles[panel][look->paper],
+		0.9 * em / look->width, (bottom + top) / 2 / look->height);
 	fprintf(f,
 		"set xlabel '%s' offset 0,0.4\nset format x '%s'\n%s logscale y\nset yrange "
 		"[%s:*]\n",
@@ -220,7 +223,7 @@ int plot_curves(FILE *f, const struct grid *g, int setup, int trace, const struc
 		"[0:%.6g]\n"
 		"set ytics autofreq font ',%.3g'\nset xtics autofreq font ',%.3g'\n"
 		"set lmargin at screen %.4f\nset rmargin at screen %.4f\nunset key\n",
-		all->end, look->font * 0.92, look->font * 0.92, 5.2 * look->font / look->width,
+		all->end, look->font * 0.92, look->font * 0.92, 5.8 * look->font / look->width,
 		1 - 0.8 * look->font / look->width);
 	if (look->paper)
 		put_key(f, all, g, look);

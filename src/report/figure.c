@@ -20,6 +20,7 @@ static const struct look looks[][2] = {
 	[FIG_OVERALL] = {{470, 350, 13, false, true}, {245, 170, 8, true, true}},
 	[FIG_TRACE] = {{225, 165, 11, false, false}, {245, 170, 8, true, true}},
 	[FIG_CURVES] = {{860, 520, 12, false, false}, {245, 270, 7.5, true, false}},
+	[FIG_FLOWS] = {{860, 400, 12, false, false}, {245, 210, 7.5, true, false}},
 };
 
 static int cells_exist(const struct grid *g, int setup, int trace)
@@ -30,21 +31,37 @@ static int cells_exist(const struct grid *g, int setup, int trace)
 	return 0;
 }
 
+// Are there flows to tell apart?
+static bool has_flows(const struct grid *g, int setup, int trace, int scheme)
+{
+	const struct cell *c = grid_cell(g, setup, trace, scheme);
+
+	return c && grid_run(g, c, 0)->nflows > 1;
+}
+
+static void add(struct figures *f, enum figure_kind kind, int setup, int trace, int scheme)
+{
+	f->fig[f->n++] = (struct figure){kind, setup, trace, scheme, NULL, 0};
+}
+
 int figures_init(struct figures *f, const struct grid *g)
 {
 	*f = (struct figures){.grid = g};
-	f->fig = calloc(g->nsetups + 2 * (size_t)g->ncells, sizeof(*f->fig));
+	f->fig = calloc(g->nsetups + 3 * (size_t)g->ncells, sizeof(*f->fig));
 	if (!f->fig)
 		return -ENOMEM;
 	for (int s = 0; s < g->nsetups; s++) {
 		if (plot_has_scatter(g, s, -1))
-			f->fig[f->n++] = (struct figure){FIG_OVERALL, s, -1, NULL, 0};
+			add(f, FIG_OVERALL, s, -1, -1);
 		for (int t = 0; t < g->ntraces; t++) {
 			if (!cells_exist(g, s, t))
 				continue;
 			if (plot_has_scatter(g, s, t))
-				f->fig[f->n++] = (struct figure){FIG_TRACE, s, t, NULL, 0};
-			f->fig[f->n++] = (struct figure){FIG_CURVES, s, t, NULL, 0};
+				add(f, FIG_TRACE, s, t, -1);
+			add(f, FIG_CURVES, s, t, -1);
+			for (int i = 0; i < g->nschemes; i++)
+				if (has_flows(g, s, t, i))
+					add(f, FIG_FLOWS, s, t, i);
 		}
 	}
 	return 0;
@@ -75,6 +92,8 @@ static int put_figure(
 {
 	if (fig->kind == FIG_CURVES)
 		return plot_curves(script, f->grid, fig->setup, fig->trace, look);
+	if (fig->kind == FIG_FLOWS)
+		return plot_flows(script, f->grid, grid_cell(f->grid, fig->setup, fig->trace, fig->scheme), look);
 	plot_scatter(script, f->grid, fig->setup, fig->trace, look);
 	return 0;
 }
@@ -148,10 +167,11 @@ int figures_draw(struct figures *f)
 }
 
 const struct figure *figures_find(
-	const struct figures *f, enum figure_kind kind, int setup, int trace)
+	const struct figures *f, enum figure_kind kind, int setup, int trace, int scheme)
 {
 	for (int i = 0; i < f->n; i++)
-		if (f->fig[i].kind == kind && f->fig[i].setup == setup && f->fig[i].trace == trace)
+		if (f->fig[i].kind == kind && f->fig[i].setup == setup && f->fig[i].trace == trace &&
+			f->fig[i].scheme == scheme)
 			return f->fig[i].svg ? &f->fig[i] : NULL;
 	return NULL;
 }
@@ -161,19 +181,23 @@ char *figure_label(const struct figures *f, const struct figure *fig)
 	static const char *const what[] = {
 		[FIG_OVERALL] = "Utilisation against queueing delay, all traces",
 		[FIG_TRACE] = "Utilisation against queueing delay",
-		[FIG_CURVES] = "Rate, queueing delay and window"};
+		[FIG_CURVES] = "Rate, queueing delay and window",
+		[FIG_FLOWS] = "Rate and window of each flow"};
 	const char *setup = f->grid->setups[fig->setup].label;
 
 	if (fig->trace < 0)
 		return file_path("%s, %s", what[fig->kind], setup);
+	if (fig->scheme >= 0)
+		return file_path("%s, %s, %s, %s", what[fig->kind], f->grid->schemes[fig->scheme].name,
+			f->grid->traces[fig->trace], setup);
 	return file_path("%s, %s, %s", what[fig->kind], f->grid->traces[fig->trace], setup);
 }
 
 // A trace's name as part of a file name; its number keeps two that reduce to the same apart.
 static char *file_stem(const struct figures *f, const struct figure *fig)
 {
-	static const char *const what[] = {"utilisation-delay", "utilisation-delay", "series"};
-	char name[48];
+	static const char *const what[] = {"utilisation-delay", "utilisation-delay", "series", "flows"};
+	char name[48], scheme[16] = "";
 	size_t n = 0;
 
 	if (fig->trace < 0)
@@ -181,7 +205,9 @@ static char *file_stem(const struct figures *f, const struct figure *fig)
 	for (const char *p = f->grid->traces[fig->trace]; *p && n < sizeof(name) - 1; p++)
 		name[n++] = isalnum((unsigned char)*p) || *p == '_' || *p == '-' ? *p : '_';
 	name[n] = 0;
-	return file_path("%s-%03d-%s-%s", what[fig->kind], fig->trace + 1, name,
+	if (fig->scheme >= 0)
+		snprintf(scheme, sizeof(scheme), "-%03d", fig->scheme + 1);
+	return file_path("%s%s-%03d-%s-%s", what[fig->kind], scheme, fig->trace + 1, name,
 		f->grid->setups[fig->setup].slug);
 }
 

@@ -5,11 +5,11 @@
 
 #include "report/grid.h"
 
-enum figure_kind { FIG_OVERALL, FIG_TRACE, FIG_CURVES };
+enum figure_kind { FIG_OVERALL, FIG_TRACE, FIG_CURVES, FIG_FLOWS };
 
 struct figure {
 	enum figure_kind kind;
-	int setup, trace; /* trace < 0: over all */
+	int setup, trace, scheme; /* trace < 0: over all; scheme < 0: all */
 	const char *svg;  /* one SVG document inside figures.text, NULL before it is drawn */
 	size_t len;
 };
@@ -35,7 +35,7 @@ int figures_save(const struct figures *f, const char *dir, char *const *formats,
 
 /* The drawn figure, NULL when there is none. */
 const struct figure *figures_find(
-	const struct figures *f, enum figure_kind kind, int setup, int trace);
+	const struct figures *f, enum figure_kind kind, int setup, int trace, int scheme);
 
 /* What it shows, in words, malloc'ed. */
 char *figure_label(const struct figures *f, const struct figure *fig);

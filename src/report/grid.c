@@ -29,7 +29,7 @@ static bool same_setup(const struct run_result *a, const struct run_result *b)
 	return !strcmp(a->on, b->on) && a->buffer_bdp == b->buffer_bdp &&
 	       !strcmp(a->queue, b->queue) && a->delay_ms == b->delay_ms && a->loss == b->loss &&
 	       a->noise == b->noise && !strcmp(a->queue_args, b->queue_args) && a->ecn == b->ecn &&
-	       !strcmp(a->loss_burst, b->loss_burst);
+	       !strcmp(a->loss_burst, b->loss_burst) && !strcmp(a->flow_args, b->flow_args);
 }
 
 static int setup_of(struct grid *g, const struct run_result *run)
@@ -126,6 +126,8 @@ static void label_setup(struct grid *g, struct setup *s)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", %g %% loss", 100 * r->loss);
 	if (*r->loss_burst)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", loss in bursts (%s)", r->loss_burst);
+	if (*r->flow_args)
+		n += snprintf(s->label + n, sizeof(s->label) - n, ", flows %s", r->flow_args);
 	if (r->noise > 0)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", noise \302\261%g %%",
 			100 * r->noise);

@@ -28,7 +28,7 @@ struct cell {
 
 struct setup {
 	const struct run_result *like; /* a run of it */
-	char label[384];	       /* "5 BDP, 10 ms" and what else tells it from the others */
+	char label[512];	       /* "5 BDP, 10 ms" and what else tells it from the others */
 	char slug[160];		       /* the same for a file name */
 };
 

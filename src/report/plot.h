@@ -50,4 +50,8 @@ bool plot_has_scatter(const struct grid *g, int setup, int trace);
  */
 int plot_curves(FILE *f, const struct grid *g, int setup, int trace, const struct look *look);
 
+/* Rate and window of each flow against time, in means over 1 s; of the cell's first seed that has a series. As
+ * plot_curves. */
+int plot_flows(FILE *f, const struct grid *g, const struct cell *c, const struct look *look);
+
 #endif

@@ -14,9 +14,9 @@
 #include "report/table.h"
 
 static void put_figure(FILE *out, const struct figures *f, enum figure_kind kind, int setup,
-	int trace, const char *caption)
+	int trace, int scheme, const char *caption)
 {
-	const struct figure *fig = figures_find(f, kind, setup, trace);
+	const struct figure *fig = figures_find(f, kind, setup, trace, scheme);
 	char *label;
 
 	if (!fig)
@@ -85,7 +85,11 @@ static void put_summary(FILE *out, const struct figures *f)
 	      "the 95 % confidence interval of the mean over seeds, of these traces; canopy compare "
 	      "tests differences.</p>\n",
 		out);
-	if (f->ntext)
+	if (!f->ntext)
+		fputs("<p class=\"note\">No figures: gnuplot was not installed where this page was "
+		      "made.</p>\n",
+			out);
+	else
 		fputs("<p class=\"note\">Each mark stands at a controller\342\200\231s mean "
 		      "queueing delay, the bar reaches to the 95th percentile; up and left is "
 		      "better. A shaded box is the 95 % confidence interval of both means over "
@@ -93,7 +97,7 @@ static void put_summary(FILE *out, const struct figures *f)
 			out);
 	fputs("<div class=\"pair\">\n", out);
 	for (int s = 0; s < g->nsetups; s++)
-		put_figure(out, f, FIG_OVERALL, s, -1, g->setups[s].label);
+		put_figure(out, f, FIG_OVERALL, s, -1, -1, g->setups[s].label);
 	fputs("</div>\n", out);
 	for (int s = 0; s < g->nsetups; s++) {
 		html_printf(out, "<h4>%s</h4>\n", g->setups[s].label);
@@ -113,7 +117,7 @@ static void put_multiples(FILE *out, const struct figures *f)
 	for (int s = 0; s < g->nsetups; s++) {
 		html_printf(out, "<h4>%s</h4>\n<div class=\"many\">\n", g->setups[s].label);
 		for (int t = 0; t < g->ntraces; t++)
-			put_figure(out, f, FIG_TRACE, s, t, NULL);
+			put_figure(out, f, FIG_TRACE, s, t, -1, NULL);
 		fputs("</div>\n", out);
 	}
 }
@@ -132,9 +136,12 @@ static void put_trace(FILE *out, const struct figures *f, int trace)
 			continue;
 		html_printf(out, "<h4>%s</h4>\n", g->setups[s].label);
 		table_trace(out, g, s, trace);
-		if (figures_find(f, FIG_CURVES, s, trace))
+		if (figures_find(f, FIG_CURVES, s, trace, -1))
 			put_legend(out, g);
-		put_figure(out, f, FIG_CURVES, s, trace, NULL);
+		put_figure(out, f, FIG_CURVES, s, trace, -1, NULL);
+		table_fairness(out, g, s, trace);
+		for (int i = 0; i < g->nschemes; i++)
+			put_figure(out, f, FIG_FLOWS, s, trace, i, g->schemes[i].name);
 	}
 }
 
@@ -164,12 +171,12 @@ static void put_page(FILE *out, const struct figures *f)
 	put_summary(out, f);
 	if (f->ntext)
 		put_multiples(out, f);
-	fputs("<h2 id=\"traces\">Traces</h2>\n<p class=\"note\">Mean \302\261 standard deviation "
-	      "over seeds, the best of "
-	      "each column marked. The curves are of the first seed; the filled area is the "
-	      "link\342\200\231s "
-	      "capacity.</p>\n",
-		out);
+	fprintf(out,
+		"<h2 id=\"traces\">Traces</h2>\n<p class=\"note\">Mean \302\261 standard deviation "
+		"over seeds, the best of each column marked.%s</p>\n",
+		f->ntext ? " The curves are of the first seed; the filled area is the "
+			   "link\342\200\231s capacity."
+			 : "");
 	for (int t = 0; t < g->ntraces; t++)
 		put_trace(out, f, t);
 	fputs("<h2 id=\"runs\">How it was run</h2>\n", out);

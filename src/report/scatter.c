@@ -126,7 +126,7 @@ static void locate(struct scatter *s, const struct look *look)
 	s->left = (look->labels ? 5 : 3.2) * em;
 	s->right = look->width - 1.2 * em;
 	s->bottom = (look->labels ? 4.6 : 2.4) * em;
-	s->top = look->height - (look->labels ? 1 : 1.8) * em;
+	s->top = look->height - (look->labels ? 1 : 2.2) * em;
 	for (int i = 0; i < s->n; i++) {
 		struct mark *m = &s->marks[i];
 		double span = s->right - s->left;
@@ -321,7 +321,7 @@ void plot_scatter(FILE *f, const struct grid *g, int setup, int trace, const str
 	} else {
 		fputs("set title ", f);
 		gnuplot_quote(f, g->traces[trace]);
-		fprintf(f, " offset 0,-0.5 font ',%g'\n", look->font * 0.95);
+		fprintf(f, " offset 0,-0.8 font ',%g'\n", look->font * 0.95);
 	}
 	put_marks(f, &s, g, look);
 }

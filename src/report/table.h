@@ -12,6 +12,10 @@ void table_overall(FILE *out, const struct grid *g, int setup);
 /* The same for one trace. */
 void table_trace(FILE *out, const struct grid *g, int setup, int trace);
 
+/* One row a scheme with several flows: Jain's index, each controller's share, convergence; means over runs. Writes
+ * nothing where there is none. */
+void table_fairness(FILE *out, const struct grid *g, int setup, int trace);
+
 /* Spec, version and machine of every header, models' digests, seeds. */
 void table_metadata(FILE *out, const struct grid *g);
 

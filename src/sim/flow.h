@@ -1,10 +1,11 @@
 /*
  * One TCP connection of the simulator: a Linux 6.18 sender and receiver, in packets of one MSS.
  *
- * Inside src/sim only. The sender is split by concern: output.c sends and keeps timers, input.c takes ACKs,
- * rack.c finds what is lost, recovery.c repairs it, rate.h samples the delivery rate; receiver.c is the other end. Names
- * and rules follow net/ipv4/tcp_{input,output,recovery,rate,timer}.c; the path never reorders, so RACK's
- * reordering detection has nothing to see, but a spurious timeout is undone (F-RTO, timestamps, DSACK).
+ * Inside src/sim only. The sender is split by concern: output.c sends and keeps timers, input.c
+ * takes ACKs, rack.c finds what is lost, recovery.c repairs it, rate.h samples the delivery rate;
+ * receiver.c is the other end. Names and rules follow
+ * net/ipv4/tcp_{input,output,recovery,rate,timer}.c; the path never reorders, so RACK's reordering
+ * detection has nothing to see, but a spurious timeout is undone (F-RTO, timestamps, DSACK).
  */
 #ifndef SIM_FLOW_H
 #define SIM_FLOW_H
@@ -17,7 +18,7 @@
 
 enum {
 	MTU = 1500,
-	MSS = 1448, /* MTU less 20 IP, 20 TCP, 12 timestamps */
+	MSS = 1448,	      /* MTU less 20 IP, 20 TCP, 12 timestamps */
 	DATA_BYTES = MTU + 4, /* at the link: with the TUN header */
 	ACK_BYTES = 52 + 4,
 	SYN_BYTES = 60 + 4,
@@ -31,10 +32,10 @@ enum {
 enum tx_flag {
 	TX_SACKED = 1,
 	TX_LOST = 2,
-	TX_RETRANS = 4,      /* its retransmission is in flight */
+	TX_RETRANS = 4, /* its retransmission is in flight */
 	TX_EVER_RETRANS = 8,
 	TX_APP_LIMITED = 16,
-	TX_RATE_DONE = 32,   /* its delivery has been sampled */
+	TX_RATE_DONE = 32, /* its delivery has been sampled */
 };
 
 /* What the sender remembers of a packet in flight: tcp_skb_cb in 32 bytes. */
@@ -42,7 +43,7 @@ struct tx {
 	uint64_t sent_us;
 	uint32_t first_tx_ago_us;  /* sent - first_tx_mstamp */
 	uint32_t delivered_ago_us; /* sent - delivered_mstamp */
-	uint32_t delivered;        /* low bits of tp->delivered then */
+	uint32_t delivered;	   /* low bits of tp->delivered then */
 	uint32_t in_flight;
 	uint32_t flags;
 	uint32_t ts_ms;
@@ -52,7 +53,8 @@ struct sacks {
 	struct sack_block b[MAX_SACKS];
 };
 
-/* A retransmission, in the order they were sent; stale once its packet was sent again or delivered. */
+/* A retransmission, in the order they were sent; stale once its packet was sent again or delivered.
+ */
 struct retx {
 	uint32_t seq;
 	uint64_t sent_us;
@@ -62,10 +64,10 @@ enum timer { TIMER_NONE, TIMER_RTO, TIMER_TLP, TIMER_REO };
 
 /* What flag bits of tcp_ack() the simulator needs. */
 enum ack_flag {
-	ACK_ADVANCED = 1,       /* snd_una moved */
-	ACK_SACKED = 2,         /* new SACKs */
-	ACK_RETRANS = 4,        /* a retransmitted packet was acknowledged cumulatively */
-	ACK_ORIG = 8,           /* a packet never retransmitted, at or below high_seq, was (S)ACKed */
+	ACK_ADVANCED = 1, /* snd_una moved */
+	ACK_SACKED = 2,	  /* new SACKs */
+	ACK_RETRANS = 4,  /* a retransmitted packet was acknowledged cumulatively */
+	ACK_ORIG = 8,	  /* a packet never retransmitted, at or below high_seq, was (S)ACKed */
 	ACK_SET_TIMER = 16,
 	ACK_LOST_RETRANS = 32,
 	ACK_DSACK = 64,
@@ -75,34 +77,36 @@ enum ack_flag {
 
 enum rexmit { REXMIT_NONE, REXMIT_LOST, REXMIT_NEW };
 
-/* One ACK under way; kept in the flow so that a paused controller can be resumed in the middle of it. */
+/* One ACK under way; kept in the flow so that a paused controller can be resumed in the middle of
+ * it. */
 struct ack_ctx {
 	struct pkt k;
 	uint32_t prior_una, flags;
 	uint64_t prior_delivered, prior_lost;
 	struct cc_ack rs;
-	uint64_t rs_prior_us;      /* delivered_mstamp of the sampled packet, 0 none */
+	uint64_t rs_prior_us; /* delivered_mstamp of the sampled packet, 0 none */
 	uint32_t rs_last_seq;
 	uint64_t first_sack_us, last_sack_us; /* send times, 0 none */
 	bool pending;
 };
 
 struct sender {
-	struct tx *tx;      /* [mask + 1] by packet number */
+	struct tx *tx; /* [mask + 1] by packet number */
 	uint32_t mask;
 	struct sacks *sacks; /* [sack_mask + 1] blocks of ACKs on their way */
 	uint32_t sack_mask, sack_head, sack_tail;
-	struct retx *retx;  /* ring of retransmissions */
+	struct retx *retx; /* ring of retransmissions */
 	uint32_t retx_mask, retx_head, retx_tail;
 
-	uint32_t una, nxt, high_seq, limit; /* limit: nxt may not pass it (application, receive window) */
+	uint32_t una, nxt, high_seq,
+		limit;	    /* limit: nxt may not pass it (application, receive window) */
 	uint32_t rack_scan; /* originals below are delivered, lost or sent again */
 	uint32_t rtx_hint;  /* nothing below waits for retransmission */
 	struct sacks cache; /* the blocks seen last */
 	uint8_t ncache;
 
 	uint64_t timer_ns, pace_ns; /* deadlines, NEVER; timer_ns without the tick's rounding up */
-	uint64_t timer_in_us;       /* how long the timer was to run, from tick timer_jiffy */
+	uint64_t timer_in_us;	    /* how long the timer was to run, from tick timer_jiffy */
 	uint32_t timer_jiffy;
 	enum timer timer;
 
@@ -126,29 +130,29 @@ struct sender {
 	uint32_t tlp_high_seq;
 	bool tlp_retrans;
 
-	uint64_t first_tx_us;     /* tcp_rate.c: of the newest delivered packet */
+	uint64_t first_tx_us; /* tcp_rate.c: of the newest delivered packet */
 	uint32_t cwnd_usage_seq, cwnd_used;
 	uint64_t cwnd_stamp_us;
-	uint64_t app_credit_ns;   /* next packet of a limited application is written then */
+	uint64_t app_credit_ns; /* next packet of a limited application is written then */
 	uint64_t last_send_us;
 	bool established;
-	bool cwr_due;             /* the next new data carries CWR */
+	bool cwr_due; /* the next new data carries CWR */
 };
 
 struct receiver {
 	uint32_t rcv_nxt, acked_to; /* rcv_nxt when the last ACK left */
-	struct sack_block *ooo; /* out-of-order ranges in sequence order */
+	struct sack_block *ooo;	    /* out-of-order ranges in sequence order */
 	int nooo, ooo_cap;
 	struct sack_block recent[MAX_SACKS + 1]; /* as the SACK option lists them, newest first */
 	int nrecent;
 	struct sack_block dsack; /* end 0: none */
-	uint32_t quick;      /* ACKs still to be sent at once */
+	uint32_t quick;		 /* ACKs still to be sent at once */
 	uint32_t ts_recent_ms;
 	uint64_t ato_us, last_data_us, srtt_us;
 	uint64_t delack_ns, comp_ns; /* deadlines of a delayed and of a compressed ACK, NEVER */
 	uint32_t compressed, comp_nxt, dup_acks;
 	bool any;
-	bool ece, ecn_seen;  /* ACKs carry ECE; data was ECN-capable */
+	bool ece, ecn_seen; /* ACKs carry ECE; data was ECN-capable */
 };
 
 struct flow {
@@ -181,7 +185,7 @@ uint64_t receiver_deadline(const struct flow *f);
 /* output.c: sending and timers */
 void sender_init(struct flow *f, uint32_t window_hint);
 void sender_free(struct flow *f);
-void sender_clock(struct flow *f);              /* brings cc's clock to now */
+void sender_clock(struct flow *f);		/* brings cc's clock to now */
 void sender_xmit(struct flow *f, int push_one); /* tcp_write_xmit; push_one 2 probes */
 void sender_retransmit(struct flow *f, uint32_t seq);
 void sender_set_timer(struct flow *f, enum timer t, uint64_t in_us);
@@ -191,7 +195,7 @@ void sender_timer(struct flow *f);
 uint64_t sender_deadline(const struct flow *f);
 uint32_t sender_tso_segs(const struct flow *f);
 bool sender_pacing_blocked(struct flow *f);
-void sender_start(struct flow *f);              /* SYN answered: data may flow */
+void sender_start(struct flow *f); /* SYN answered: data may flow */
 
 /* input.c: ACKs. Returns true when the controller paused; then input_resume carries on. */
 bool input_ack(struct flow *f, const struct pkt *k);
@@ -203,13 +207,15 @@ void input_min_rtt(struct flow *f, uint32_t rtt_us);
 void rack_sack(struct flow *f, struct ack_ctx *a);
 void rack_advance(struct flow *f, const struct tx *t, uint32_t seq);
 void rack_mark_lost(struct flow *f, uint32_t seq);
-int64_t rack_detect(struct flow *f); /* us until a packet in doubt is to be looked at again, 0 none */
+int64_t rack_detect(
+	struct flow *f); /* us until a packet in doubt is to be looked at again, 0 none */
 void rack_identify_loss(struct flow *f, struct ack_ctx *a);
 
 /* recovery.c: what is done about it */
 void recovery_alert(struct flow *f, struct ack_ctx *a, enum rexmit *rexmit);
-void recovery_cwnd_reduction(struct flow *f, uint32_t acked_sacked, uint32_t newly_lost, uint32_t flags);
-void recovery_retransmit(struct flow *f);       /* tcp_xmit_retransmit_queue */
+void recovery_cwnd_reduction(
+	struct flow *f, uint32_t acked_sacked, uint32_t newly_lost, uint32_t flags);
+void recovery_retransmit(struct flow *f); /* tcp_xmit_retransmit_queue */
 void recovery_reo_timeout(struct flow *f);
 void recovery_enter_loss(struct flow *f);
 void recovery_process_tlp(struct flow *f, const struct ack_ctx *a);

@@ -15,7 +15,8 @@ uint64_t hist_quantile_ns(const struct hist *h, double q)
 		if (i < HIST_EXACT)
 			return i * h->unit_ns;
 		i -= HIST_EXACT;
-		return ((uint64_t)(HIST_STEPS + i % HIST_STEPS) << (i / HIST_STEPS + 2)) * h->unit_ns;
+		return ((uint64_t)(HIST_STEPS + i % HIST_STEPS) << (i / HIST_STEPS + 2)) *
+		       h->unit_ns;
 	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 /*
- * A histogram of delays in whole units: exact below 4096 units, 1024 steps an octave above (0.1 %). The unit is
- * 1 ms on a link with mahimahi's clock, whose delays are whole milliseconds, and 10 us on a smooth link.
+ * A histogram of delays in whole units: exact below 4096 units, 1024 steps an octave above (0.1 %).
+ * The unit is 1 ms on a link with mahimahi's clock, whose delays are whole milliseconds, and 10 us
+ * on a smooth link.
  */
 #ifndef SIM_HIST_H
 #define SIM_HIST_H

@@ -10,7 +10,8 @@ enum {
 
 void input_min_rtt(struct flow *f, uint32_t rtt_us)
 {
-	f->cc.min_rtt_us = minmax_take(&f->s.min_rtt, false, MIN_RTT_WINDOW_US, f->cc.now_us, rtt_us);
+	f->cc.min_rtt_us =
+		minmax_take(&f->s.min_rtt, false, MIN_RTT_WINDOW_US, f->cc.now_us, rtt_us);
 	if (rtt_us < f->stats.min_rtt_us)
 		f->stats.min_rtt_us = rtt_us;
 }
@@ -57,7 +58,8 @@ void input_rtt(struct flow *f, int64_t rtt_us)
 }
 
 struct cleaned {
-	uint64_t first_us, last_us; /* send times of the oldest and newest packet acknowledged first-hand */
+	uint64_t first_us,
+		last_us; /* send times of the oldest and newest packet acknowledged first-hand */
 };
 
 // tcp_clean_rtx_queue's loop
@@ -180,7 +182,8 @@ void input_resume(struct flow *f)
 	if (f->s.tlp_high_seq)
 		recovery_process_tlp(f, a);
 	// Only a clean ACK in the Open state goes past the alert.
-	if (!(a->flags & ACK_ADVANCED) || (a->flags & (ACK_SACKED | ACK_ECE)) || cc->state != CC_OPEN)
+	if (!(a->flags & ACK_ADVANCED) || (a->flags & (ACK_SACKED | ACK_ECE)) ||
+		cc->state != CC_OPEN)
 		recovery_alert(f, a, &rexmit);
 	if (a->flags & ACK_SET_TIMER)
 		sender_set_xmit_timer(f);

@@ -8,7 +8,8 @@
 
 #define NS_PER_MS 1000000ull
 
-int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_deliver_fn *deliver, void *arg)
+int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_deliver_fn *deliver,
+	void *arg)
 {
 	const struct trace *t = conf->trace;
 
@@ -22,8 +23,10 @@ int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_
 	l->op_ns = l->grid ? t->t_ms[0] * NS_PER_MS : LINK_NEVER;
 	rng_init(&l->rng, seed, 0);
 	aqm_init(&l->aqm,
-		conf->queue == QUEUE_CODEL ? AQM_CODEL : conf->queue == QUEUE_PIE ? AQM_PIE : AQM_NONE, &conf->aqm,
-		seed);
+		conf->queue == QUEUE_CODEL ? AQM_CODEL
+		: conf->queue == QUEUE_PIE ? AQM_PIE
+					   : AQM_NONE,
+		&conf->aqm, seed);
 	loss_init(&l->chain, &conf->burst_loss, seed);
 	ring_init(&l->q, conf->limit_pkts && conf->limit_pkts < 4096 ? conf->limit_pkts + 1 : 1024);
 	if (conf->stats) {
@@ -80,7 +83,8 @@ static void judge_head(struct link *l, uint64_t at_ns)
 {
 	for (bool again = false;; again = true) {
 		struct pkt *head = ring_head(&l->q);
-		enum aqm_verdict v = aqm_head(&l->aqm, head, l->stats.queue_bytes - head->bytes, at_ns, again);
+		enum aqm_verdict v =
+			aqm_head(&l->aqm, head, l->stats.queue_bytes - head->bytes, at_ns, again);
 
 		if (v == AQM_MARK)
 			mark(l, head);
@@ -133,7 +137,8 @@ static void use_opportunity(struct link *l, uint64_t at_ns, uint64_t now_ns)
 	}
 }
 
-// When the next opportunity is acted on: a polling process adds the fraction of a millisecond it slept from.
+// When the next opportunity is acted on: a polling process adds the fraction of a millisecond it
+// slept from.
 static uint64_t wake_ns(const struct link *l, uint64_t now_ns)
 {
 	return l->conf.poll_ns ? l->op_ns + now_ns % NS_PER_MS + l->slack_ns : l->op_ns;
@@ -243,8 +248,9 @@ static bool over_limit(const struct link *l)
 {
 	const struct link_conf *c = &l->conf;
 
-	return c->queue != QUEUE_INFINITE && ((c->limit_pkts && waiting(l) > c->limit_pkts) ||
-						     (c->limit_bytes && l->stats.queue_bytes > c->limit_bytes));
+	return c->queue != QUEUE_INFINITE &&
+	       ((c->limit_pkts && waiting(l) > c->limit_pkts) ||
+		       (c->limit_bytes && l->stats.queue_bytes > c->limit_bytes));
 }
 
 // Drops one packet that waits: the last, or the first that is not on the wire.

@@ -1,10 +1,11 @@
 /*
- * A bottleneck: a queue served at the opportunities of a trace, exactly as mahimahi's mm-link, or at a smooth
- * constant rate. mm-link's rules: the clock is whole milliseconds; all opportunities up to now are used before
- * an arrival is queued; an opportunity carries 1504 bytes of one or more packets, or part of one; what is left
- * when the queue runs empty is lost; a partly sent packet no longer counts in the queue limit. A smooth link
- * sends one packet after the other at its rate; the packet on the wire does not count in the limit either.
- * CoDel and PIE read the link's clock: on mm-link's grid the schedule's milliseconds.
+ * A bottleneck: a queue served at the opportunities of a trace, exactly as mahimahi's mm-link, or
+ * at a smooth constant rate. mm-link's rules: the clock is whole milliseconds; all opportunities up
+ * to now are used before an arrival is queued; an opportunity carries 1504 bytes of one or more
+ * packets, or part of one; what is left when the queue runs empty is lost; a partly sent packet no
+ * longer counts in the queue limit. A smooth link sends one packet after the other at its rate; the
+ * packet on the wire does not count in the limit either. CoDel and PIE read the link's clock: on
+ * mm-link's grid the schedule's milliseconds.
  */
 #ifndef SIM_LINK_H
 #define SIM_LINK_H
@@ -26,28 +27,29 @@ enum queue_kind { QUEUE_INFINITE, QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_CODEL, Q
 struct link_log; /* sim/link_log.h: where events go, in mahimahi's format */
 
 struct link_conf {
-	const struct trace *trace;        /* kept by the caller */
+	const struct trace *trace; /* kept by the caller */
 	enum queue_kind queue;
 	uint32_t limit_pkts, limit_bytes; /* inclusive, 0 none; both must hold */
-	struct aqm_conf aqm;              /* of CoDel and PIE, which drop at the tail when the limit is reached */
-	double loss;                      /* Bernoulli, before the queue */
-	struct loss_conf burst_loss;      /* and in bursts */
-	struct link_log *log;             /* NULL: none */
-	bool stats;                       /* keep the delay histogram */
-	uint32_t poll_ns;                 /* 0: acts on time; else lateness of a polling process, see world.h */
+	struct aqm_conf
+		aqm; /* of CoDel and PIE, which drop at the tail when the limit is reached */
+	double loss; /* Bernoulli, before the queue */
+	struct loss_conf burst_loss; /* and in bursts */
+	struct link_log *log;	     /* NULL: none */
+	bool stats;		     /* keep the delay histogram */
+	uint32_t poll_ns; /* 0: acts on time; else lateness of a polling process, see world.h */
 };
 
 /*
- * What passed, by mahimahi's definitions: capacity counts every opportunity, used or not; the delay of a
- * packet is its departure minus its arrival at the queue.
+ * What passed, by mahimahi's definitions: capacity counts every opportunity, used or not; the delay
+ * of a packet is its departure minus its arrival at the queue.
  */
 struct link_stats {
 	uint64_t arrivals, departures, drops, lost; /* packets; lost = random loss */
-	uint64_t marks;                   /* packets that got a CE mark */
+	uint64_t marks;				    /* packets that got a CE mark */
 	uint64_t bytes_in, bytes_out, capacity_bytes;
 	uint64_t delay_sum_ns, delay_max_ns;
 	uint64_t queue_pkts, queue_bytes; /* now */
-	struct hist *delays;              /* of departures; NULL without stats */
+	struct hist *delays;		  /* of departures; NULL without stats */
 };
 
 /* Hands a packet that crossed the link to whoever is behind it. now_ns is the time of departure. */
@@ -56,28 +58,30 @@ typedef void link_deliver_fn(void *arg, const struct pkt *k, uint64_t now_ns);
 struct link {
 	struct link_conf conf;
 	struct link_stats stats;
-	struct ring q;       /* what waits; its head may be on the wire already */
-	uint32_t wire_left;  /* bytes still to go of a head that is on the wire, 0: none is */
+	struct ring q;	    /* what waits; its head may be on the wire already */
+	uint32_t wire_left; /* bytes still to go of a head that is on the wire, 0: none is */
 	struct rng rng;
 	link_deliver_fn *deliver;
 	void *arg;
-	bool grid;           /* mahimahi's clock, not a smooth rate */
-	uint64_t next_ns;    /* when the link acts next: an opportunity while there is work, else LINK_NEVER */
+	bool grid;	  /* mahimahi's clock, not a smooth rate */
+	uint64_t next_ns; /* when the link acts next: an opportunity while there is work, else
+			     LINK_NEVER */
 	/* grid */
-	uint64_t base_ms;    /* start of this round of the trace */
-	size_t next_op;      /* index of the next opportunity */
-	uint64_t op_ns;      /* its time */
-	uint32_t slack_ns;   /* lateness of this sleep, drawn at each wake */
+	uint64_t base_ms;  /* start of this round of the trace */
+	size_t next_op;	   /* index of the next opportunity */
+	uint64_t op_ns;	   /* its time */
+	uint32_t slack_ns; /* lateness of this sleep, drawn at each wake */
 	/* smooth */
 	double ns_per_byte;
-	double free_at_ns;   /* when the packet on the wire has left */
+	double free_at_ns; /* when the packet on the wire has left */
 	/* seldom used */
 	struct aqm aqm;
 	struct loss_chain chain;
 };
 
 /* Fills caller storage. 0 or -ENOMEM. */
-int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_deliver_fn *deliver, void *arg);
+int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_deliver_fn *deliver,
+	void *arg);
 void link_free(struct link *l);
 
 /* A packet arrives. Opportunities up to now are used first. */
@@ -87,16 +91,18 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns);
 void link_serve(struct link *l, uint64_t now_ns);
 
 /*
- * How long a process takes to run once its timer has fired: 20 us, plus an exponential of 35 us, plus once in 64
- * times another of 0.8 ms when something else has the processor. Fitted to what `bench/poll` measures of
- * poll(NULL, 0, 1) on Linux 6.18 with 2 cores (slack included): p10 81, p50 105, p90 150, p99 600 to 1000 us.
+ * How long a process takes to run once its timer has fired: 20 us, plus an exponential of 35 us,
+ * plus once in 64 times another of 0.8 ms when something else has the processor. Fitted to what
+ * `bench/poll` measures of poll(NULL, 0, 1) on Linux 6.18 with 2 cores (slack included): p10 81,
+ * p50 105, p90 150, p99 600 to 1000 us.
  */
 uint32_t link_wakeup_ns(struct rng *r);
 
 /* Counts the capacity that went by unused up to now_ns; changes nothing else. */
 void link_count(struct link *l, uint64_t now_ns);
 
-/* Delay of rank floor(q n) among the departures sorted by delay, in ms, as mahimahi's scripts; 0 without any. */
+/* Delay of rank floor(q n) among the departures sorted by delay, in ms, as mahimahi's scripts; 0
+ * without any. */
 double link_delay_quantile_ms(const struct link_stats *s, double q);
 
 #endif

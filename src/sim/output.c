@@ -1,4 +1,5 @@
-/* The sender's output: what the window, pacing and TSO let out, and its timers (tcp_output.c, tcp_timer.c). */
+/* The sender's output: what the window, pacing and TSO let out, and its timers (tcp_output.c,
+ * tcp_timer.c). */
 #include "sim/ecn.h"
 #include "sim/rate.h"
 
@@ -162,7 +163,10 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 	struct cc *cc = &f->cc;
 	struct sender *s = &f->s;
 	uint64_t prior = cc->wstamp_ns;
-	struct pkt k = {.flow = f->index, .bytes = DATA_BYTES, .ts_ms = cc->now_us / 1000, .flags = again ? PKT_RETRANS : ecn_new_data(f)};
+	struct pkt k = {.flow = f->index,
+		.bytes = DATA_BYTES,
+		.ts_ms = cc->now_us / 1000,
+		.flags = again ? PKT_RETRANS : ecn_new_data(f)};
 
 	if (cc->wstamp_ns < cc->now_ns)
 		cc->wstamp_ns = cc->now_ns;
@@ -186,7 +190,8 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 	}
 	s->last_send_us = cc->now_us;
 	if (cc->pacing && cc->pacing_rate && cc->data_segs_out >= PACE_AFTER) {
-		uint64_t len_ns = (uint64_t)n * MSS * 1000000000 / cc->pacing_rate, credit = cc->wstamp_ns - prior;
+		uint64_t len_ns = (uint64_t)n * MSS * 1000000000 / cc->pacing_rate,
+			 credit = cc->wstamp_ns - prior;
 
 		cc->wstamp_ns += len_ns - (credit < len_ns / 2 ? credit : len_ns / 2);
 	}
@@ -260,7 +265,8 @@ static void cwnd_validate(struct flow *f, bool limited)
 	struct cc *cc = &f->cc;
 	struct sender *s = &f->s;
 
-	if (s->una >= s->cwnd_usage_seq || limited || (!cc->cwnd_limited && cc->packets_out > cc->max_packets_out)) {
+	if (s->una >= s->cwnd_usage_seq || limited ||
+		(!cc->cwnd_limited && cc->packets_out > cc->max_packets_out)) {
 		cc->cwnd_limited = limited;
 		cc->max_packets_out = cc->packets_out;
 		s->cwnd_usage_seq = s->nxt;
@@ -272,7 +278,8 @@ static void cwnd_validate(struct flow *f, bool limited)
 	}
 	if (cc->packets_out > s->cwnd_used)
 		s->cwnd_used = cc->packets_out;
-	if (cc->ops->cong_control || cc->now_us - s->cwnd_stamp_us < s->rto_us || cc->state != CC_OPEN)
+	if (cc->ops->cong_control || cc->now_us - s->cwnd_stamp_us < s->rto_us ||
+		cc->state != CC_OPEN)
 		return;
 	// RFC 2861: an application that does not use its window loses it by halves.
 	if (s->cwnd_used < cc->cwnd) {
@@ -297,7 +304,8 @@ static uint32_t send_limit(struct flow *f)
 		double elapsed_s = (f->cc.now_ns - f->conf.start_ns) * 1e-9;
 
 		limit = elapsed_s * f->conf.app_bps / (8 * MSS);
-		s->app_credit_ns = f->conf.start_ns + (uint64_t)((limit + 1) * 8e9 * MSS / f->conf.app_bps) + 1;
+		s->app_credit_ns = f->conf.start_ns +
+				   (uint64_t)((limit + 1) * 8e9 * MSS / f->conf.app_bps) + 1;
 	}
 	if (f->conf.rcv_wnd_pkts && limit > (uint64_t)s->una + f->conf.rcv_wnd_pkts)
 		limit = s->una + f->conf.rcv_wnd_pkts;
@@ -312,7 +320,8 @@ static void restart_after_idle(struct flow *f)
 	int64_t idle = cc->now_us - f->s.last_send_us;
 	uint32_t restart = cc->cwnd < INIT_CWND ? cc->cwnd : INIT_CWND;
 
-	if (cc->packets_out || cc->ops->cong_control || !f->stats.sent || idle <= (int64_t)f->s.rto_us)
+	if (cc->packets_out || cc->ops->cong_control || !f->stats.sent ||
+		idle <= (int64_t)f->s.rto_us)
 		return;
 	if (cc->ops->cwnd_event)
 		cc->ops->cwnd_event(cc, CC_EV_CWND_RESTART);
@@ -366,7 +375,8 @@ void sender_xmit(struct flow *f, int push_one)
 	if (sent && push_one != 2)
 		schedule_tlp(f, false);
 	if (s->nxt >= limit && f->conf.app_bps && !cwnd_limited && cc->lost_out <= cc->retrans_out)
-		cc->app_limited = cc->delivered + cc_in_flight(cc) ? cc->delivered + cc_in_flight(cc) : 1;
+		cc->app_limited =
+			cc->delivered + cc_in_flight(cc) ? cc->delivered + cc_in_flight(cc) : 1;
 }
 
 // tcp_send_loss_probe: new data if there is any, else the last packet again
@@ -417,7 +427,8 @@ uint64_t sender_deadline(const struct flow *f)
 {
 	uint64_t at = f->s.timer_ns < f->s.pace_ns ? f->s.timer_ns : f->s.pace_ns;
 
-	if (f->conf.app_bps && f->s.established && !f->stopped && f->s.nxt == f->s.limit && f->s.app_credit_ns < at)
+	if (f->conf.app_bps && f->s.established && !f->stopped && f->s.nxt == f->s.limit &&
+		f->s.app_credit_ns < at)
 		at = f->s.app_credit_ns;
 	return at;
 }

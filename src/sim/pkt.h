@@ -20,12 +20,12 @@ enum {
 };
 
 struct pkt {
-	uint64_t t_ns;   /* due time on a delay line; arrival time in a queue */
-	uint32_t seq;    /* data: packet number; ACK: next expected packet */
+	uint64_t t_ns; /* due time on a delay line; arrival time in a queue */
+	uint32_t seq;  /* data: packet number; ACK: next expected packet */
 	uint32_t flow;
-	uint32_t ts_ms;  /* TCP timestamp: of the sender on data, echoed on ACKs */
-	uint32_t aux;    /* ACK: index of its SACK blocks in the flow's list */
-	uint16_t bytes;  /* at the link: IP length + 4 */
+	uint32_t ts_ms; /* TCP timestamp: of the sender on data, echoed on ACKs */
+	uint32_t aux;	/* ACK: index of its SACK blocks in the flow's list */
+	uint16_t bytes; /* at the link: IP length + 4 */
 	uint16_t flags;
 	uint8_t nsack;
 };
@@ -34,7 +34,8 @@ struct sack_block {
 	uint32_t start, end; /* packets [start, end) */
 };
 
-/* FIFO with a power-of-two capacity; indices run free. Grows by doubling, which steady state never needs. */
+/* FIFO with a power-of-two capacity; indices run free. Grows by doubling, which steady state never
+ * needs. */
 struct ring {
 	struct pkt *p;
 	uint32_t mask, head, tail;

@@ -1,4 +1,5 @@
-/* What is lost: SACK blocks and RACK's clock (RFC 2018, RFC 2883, RFC 8985; tcp_input.c, tcp_recovery.c). */
+/* What is lost: SACK blocks and RACK's clock (RFC 2018, RFC 2883, RFC 8985; tcp_input.c,
+ * tcp_recovery.c). */
 #include "sim/rate.h"
 
 // tcp_mark_skb_lost
@@ -148,7 +149,8 @@ static uint32_t reo_wnd_us(const struct flow *f)
 // One packet sent before the newest delivered one: lost, or to be looked at again in *timeout us.
 static bool rack_check(struct flow *f, uint32_t seq, uint32_t reo_wnd, int64_t *timeout)
 {
-	int64_t left = (int64_t)f->s.rack_rtt_us + reo_wnd - (int64_t)(f->cc.now_us - tx_at(f, seq)->sent_us);
+	int64_t left = (int64_t)f->s.rack_rtt_us + reo_wnd -
+		       (int64_t)(f->cc.now_us - tx_at(f, seq)->sent_us);
 
 	if (left <= 0) {
 		rack_mark_lost(f, seq);
@@ -160,8 +162,9 @@ static bool rack_check(struct flow *f, uint32_t seq, uint32_t reo_wnd, int64_t *
 }
 
 /*
- * tcp_rack_detect_loss over the time-sorted list, which here is two lists: the originals in sequence order and
- * the retransmissions in the order they left. Entries leave either list for good once lost, delivered or stale.
+ * tcp_rack_detect_loss over the time-sorted list, which here is two lists: the originals in
+ * sequence order and the retransmissions in the order they left. Entries leave either list for good
+ * once lost, delivered or stale.
  */
 int64_t rack_detect(struct flow *f)
 {

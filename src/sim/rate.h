@@ -1,4 +1,5 @@
-/* Delivery-rate samples of the sender: net/ipv4/tcp_rate.c (Cheng and Cardwell's draft). Inside src/sim only. */
+/* Delivery-rate samples of the sender: net/ipv4/tcp_rate.c (Cheng and Cardwell's draft). Inside
+ * src/sim only. */
 #ifndef SIM_RATE_H
 #define SIM_RATE_H
 
@@ -16,7 +17,8 @@ static inline void rate_sent(struct flow *f, struct tx *t)
 	t->first_tx_ago_us = cc->now_us - f->s.first_tx_us;
 	t->delivered_ago_us = cc->now_us - cc->delivered_us;
 	t->delivered = cc->delivered;
-	t->flags = (t->flags & ~(TX_APP_LIMITED | TX_RATE_DONE)) | (cc->app_limited ? TX_APP_LIMITED : 0);
+	t->flags = (t->flags & ~(TX_APP_LIMITED | TX_RATE_DONE)) |
+		   (cc->app_limited ? TX_APP_LIMITED : 0);
 }
 
 static inline bool sent_after(uint64_t t1, uint64_t t2, uint32_t seq1, uint32_t seq2)
@@ -31,7 +33,8 @@ static inline void rate_delivered(struct flow *f, struct ack_ctx *a, struct tx *
 		return;
 	if (!a->rs_prior_us || sent_after(t->sent_us, f->s.first_tx_us, seq, a->rs_last_seq)) {
 		a->rs_prior_us = t->sent_us - t->delivered_ago_us;
-		a->rs.prior_delivered = f->cc.delivered - (uint32_t)((uint32_t)f->cc.delivered - t->delivered);
+		a->rs.prior_delivered =
+			f->cc.delivered - (uint32_t)((uint32_t)f->cc.delivered - t->delivered);
 		a->rs.app_limited = t->flags & TX_APP_LIMITED;
 		a->rs.interval_us = t->first_tx_ago_us;
 		a->rs_last_seq = seq;
@@ -67,8 +70,8 @@ static inline void rate_gen(struct flow *f, struct ack_ctx *a)
 		rs->interval_us = -1;
 		return;
 	}
-	if (!rs->app_limited ||
-		(double)rs->delivered * cc->rate_interval_us >= (double)cc->rate_delivered * rs->interval_us) {
+	if (!rs->app_limited || (double)rs->delivered * cc->rate_interval_us >=
+					(double)cc->rate_delivered * rs->interval_us) {
 		cc->rate_delivered = rs->delivered;
 		cc->rate_interval_us = rs->interval_us;
 	}

@@ -1,4 +1,5 @@
-/* The receiving end: cumulative and selective acknowledgement, delayed, quick and compressed ACKs as Linux. */
+/* The receiving end: cumulative and selective acknowledgement, delayed, quick and compressed ACKs
+ * as Linux. */
 #include "sim/ecn.h"
 
 enum {
@@ -23,7 +24,8 @@ void receiver_free(struct receiver *r)
 	free(r->ooo);
 }
 
-// Blocks of an ACK: a duplicate report first, then the ranges most recently touched (RFC 2018, RFC 2883).
+// Blocks of an ACK: a duplicate report first, then the ranges most recently touched (RFC 2018, RFC
+// 2883).
 static void fill_sacks(struct flow *f, struct pkt *k)
 {
 	struct receiver *r = &f->r;
@@ -60,7 +62,10 @@ static void fill_sacks(struct flow *f, struct pkt *k)
 static void send_ack(struct flow *f)
 {
 	struct receiver *r = &f->r;
-	struct pkt k = {.seq = r->rcv_nxt, .flow = f->index, .ts_ms = r->ts_recent_ms, .bytes = ACK_BYTES,
+	struct pkt k = {.seq = r->rcv_nxt,
+		.flow = f->index,
+		.ts_ms = r->ts_recent_ms,
+		.bytes = ACK_BYTES,
 		.flags = PKT_ACK | (r->ece ? PKT_ECE : 0)};
 	uint32_t newly = r->rcv_nxt - r->acked_to;
 
@@ -211,7 +216,8 @@ void receiver_data(struct flow *f, const struct pkt *k)
 		send_ack(f);
 	else if (r->nooo)
 		ack_disorder(f, at_once);
-	else if (k->flags & PKT_PSH) // the application reads it at once, and tcp_cleanup_rbuf() answers
+	else if (k->flags &
+		 PKT_PSH) // the application reads it at once, and tcp_cleanup_rbuf() answers
 		send_ack(f);
 	else if (r->delack_ns == NEVER)
 		r->delack_ns = wire_now(f->w) + r->ato_us * 1000;

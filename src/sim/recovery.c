@@ -1,6 +1,6 @@
 /*
- * What follows a loss: PRR (RFC 6937), F-RTO (RFC 5682), undo by timestamps and DSACK, tail loss probes, ECN's
- * reduction; tcp_fastretrans_alert and what hangs on it (tcp_input.c).
+ * What follows a loss: PRR (RFC 6937), F-RTO (RFC 5682), undo by timestamps and DSACK, tail loss
+ * probes, ECN's reduction; tcp_fastretrans_alert and what hangs on it (tcp_input.c).
  */
 #include "sim/ecn.h"
 #include "sim/rate.h"
@@ -52,7 +52,8 @@ void recovery_end_reduction(struct flow *f)
 		cc->ops->cwnd_event(cc, CC_EV_COMPLETE_CWR);
 }
 
-void recovery_cwnd_reduction(struct flow *f, uint32_t acked_sacked, uint32_t newly_lost, uint32_t flags)
+void recovery_cwnd_reduction(
+	struct flow *f, uint32_t acked_sacked, uint32_t newly_lost, uint32_t flags)
 {
 	struct cc *cc = &f->cc;
 	struct sender *s = &f->s;
@@ -102,7 +103,8 @@ static void enter_recovery(struct flow *f, bool ece)
 
 static bool any_retrans_done(const struct flow *f)
 {
-	return f->cc.retrans_out || (f->cc.packets_out && (tx_at(f, f->s.una)->flags & TX_EVER_RETRANS));
+	return f->cc.retrans_out ||
+	       (f->cc.packets_out && (tx_at(f, f->s.una)->flags & TX_EVER_RETRANS));
 }
 
 // Did the answer come to the original, sent before the first retransmission?
@@ -145,7 +147,8 @@ static void undo_reduction(struct flow *f, bool unmark_loss)
 void recovery_try_keep_open(struct flow *f)
 {
 	struct cc *cc = &f->cc;
-	enum cc_state state = cc->sacked_out + cc->lost_out || any_retrans_done(f) ? CC_DISORDER : CC_OPEN;
+	enum cc_state state =
+		cc->sacked_out + cc->lost_out || any_retrans_done(f) ? CC_DISORDER : CC_OPEN;
 
 	if (cc->state != state) {
 		recovery_set_state(f, state);
@@ -364,9 +367,11 @@ void recovery_enter_loss(struct flow *f)
 
 	// All that was sent at least an RTT ago; the first packet in any case.
 	for (uint32_t seq = s->una; seq < s->nxt; seq++)
-		if (seq == s->una || (int64_t)s->rack_rtt_us <= (int64_t)(cc->now_us - tx_at(f, seq)->sent_us))
+		if (seq == s->una ||
+			(int64_t)s->rack_rtt_us <= (int64_t)(cc->now_us - tx_at(f, seq)->sent_us))
 			rack_mark_lost(f, seq);
-	if (cc->state <= CC_DISORDER || s->high_seq <= s->una || (cc->state == CC_LOSS && !s->retransmits)) {
+	if (cc->state <= CC_DISORDER || s->high_seq <= s->una ||
+		(cc->state == CC_LOSS && !s->retransmits)) {
 		s->prior_ssthresh = recovery_current_ssthresh(f);
 		cc->prior_cwnd = cc->cwnd;
 		cc->ssthresh = cc->ops->ssthresh(cc);

@@ -1,4 +1,5 @@
-/* The event loop: two links, one pair of delay lines for each distinct delay, one timer for each flow. */
+/* The event loop: two links, one pair of delay lines for each distinct delay, one timer for each
+ * flow. */
 #include "sim/world.h"
 
 #include "sim/flow.h"
@@ -10,9 +11,10 @@ struct path {
 };
 
 /*
- * Sources of events, in the order in which those of one instant run: links first, because mahimahi uses all
- * opportunities up to now before it queues an arrival; then arrivals, then timers. A binary tournament over
- * the sources' next times finds the earliest; the lower source wins a tie. A handful of sources is scanned.
+ * Sources of events, in the order in which those of one instant run: links first, because mahimahi
+ * uses all opportunities up to now before it queues an arrival; then arrivals, then timers. A
+ * binary tournament over the sources' next times finds the earliest; the lower source wins a tie. A
+ * handful of sources is scanned.
  */
 enum { SRC_UP, SRC_DOWN, SRC_PATHS };
 enum { SCANNED = 16 };
@@ -26,11 +28,11 @@ struct world {
 	struct path *paths;
 	int npaths, nsources, leaves;
 	uint64_t now;
-	struct rng rng;    /* of the delay lines' lateness: */
+	struct rng rng;	   /* of the delay lines' lateness: */
 	uint32_t slack_ns; /* of the next sleep */
-	uint64_t *key;  /* [leaves] next time of each source */
-	uint32_t *win;  /* [leaves] winner below each inner node */
-	int paused;     /* flow whose controller paused, -1 none */
+	uint64_t *key;	   /* [leaves] next time of each source */
+	uint32_t *win;	   /* [leaves] winner below each inner node */
+	int paused;	   /* flow whose controller paused, -1 none */
 	uint64_t jiffy_end_ns, tick_ns;
 	uint32_t jiffies;
 };
@@ -155,7 +157,10 @@ static void at_receiver(void *arg, const struct pkt *k, uint64_t now_ns)
 
 	w->now = now_ns;
 	if (k->flags & PKT_SYN) {
-		struct pkt answer = {.flow = k->flow, .bytes = SYN_BYTES, .flags = PKT_SYN | PKT_ACK, .ts_ms = k->ts_ms};
+		struct pkt answer = {.flow = k->flow,
+			.bytes = SYN_BYTES,
+			.flags = PKT_SYN | PKT_ACK,
+			.ts_ms = k->ts_ms};
 
 		f->r.ts_recent_ms = k->ts_ms;
 		wire_ack(w, f, &answer);
@@ -183,7 +188,8 @@ static void at_sender_side(void *arg, const struct pkt *k, uint64_t now_ns)
 
 static void send_syn(struct flow *f, uint64_t now_ns)
 {
-	struct pkt k = {.flow = f->index, .bytes = SYN_BYTES, .flags = PKT_SYN, .ts_ms = now_ns / MS};
+	struct pkt k = {
+		.flow = f->index, .bytes = SYN_BYTES, .flags = PKT_SYN, .ts_ms = now_ns / MS};
 
 	wire_data(f->w, f, &k);
 	f->cc.wstamp_ns = now_ns; // time of the SYN, for its RTT
@@ -251,8 +257,29 @@ static void flow_timer(struct world *w, struct flow *f)
 	set_key(w, src_timer(w, f->index), flow_deadline(f));
 }
 
+// What must hold between events; checked in debug builds, so by every sanitizer run.
+static void check_invariants(const struct world *w, uint32_t src)
+{
+#ifdef CANOPY_DEBUG
+	assert(w->key[src] >= w->now); // time never goes back
+	for (int i = 0; i < w->conf.nflows; i++) {
+		const struct flow *f = &w->flows[i];
+		const struct cc *cc = &f->cc;
+
+		assert(cc->packets_out == f->s.nxt - f->s.una);
+		assert(cc->sacked_out + cc->lost_out <= cc->packets_out);
+		assert((int32_t)cc_in_flight(cc) >= 0);
+		assert(f->r.rcv_nxt >= f->s.una && f->r.rcv_nxt <= f->s.nxt);
+		assert(f->stats.in_order <= f->stats.delivered &&
+			f->stats.delivered <= f->stats.sent);
+		assert(!f->s.established || cc->cwnd > 0);
+	}
+#endif
+}
+
 static void run_event(struct world *w, uint32_t src)
 {
+	check_invariants(w, src);
 	w->now = w->key[src];
 	if (src == SRC_UP) {
 		link_serve(&w->up, w->now);
@@ -299,7 +326,8 @@ int world_run(struct world *w, uint64_t until_ns)
 	return -1;
 }
 
-static void init_flow(struct world *w, struct flow *f, const struct flow_conf *conf, uint32_t window_hint)
+static void init_flow(
+	struct world *w, struct flow *f, const struct flow_conf *conf, uint32_t window_hint)
 {
 	struct cc *cc = &f->cc;
 
@@ -378,7 +406,8 @@ struct world *world_new(const struct world_conf *conf)
 	rng_init(&w->rng, conf->seed, 1);
 	w->flows = calloc(conf->nflows + 1, sizeof(*w->flows));
 	w->paths = calloc(conf->nflows + 1, sizeof(*w->paths));
-	if (!w->flows || !w->paths || link_init(&w->down, &w->conf.down, conf->seed, at_receiver, w) ||
+	if (!w->flows || !w->paths ||
+		link_init(&w->down, &w->conf.down, conf->seed, at_receiver, w) ||
 		link_init(&w->up, &w->conf.up, conf->seed + 1, at_sender_side, w))
 		goto fail;
 	for (int i = 0; i < conf->nflows; i++) {

@@ -1,7 +1,7 @@
 /*
- * A simulated dumbbell in virtual time: flows with their senders and receivers, a bottleneck in each direction
- * that delivers as mahimahi's link does, one-way delays. Deterministic: the same configuration gives the same
- * packets.
+ * A simulated dumbbell in virtual time: flows with their senders and receivers, a bottleneck in
+ * each direction that delivers as mahimahi's link does, one-way delays. Deterministic: the same
+ * configuration gives the same packets.
  *
  * Data:  sender -> delay -> [random loss] -> down queue and link -> receiver
  * ACKs:  receiver -> [random loss] -> up queue and link -> delay -> sender
@@ -28,28 +28,29 @@ struct pcap; /* sim/pcap.h: where packets go, as a capture */
 
 struct flow_conf {
 	const struct cc_ops *cc;
-	const void *cc_arg;   /* handed to cc->init; kept by the caller */
-	double delay_ms;      /* one-way, each direction */
+	const void *cc_arg;	    /* handed to cc->init; kept by the caller */
+	double delay_ms;	    /* one-way, each direction */
 	uint64_t start_ns, stop_ns; /* stop 0: never; stopping means no new data */
-	uint64_t app_bps;     /* application limit in bit/s of payload, 0 none */
-	uint32_t rcv_wnd_pkts; /* receive window, 0: large enough not to matter */
-	bool ecn;             /* the connection uses ECN (RFC 3168) */
-	int pacing;           /* -1 as the controller asks, 0 off, 1 on */
+	uint64_t app_bps;	    /* application limit in bit/s of payload, 0 none */
+	uint32_t rcv_wnd_pkts;	    /* receive window, 0: large enough not to matter */
+	bool ecn;		    /* the connection uses ECN (RFC 3168) */
+	int pacing;		    /* -1 as the controller asks, 0 off, 1 on */
 };
 
 struct world_conf {
 	struct link_conf down, up;
-	bool ms_delay;  /* delays on mm-delay's millisecond grid: released at floor(now) + d */
+	bool ms_delay; /* delays on mm-delay's millisecond grid: released at floor(now) + d */
 	/*
-	 * How late the emulator's processes act, 0 for an ideal one. mahimahi's processes read a clock floored
-	 * to milliseconds and then poll() for a whole number of milliseconds from that moment, so each wakes
-	 * the fraction of the millisecond it went to sleep at too late, plus the timer slack of poll_ns, plus
-	 * the time to be scheduled (link_wakeup_ns). Packets are handed on then; the log has the schedule.
-	 * WORLD_POLL_NS is Linux's default slack. With ms_delay.
+	 * How late the emulator's processes act, 0 for an ideal one. mahimahi's processes read a
+	 * clock floored to milliseconds and then poll() for a whole number of milliseconds from
+	 * that moment, so each wakes the fraction of the millisecond it went to sleep at too late,
+	 * plus the timer slack of poll_ns, plus the time to be scheduled (link_wakeup_ns). Packets
+	 * are handed on then; the log has the schedule. WORLD_POLL_NS is Linux's default slack.
+	 * With ms_delay.
 	 */
 	uint32_t poll_ns;
 	uint64_t seed;
-	uint32_t hz;    /* kernel ticks a second, 0: 250 */
+	uint32_t hz; /* kernel ticks a second, 0: 250 */
 	int nflows;
 	const struct flow_conf *flows;
 	struct pcap *pcap; /* kept by the caller, NULL: none */
@@ -57,12 +58,12 @@ struct world_conf {
 
 /* Counters of one flow since the start. */
 struct flow_stats {
-	uint64_t sent, retrans;       /* packets, first transmissions and others */
-	uint64_t delivered;           /* distinct packets that reached the receiver */
-	uint64_t in_order;            /* ... and were handed to the application */
+	uint64_t sent, retrans; /* packets, first transmissions and others */
+	uint64_t delivered;	/* distinct packets that reached the receiver */
+	uint64_t in_order;	/* ... and were handed to the application */
 	uint64_t acks, rtos, recoveries, undos, tlps;
-	uint64_t eces, cwrs;          /* ACKs with ECE, window reductions for them */
-	uint64_t rtt_sum_us, rtts;    /* ca_rtt samples */
+	uint64_t eces, cwrs;	   /* ACKs with ECE, window reductions for them */
+	uint64_t rtt_sum_us, rtts; /* ca_rtt samples */
 	uint32_t min_rtt_us;
 	uint64_t first_send_ns;
 };
@@ -74,8 +75,9 @@ struct world *world_new(const struct world_conf *conf);
 void world_free(struct world *w);
 
 /*
- * Runs to until_ns. Returns -1 when that time is reached, or the index of a flow whose controller paused
- * (cc_ops.pkts_acked returned true): decide, then call again with the same until_ns to go on.
+ * Runs to until_ns. Returns -1 when that time is reached, or the index of a flow whose controller
+ * paused (cc_ops.pkts_acked returned true): decide, then call again with the same until_ns to go
+ * on.
  */
 int world_run(struct world *w, uint64_t until_ns);
 

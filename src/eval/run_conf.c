@@ -1,0 +1,124 @@
+/* What determines a run as texts: of records, and the canonical one behind its id. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "eval/run.h"
+
+const char *run_queue_name(enum queue_kind kind)
+{
+	static const char *const names[] = {[QUEUE_INFINITE] = "infinite",
+		[QUEUE_DROPTAIL] = "droptail",
+		[QUEUE_DROPHEAD] = "drophead",
+		[QUEUE_CODEL] = "codel",
+		[QUEUE_PIE] = "pie"};
+
+	return names[kind];
+}
+
+const char *run_queue_args(const struct run_conf *c, char buf[RESULTS_ARGS])
+{
+	const struct aqm_conf *a = &c->aqm;
+	double target = a->target_ns * 1e-6, interval = a->interval_ns * 1e-6;
+
+	*buf = 0;
+	if (c->queue == QUEUE_CODEL)
+		snprintf(buf, RESULTS_ARGS, "target=%.9g interval=%.9g", target, interval);
+	else if (c->queue == QUEUE_PIE)
+		snprintf(buf, RESULTS_ARGS, "target=%.9g update=%.9g burst=%.9g", target, interval,
+			a->burst_ns * 1e-6);
+	return buf;
+}
+
+const char *run_burst_args(const struct run_conf *c, char buf[RESULTS_ARGS])
+{
+	const struct loss_conf *b = &c->burst_loss;
+
+	*buf = 0;
+	if (b->p > 0)
+		snprintf(buf, RESULTS_ARGS, "p=%.9g r=%.9g bad=%.9g good=%.9g", b->p, b->r, b->bad,
+			b->good);
+	return buf;
+}
+
+// Appends to a text of RESULTS_NAME bytes, as much as fits.
+static void __attribute__((format(printf, 2, 3))) append(char *buf, const char *fmt, ...)
+{
+	size_t len = strlen(buf);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf + len, RESULTS_NAME - len, fmt, ap);
+	va_end(ap);
+}
+
+const char *run_flow_args(const struct run_conf *c, char buf[RESULTS_NAME])
+{
+	int extra = c->nextra < c->flows ? c->nextra : c->flows;
+
+	*buf = 0;
+	if (c->flows > 1 && c->stagger_s > 0)
+		append(buf, "stagger=%.9g", c->stagger_s);
+	if (c->flow_s > 0)
+		append(buf, "%stime=%.9g", *buf ? " " : "", c->flow_s);
+	while (extra > 0 && !(c->extra_ms[extra - 1] > 0))
+		extra--;
+	for (int i = 0; i < extra; i++)
+		append(buf, "%s%.9g", i ? "," : *buf ? " extra=" : "extra=", c->extra_ms[i]);
+	return buf;
+}
+
+static void put_senders(FILE *f, const struct scheme *s)
+{
+	for (int i = 0; i < s->n; i++) {
+		const struct sender *one = &s->senders[i];
+
+		fprintf(f, "sender %s %s %s\n", one->name,
+			one->cc ? one->cc->name : one->model->model->sha256,
+			one->zero ? "zero" : "-");
+	}
+}
+
+char *run_text(const struct run_conf *c)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		abort();
+	fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
+	put_senders(f, c->scheme);
+	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
+	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue),
+		c->queue_pkts, c->nominal_mbps, c->buffer_bdp);
+	fprintf(f, "aqm %" PRIu64 " %" PRIu64 " %" PRIu64 " ecn %d\n", c->aqm.target_ns,
+		c->aqm.interval_ns, c->aqm.burst_ns, c->ecn);
+	fprintf(f, "burst-loss %.17g %.17g %.17g %.17g\n", c->burst_loss.p, c->burst_loss.r,
+		c->burst_loss.bad, c->burst_loss.good);
+	fprintf(f, "delay %.17g loss %.17g seed %" PRIu64 "\n", c->delay_ms, c->loss, c->seed);
+	fprintf(f, "noise %d %d %.17g\n", c->noise.kind, c->noise.kind ? (int)c->noise.feature : 0,
+		c->noise.size);
+	fprintf(f, "duration %.17g skip-end %.17g\n", c->duration_s, c->skip_end_s);
+	fprintf(f, "flows %d stagger %.17g flow-time %.17g extra", c->flows, c->stagger_s,
+		c->flow_s);
+	for (int i = 0; i < c->flows && i < c->nextra; i++)
+		fprintf(f, " %.17g", c->extra_ms[i]);
+	fprintf(f, "\npacing %d hz %" PRIu32 " ms-delay %d poll %" PRIu32 "\n", c->pacing, c->hz, c->ms_delay,
+		c->poll_ns);
+	if (fclose(f))
+		abort();
+	return text;
+}
+
+void run_id(struct run_conf *c)
+{
+	char hex[HASH_HEX], *text = run_text(c);
+
+	hash_sha256(hex, &(struct hash_part){text, strlen(text)}, 1);
+	free(text);
+	snprintf(c->id, sizeof(c->id), "%.16s", hex);
+}

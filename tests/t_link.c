@@ -1,0 +1,238 @@
+/* The simulator's link against a slow obvious mm-link; quantiles of delays. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "sim/link.h"
+
+#define COUNT(a) ((int)(sizeof(a) / sizeof(*(a))))
+
+static struct trace grid(uint32_t *ms, size_t n)
+{
+	return (struct trace){.name = "test", .t_ms = ms, .n = n};
+}
+
+static struct trace smooth(uint64_t bps)
+{
+	return (struct trace){.name = "smooth", .rate_bps = bps};
+}
+
+// mahimahi's 12 Mbit/s: an opportunity every millisecond
+static uint32_t every_ms[] = {1};
+
+struct event {
+	uint64_t t_ns;
+	uint32_t seq;
+};
+
+struct sink {
+	struct event *e;
+	int n;
+};
+
+static void collect(void *arg, const struct pkt *k, uint64_t now_ns)
+{
+	struct sink *s = arg;
+
+	s->e[s->n++] = (struct event){now_ns, k->seq};
+}
+
+/*
+ * mm-link transcribed the slow way: millisecond after millisecond, first every opportunity of that
+ * millisecond, then its arrivals. Fills out with departures, drops with the numbers dropped.
+ */
+struct slow {
+	uint32_t limit_pkts, limit_bytes;
+	bool head;
+	struct pkt q[4096];
+	int n, drops;
+	uint32_t left;
+	struct pkt part;
+	uint64_t capacity;
+};
+
+static void slow_opportunity(struct slow *s, uint64_t ms, struct sink *out)
+{
+	int quantum = TRACE_QUANTUM;
+
+	s->capacity += TRACE_QUANTUM;
+	while (quantum > 0) {
+		int take;
+
+		if (!s->left) {
+			if (!s->n)
+				return;
+			s->part = s->q[0];
+			s->left = s->part.bytes;
+			memmove(s->q, s->q + 1, --s->n * sizeof(s->q[0]));
+		}
+		take = (int)s->left < quantum ? (int)s->left : quantum;
+		s->left -= take;
+		quantum -= take;
+		if (!s->left)
+			collect(out, &s->part, ms * 1000000);
+	}
+}
+
+static bool slow_fits(const struct slow *s)
+{
+	uint32_t bytes = 0;
+
+	for (int i = 0; i < s->n; i++)
+		bytes += s->q[i].bytes;
+	return (!s->limit_pkts || s->n <= (int)s->limit_pkts) &&
+	       (!s->limit_bytes || bytes <= s->limit_bytes);
+}
+
+static void slow_arrival(struct slow *s, const struct pkt *k)
+{
+	s->q[s->n++] = *k;
+	while (!slow_fits(s)) {
+		s->drops++;
+		if (s->head)
+			memmove(s->q, s->q + 1, (s->n - 1) * sizeof(s->q[0]));
+		s->n--;
+	}
+}
+
+static void check_link(
+	uint32_t *ms, size_t n, enum queue_kind kind, uint32_t pkts, uint32_t bytes, uint64_t seed)
+{
+	enum { ARRIVALS = 3000 };
+	struct trace t = grid(ms, n);
+	struct link_conf conf = {.trace = &t,
+		.queue = kind,
+		.limit_pkts = pkts,
+		.limit_bytes = bytes,
+		.stats = true};
+	struct event *fast_e = calloc(ARRIVALS, sizeof(*fast_e)),
+		     *slow_e = calloc(ARRIVALS, sizeof(*slow_e));
+	struct sink fast = {fast_e, 0}, slow_out = {slow_e, 0};
+	struct slow *slow = calloc(1, sizeof(*slow));
+	uint64_t at = 0, ms_done = 0, op = 0, base = 0;
+	struct link l;
+	struct rng r;
+
+	slow->limit_pkts = kind == QUEUE_INFINITE ? 0 : pkts;
+	slow->limit_bytes = kind == QUEUE_INFINITE ? 0 : bytes;
+	slow->head = kind == QUEUE_DROPHEAD;
+	rng_init(&r, seed, 1);
+	assert_int_equal(link_init(&l, &conf, 1, collect, &fast), 0);
+	for (int i = 0; i < ARRIVALS; i++) {
+		struct pkt k = {
+			.seq = i, .bytes = rng_below(&r, 3) ? 1504 : 1 + rng_below(&r, 3000)};
+
+		at += rng_below(&r, 4) ? rng_below(&r, 1500000) : rng_below(&r, 30) * 1000000;
+		for (; ms_done <= at / 1000000; ms_done++)
+			while (base + ms[op] <= ms_done) {
+				slow_opportunity(slow, base + ms[op], &slow_out);
+				if (++op == n) {
+					base += ms[n - 1];
+					op = 0;
+				}
+			}
+		slow_arrival(slow, &k);
+		while (l.next_ns <= at)
+			link_serve(&l, l.next_ns);
+		link_arrive(&l, &k, at);
+	}
+	assert_int_equal(l.stats.drops, slow->drops);
+	assert_int_equal(fast.n, slow_out.n);
+	assert_memory_equal(fast_e, slow_e, fast.n * sizeof(*fast_e));
+	assert_int_equal(l.stats.capacity_bytes, slow->capacity);
+	assert_int_equal(l.stats.arrivals,
+		l.stats.departures + l.stats.drops + l.stats.queue_pkts + (l.wire_left > 0));
+	link_free(&l);
+	free(fast_e);
+	free(slow_e);
+	free(slow);
+}
+
+static void link_matches_slow_mm_link(void **state)
+{
+	uint32_t bursts[] = {0, 0, 3, 3, 3, 9, 40}, one[] = {2};
+
+	for (int seed = 0; seed < 20; seed++) {
+		check_link(every_ms, 1, QUEUE_DROPTAIL, 10, 0, seed);
+		check_link(bursts, COUNT(bursts), QUEUE_DROPTAIL, 3, 0, seed);
+		check_link(bursts, COUNT(bursts), QUEUE_DROPHEAD, 5, 6000, seed);
+		check_link(bursts, COUNT(bursts), QUEUE_DROPTAIL, 0, 4000, seed);
+		check_link(one, 1, QUEUE_INFINITE, 0, 0, seed);
+		check_link(one, 1, QUEUE_DROPTAIL, 1, 0, seed);
+	}
+}
+
+// A packet that finds the link idle departs its own serialisation time later, to the nanosecond.
+static void smooth_link_is_exact(void **state)
+{
+	struct trace t = smooth(7 * 1000000);
+	struct link_conf conf = {.trace = &t, .queue = QUEUE_DROPTAIL, .limit_pkts = 100};
+	struct event e[64];
+	struct sink s = {e, 0};
+	struct link l;
+
+	assert_int_equal(link_init(&l, &conf, 1, collect, &s), 0);
+	for (int i = 0; i < 50; i++)
+		link_arrive(&l, &(struct pkt){.seq = i, .bytes = 1504}, 1000);
+	while (l.next_ns != LINK_NEVER)
+		link_serve(&l, l.next_ns);
+	assert_int_equal(s.n, 50);
+	for (int i = 0; i < 50; i++) {
+		double due = 1000 + (i + 1) * 1504 * 8e9 / 7e6;
+
+		assert_true(e[i].t_ns >= due && e[i].t_ns < due + 1.001);
+	}
+	link_free(&l);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void quantiles_match_sorting(void **state)
+{
+	enum { N = 5000 };
+	static const double qs[] = {0, .05, .5, .95, .999, 1};
+	struct hist *h = calloc(1, sizeof(*h));
+	uint64_t v[N];
+	struct rng r;
+
+	h->unit_ns = 1000000;
+	rng_init(&r, 5, 5);
+	for (int i = 0; i < N; i++) {
+		v[i] = (uint64_t)(rng_exp(&r) * (i % 2 ? 50 : 20000)) * 1000000;
+		hist_add(h, v[i]);
+	}
+	qsort(v, N, sizeof(v[0]), by_value);
+	for (int i = 0; i < COUNT(qs); i++) {
+		int rank = qs[i] * N < N ? qs[i] * N : N - 1;
+		double exact = v[rank], got = hist_quantile_ns(h, qs[i]);
+
+		if (exact < HIST_EXACT * 1e6)
+			assert_true(got == exact);
+		else
+			assert_true(got <= exact && got >= exact * (1 - 1. / HIST_STEPS));
+	}
+	free(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(link_matches_slow_mm_link),
+		cmocka_unit_test(smooth_link_is_exact),
+		cmocka_unit_test(quantiles_match_sorting),
+	};
+
+	return cmocka_run_group_tests_name("link", tests, NULL, NULL);
+}

@@ -216,6 +216,7 @@ static void test_decisions_equal_eval(void **state)
 					     .loss = 0.0005,
 					     .emulator = CANOPY_IDEAL,
 					     .seed = 11};
+	struct canopy_env_conf late;
 
 	check_against_eval(&wired,
 		(const char *[]){controllers, "traces=wired12", "delays=20", "uplink=wired48",
@@ -224,6 +225,11 @@ static void test_decisions_equal_eval(void **state)
 		&cellular, (const char *[]){controllers, "traces=cellular:3", "delays=10",
 				   "buffers=0.5", "noise=0.05", "loss=0.0005", "emulator=ideal",
 				   "seed=11", "duration=20", NULL});
+	late = wired;
+	late.emulator = CANOPY_MAHIMAHI;
+	check_against_eval(&late,
+		(const char *[]){controllers, "traces=wired12", "delays=20", "uplink=wired48",
+			"buffers=2", "seed=5", "duration=20", NULL});
 	free(controllers);
 }
 

@@ -188,6 +188,40 @@ static void same_seed_same_packets(void **state)
 	assert_true(memcmp(a.flow, c.flow, 4 * sizeof(a.flow[0])) != 0);
 }
 
+// How far each call of world_run goes changes nothing, on punctual and on late emulators.
+static void slicing_changes_nothing(void **state)
+{
+	static uint32_t bursts[] = {0, 0, 3, 3, 3, 9, 40};
+	struct trace t = grid(bursts, COUNT(bursts));
+
+	for (int late = 0; late < 2; late++) {
+		struct flow_stats got[3];
+
+		for (int i = 0; i < 3; i++) {
+			uint64_t slice = i == 0 ? 20 * SEC : i == 1 ? 100 * MS : 7 * MS;
+			struct flow_conf f = {
+				.cc = &cc_cubic, .delay_ms = 10, .pacing = -1, .app_bps = 800000};
+			struct world_conf conf = {
+				.down = {.trace = &t, .queue = QUEUE_DROPTAIL, .limit_pkts = 9},
+				.up = {.trace = &t, .queue = QUEUE_INFINITE},
+				.ms_delay = true,
+				.poll_ns = late ? WORLD_POLL_NS : 0,
+				.seed = 3,
+				.nflows = 1,
+				.flows = &f};
+			struct world *w = world_new(&conf);
+
+			for (uint64_t at = slice; at < 20 * SEC; at += slice)
+				world_run(w, at);
+			world_run(w, 20 * SEC);
+			got[i] = *world_flow(w, 0);
+			world_free(w);
+		}
+		assert_memory_equal(&got[0], &got[1], sizeof(got[0]));
+		assert_memory_equal(&got[0], &got[2], sizeof(got[0]));
+	}
+}
+
 static void equal_flows_share_the_link(void **state)
 {
 	struct setup s = {.cc = "reno",
@@ -466,6 +500,7 @@ int main(void)
 		cmocka_unit_test(repairs_only_what_was_lost),
 		cmocka_unit_test(reno_obeys_the_square_root_law),
 		cmocka_unit_test(same_seed_same_packets),
+		cmocka_unit_test(slicing_changes_nothing),
 		cmocka_unit_test(equal_flows_share_the_link),
 		cmocka_unit_test(vegas_keeps_a_short_queue),
 		cmocka_unit_test(bbr_fills_probes_and_drains),

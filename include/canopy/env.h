@@ -21,8 +21,7 @@
  *
  * Determinism: the same configuration and actions give the same bytes for any number of threads;
  * episode 0 with seed s meets the decisions of `canopy eval --decisions` with that seed, trace,
- * uplink, delay, buffer and emulator (grid or ideal; mahimahi's lateness is drawn anew wherever an
- * evaluation pauses to measure).
+ * uplink, delay, buffer and emulator.
  *
  * Memory: a step allocates nothing once windows have reached their size, except to build the next
  * episode's world.

@@ -233,10 +233,15 @@ uint32_t link_wakeup_ns(struct rng *r)
 	return rng_u64(r) >> 58 ? ns : ns + 800e3 * rng_exp(r);
 }
 
-void link_serve(struct link *l, uint64_t now_ns)
+static void draw_slack(struct link *l)
 {
 	if (l->conf.poll_ns)
 		l->slack_ns = l->conf.poll_ns + link_wakeup_ns(&l->rng);
+}
+
+void link_serve(struct link *l, uint64_t now_ns)
+{
+	draw_slack(l);
 	if (l->grid)
 		serve_grid(l, now_ns);
 	else
@@ -293,8 +298,12 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
 		l->stats.lost++;
 		return;
 	}
-	if (l->grid ? l->op_ns <= now_ns : l->next_ns <= now_ns)
+	if (l->grid && !ring_len(&l->q)) { // asleep: whether the idle time was counted already is no matter
+		link_count(l, now_ns);
+		draw_slack(l);
+	} else if (l->grid ? l->op_ns <= now_ns : l->next_ns <= now_ns) {
 		link_serve(l, now_ns);
+	}
 	in = ring_push(&l->q, k);
 	in->t_ns = l->grid ? now_ns / NS_PER_MS * NS_PER_MS : now_ns;
 	l->stats.arrivals++;

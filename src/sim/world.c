@@ -413,7 +413,7 @@ struct world *world_new(const struct world_conf *conf)
 	for (int i = 0; i < conf->nflows; i++) {
 		w->flows[i].index = i;
 		w->flows[i].path = find_path(w, conf->flows[i].delay_ms);
-		init_flow(w, &w->flows[i], &conf->flows[i], 64);
+		init_flow(w, &w->flows[i], &conf->flows[i], 256);
 	}
 	if (init_sources(w))
 		goto fail;

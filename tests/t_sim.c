@@ -323,102 +323,72 @@ static void bbr_shrugs_off_random_loss(void **state)
 	assert_true(cubic.down.bytes_out < .3 * cubic.down.capacity_bytes);
 }
 
+static void must_deliver(const struct setup *s, int i)
+{
+	struct outcome o = simulate(s);
+
+	if (o.flow[0].in_order < 20)
+		fail_msg("case %d (%s) delivered %lu packets", i, s->cc,
+			(unsigned long)o.flow[0].in_order);
+}
+
 // No crash, stall or endless loop at the edges; data keeps flowing.
 static void edges(void **state)
 {
-	static uint32_t outage[] = {1, 2, 3, 4, 5, 10005}, slow[] = {1200};
-	struct setup cases[] = {
-		{.cc = "cubic",
-			.down = smooth(10000000),
-			.up = smooth(10000000),
-			.queue = 1,
-			.delay_ms = 10,
-			.secs = 20},
-		{.cc = "cubic",
-			.down = smooth(100000000),
-			.up = smooth(100000000),
-			.queue = 100,
-			.delay_ms = .05,
-			.secs = 3},
-		{.cc = "reno",
-			.down = smooth(10000000),
-			.up = smooth(10000000),
-			.queue = 50,
-			.delay_ms = 1000,
-			.secs = 100},
-		{.cc = "cubic",
-			.down = smooth(10000),
-			.up = smooth(10000),
-			.queue = 5,
-			.delay_ms = 10,
-			.secs = 300},
-		{.cc = "cubic",
-			.down = smooth(10000000000),
-			.up = smooth(10000000000),
-			.queue = 1000,
-			.delay_ms = 1,
-			.secs = 1},
-		{.cc = "reno",
-			.down = grid(outage, 6),
-			.up = smooth(10000000),
-			.queue = 20,
-			.delay_ms = 10,
-			.secs = 120,
-			.ms_delay = true},
-		{.cc = "cubic",
-			.down = grid(slow, 1),
-			.up = grid(slow, 1),
-			.queue = 3,
-			.delay_ms = 10,
-			.secs = 600,
-			.ms_delay = true},
-		{.cc = "cubic",
-			.down = smooth(10000000),
-			.up = smooth(10000000),
-			.queue = 50,
-			.delay_ms = 10,
-			.secs = 200,
-			.loss = .3},
-		{.cc = "bbr",
-			.down = smooth(10000),
-			.up = smooth(10000),
-			.queue = 5,
-			.delay_ms = 10,
-			.secs = 300},
-		{.cc = "bbr",
-			.down = smooth(10000000000),
-			.up = smooth(10000000000),
-			.queue = 1000,
-			.delay_ms = 1,
-			.secs = 1},
-		{.cc = "bbr",
-			.down = smooth(10000000),
-			.up = smooth(10000000),
-			.queue = 1,
-			.delay_ms = .05,
-			.secs = 5},
-		{.cc = "vegas",
-			.down = smooth(10000000),
-			.up = smooth(10000000),
-			.queue = 1,
-			.delay_ms = 1000,
-			.secs = 100},
-		{.cc = "bbr",
-			.down = grid(outage, 6),
-			.up = smooth(10000000),
-			.queue = 20,
-			.delay_ms = 10,
-			.secs = 120,
-			.ms_delay = true},
+	static const struct {
+		const char *cc;
+		uint64_t bps;
+		uint32_t queue;
+		double delay_ms, secs, loss;
+	} rows[] = {
+		{"cubic", 10000000, 1, 10, 20, 0},
+		{"cubic", 100000000, 100, .05, 3, 0},
+		{"reno", 10000000, 50, 1000, 100, 0},
+		{"cubic", 10000, 5, 10, 300, 0},
+		{"cubic", 10000000000, 1000, 1, 1, 0},
+		{"cubic", 10000000, 50, 10, 200, .3},
+		{"bbr", 10000, 5, 10, 300, 0},
+		{"bbr", 10000000000, 1000, 1, 1, 0},
+		{"bbr", 10000000, 1, .05, 5, 0},
+		{"vegas", 10000000, 1, 1000, 100, 0},
 	};
 
-	for (int i = 0; i < COUNT(cases); i++) {
-		struct outcome o = simulate(&cases[i]);
+	for (int i = 0; i < COUNT(rows); i++) {
+		struct setup s = {.cc = rows[i].cc,
+			.down = smooth(rows[i].bps),
+			.up = smooth(rows[i].bps),
+			.queue = rows[i].queue,
+			.delay_ms = rows[i].delay_ms,
+			.secs = rows[i].secs,
+			.loss = rows[i].loss};
 
-		if (o.flow[0].in_order < 20)
-			fail_msg("case %d delivered %lu packets", i,
-				(unsigned long)o.flow[0].in_order);
+		must_deliver(&s, i);
 	}
+}
+
+// Ten seconds without an opportunity again and again; one packet every 1.2 s.
+static void outages(void **state)
+{
+	static uint32_t outage[] = {1, 2, 3, 4, 5, 10005}, slow[] = {1200};
+	struct setup s = {.down = grid(outage, 6),
+		.up = smooth(10000000),
+		.queue = 20,
+		.delay_ms = 10,
+		.secs = 120,
+		.ms_delay = true};
+
+	s.cc = "reno";
+	must_deliver(&s, 0);
+	s.cc = "bbr";
+	must_deliver(&s, 1);
+	s = (struct setup){.cc = "cubic",
+		.down = grid(slow, 1),
+		.up = grid(slow, 1),
+		.queue = 3,
+		.delay_ms = 10,
+		.secs = 600,
+		.ms_delay = true};
+	must_deliver(&s, 2);
 }
 
 // With everything lost only SYNs leave, at growing intervals; nothing spins.
@@ -506,6 +476,7 @@ int main(void)
 		cmocka_unit_test(bbr_fills_probes_and_drains),
 		cmocka_unit_test(bbr_shrugs_off_random_loss),
 		cmocka_unit_test(edges),
+		cmocka_unit_test(outages),
 		cmocka_unit_test(total_loss),
 		cmocka_unit_test(pausing_changes_nothing),
 		cmocka_unit_test(application_limit),

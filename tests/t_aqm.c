@@ -13,8 +13,8 @@
 
 #include "base/rng.h"
 #include "sim/world.h"
+#include "sim_fixture.h"
 
-#define COUNT(a) ((int)(sizeof(a) / sizeof(*(a))))
 #define US 1000ull
 
 static const enum queue_kind kinds[] = {
@@ -23,18 +23,6 @@ static const enum queue_kind kinds[] = {
 static struct aqm_conf conf_of(enum queue_kind kind)
 {
 	return kind == QUEUE_CODEL ? AQM_CODEL_CONF : AQM_PIE_CONF;
-}
-
-static struct trace smooth(uint64_t bps)
-{
-	return (struct trace){.name = "smooth", .rate_bps = bps};
-}
-
-static uint32_t every_ms[] = {1}; // mahimahi's 12 Mbit/s
-
-static struct trace grid(void)
-{
-	return (struct trace){.name = "grid", .t_ms = every_ms, .n = 1};
 }
 
 /* --- CoDel --- */
@@ -162,7 +150,7 @@ static void collect(void *arg, const struct pkt *k, uint64_t now_ns)
 // The link drops just what the RFC's pseudocode drops, on mahimahi's clock under random load.
 static void link_matches_slow_codel(void **state)
 {
-	struct trace t = grid();
+	struct trace t = grid(every_ms, 1);
 	struct link_conf conf = {.trace = &t, .queue = QUEUE_CODEL, .aqm = AQM_CODEL_CONF};
 	struct slow_codel *s = calloc(1, sizeof(*s));
 	struct order *o = calloc(1, sizeof(*o));
@@ -387,7 +375,7 @@ static void check_conservation(enum queue_kind kind, const struct trace *t, uint
 
 static void every_queue_conserves_packets(void **state)
 {
-	struct trace g = grid(), s = smooth(12032000);
+	struct trace g = grid(every_ms, 1), s = smooth(12032000);
 
 	for (int i = 0; i < COUNT(kinds); i++)
 		for (int seed = 1; seed <= 6; seed++) {

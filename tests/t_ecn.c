@@ -12,8 +12,7 @@
 #include <cmocka.h>
 
 #include "sim/ecn.h"
-
-#define COUNT(a) ((int)(sizeof(a) / sizeof(*(a))))
+#include "sim_fixture.h"
 
 static const enum queue_kind kinds[] = {
 	QUEUE_INFINITE, QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_CODEL, QUEUE_PIE};
@@ -21,18 +20,6 @@ static const enum queue_kind kinds[] = {
 static struct aqm_conf conf_of(enum queue_kind kind)
 {
 	return kind == QUEUE_CODEL ? AQM_CODEL_CONF : AQM_PIE_CONF;
-}
-
-static struct trace smooth(uint64_t bps)
-{
-	return (struct trace){.name = "smooth", .rate_bps = bps};
-}
-
-static uint32_t every_ms[] = {1}; // mahimahi's 12 Mbit/s
-
-static struct trace grid(void)
-{
-	return (struct trace){.name = "grid", .t_ms = every_ms, .n = 1};
 }
 
 struct outcome {
@@ -54,7 +41,7 @@ struct setup {
 static struct outcome simulate(const struct setup *s)
 {
 	struct flow_conf f = {.cc = cc_find(s->cc), .delay_ms = 20, .pacing = -1, .ecn = s->ecn};
-	struct trace down = s->grid ? grid() : smooth(12032000), up = smooth(100000000);
+	struct trace down = s->grid ? grid(every_ms, 1) : smooth(12032000), up = smooth(100000000);
 	struct world_conf conf = {.down = {.trace = &down,
 					  .queue = s->queue,
 					  .limit_pkts = s->limit,

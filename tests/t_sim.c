@@ -11,21 +11,7 @@
 
 #include "base/rng.h"
 #include "sim/world.h"
-
-#define COUNT(a) ((int)(sizeof(a) / sizeof(*(a))))
-
-static struct trace grid(uint32_t *ms, size_t n)
-{
-	return (struct trace){.name = "test", .t_ms = ms, .n = n};
-}
-
-static struct trace smooth(uint64_t bps)
-{
-	return (struct trace){.name = "smooth", .rate_bps = bps};
-}
-
-// mahimahi's 12 Mbit/s: an opportunity every millisecond
-static uint32_t every_ms[] = {1};
+#include "sim_fixture.h"
 
 struct setup {
 	const char *cc;

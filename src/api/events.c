@@ -231,31 +231,9 @@ static void rate_delivered(struct canopy_controller *c, struct event *e)
 
 static void rate_gen(struct canopy_controller *c, struct event *e)
 {
-	struct cc *cc = &c->cc;
-	struct cc_ack *rs = &e->rs;
-	int64_t ack_us;
+	uint64_t prior_us = e->newest ? e->newest->sent_us - e->newest->delivered_ago_us : 0;
 
-	if (cc->app_limited && cc->delivered > cc->app_limited)
-		cc->app_limited = 0;
-	rs->acked_sacked = cc->delivered - e->prior_delivered;
-	rs->losses = cc->lost - e->prior_lost;
-	if (rs->acked_sacked)
-		cc->delivered_us = cc->now_us;
-	rs->delivered = -1;
-	if (!e->newest)
-		return;
-	rs->delivered = cc->delivered - rs->prior_delivered;
-	ack_us = cc->now_us - (e->newest->sent_us - e->newest->delivered_ago_us);
-	rs->interval_us = ack_us > rs->interval_us ? ack_us : rs->interval_us;
-	if (rs->interval_us < (int64_t)cc->min_rtt_us) {
-		rs->interval_us = -1;
-		return;
-	}
-	if (!rs->app_limited || (double)rs->delivered * cc->rate_interval_us >=
-					(double)cc->rate_delivered * rs->interval_us) {
-		cc->rate_delivered = rs->delivered;
-		cc->rate_interval_us = rs->interval_us;
-	}
+	cc_rate_sample(&c->cc, &e->rs, e->prior_delivered, e->prior_lost, prior_us);
 }
 
 /* --- Events --- */

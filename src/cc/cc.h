@@ -122,6 +122,15 @@ void cc_cong_avoid_ai(struct cc *cc, uint32_t w, uint32_t acked);
 /* A window at least as large as before the reduction (tcp_reno_undo_cwnd). */
 uint32_t cc_reno_undo_cwnd(struct cc *cc);
 
+/*
+ * Completes an ACK's delivery-rate sample (tcp_rate_gen) and keeps it if it is good. prior_*:
+ * delivered and lost before the ACK; prior_us: delivered_us when the sampled packet was sent, 0
+ * without one; interval_us holds the send time between the packet delivered last then and the
+ * sampled one. Valid only over at least a minimum RTT.
+ */
+void cc_rate_sample(struct cc *cc, struct cc_ack *rs, uint64_t prior_delivered, uint64_t prior_lost,
+	uint64_t prior_us);
+
 /* The controllers. */
 extern const struct cc_ops cc_reno, cc_cubic, cc_vegas, cc_bbr;
 

@@ -187,7 +187,7 @@ void input_resume(struct flow *f)
 		recovery_alert(f, a, &rexmit);
 	if (a->flags & ACK_SET_TIMER)
 		sender_set_xmit_timer(f);
-	rate_gen(f, a);
+	cc_rate_sample(cc, &a->rs, a->prior_delivered, a->prior_lost, a->rs_prior_us);
 	cong_control(f, a);
 	if (rexmit == REXMIT_NEW) {
 		sender_xmit(f, 0);

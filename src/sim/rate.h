@@ -44,37 +44,4 @@ static inline void rate_delivered(struct flow *f, struct ack_ctx *a, struct tx *
 		t->flags |= TX_RATE_DONE;
 }
 
-/* The ACK is digested: the sample, valid only over at least a minimum RTT. */
-static inline void rate_gen(struct flow *f, struct ack_ctx *a)
-{
-	struct cc *cc = &f->cc;
-	struct cc_ack *rs = &a->rs;
-	int64_t ack_us;
-
-	if (cc->app_limited && cc->delivered > cc->app_limited)
-		cc->app_limited = 0;
-	rs->acked_sacked = cc->delivered - a->prior_delivered;
-	rs->losses = cc->lost - a->prior_lost;
-	if (rs->acked_sacked)
-		cc->delivered_us = cc->now_us;
-	rs->delivered = -1;
-	if (!a->rs_prior_us) {
-		rs->interval_us = -1;
-		return;
-	}
-	rs->delivered = cc->delivered - rs->prior_delivered;
-	ack_us = cc->now_us - a->rs_prior_us;
-	if (ack_us > rs->interval_us)
-		rs->interval_us = ack_us;
-	if (rs->interval_us < (int64_t)cc->min_rtt_us) {
-		rs->interval_us = -1;
-		return;
-	}
-	if (!rs->app_limited || (double)rs->delivered * cc->rate_interval_us >=
-					(double)cc->rate_delivered * rs->interval_us) {
-		cc->rate_delivered = rs->delivered;
-		cc->rate_interval_us = rs->interval_us;
-	}
-}
-
 #endif

@@ -234,6 +234,21 @@ void mlp_forward(const struct mlp *m, const float *x, float *y_pre, int batch, f
 	}
 }
 
+double mlp_rounding(const struct mlp *m, int l)
+{
+	int in = m->layer[l].in, chain = MLP_CHAIN, chains = (in + MLP_CHAIN - 1) / MLP_CHAIN;
+	int tree = 0;
+
+	if (l == m->n - 1) { // the dot product: PANEL chains, a tree, the bias
+		chain = (in + MLP_PANEL - 1) / MLP_PANEL;
+		chains = 1;
+		for (int half = MLP_PANEL / 2; half; half /= 2)
+			tree++;
+	}
+	// the weight's own, the chain's, the later additions
+	return expm1((1 + chain + chains + tree) * log1p(0x1p-24)) * (1 + 1e-9);
+}
+
 void mlp_forward_ref(const struct mlp *m, const double *x, double *y_pre, int batch)
 {
 	double a[MLP_MAX_WIDTH], z[MLP_MAX_WIDTH];

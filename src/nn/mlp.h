@@ -15,6 +15,8 @@
 #define MLP_MAX_LAYERS 8
 #define MLP_MAX_WIDTH 4096
 #define MLP_PANEL 32 /* outputs that the kernels compute together */
+#define MLP_CHAIN 32 /* products added one after the other; chains are then added up, so that rounding
+			errors do not grow with the width of a layer but with CHAIN + width / CHAIN */
 
 struct mlp_layer {
 	int in, out;
@@ -42,6 +44,16 @@ size_t mlp_scratch(const struct mlp *m);
 
 /* y_pre[i] = net(x[i]); x is (batch, in). Allocates nothing; scratch needs no alignment. */
 void mlp_forward(const struct mlp *m, const float *x, float *y_pre, int batch, float *scratch);
+
+/*
+ * Bound on the rounding of one sum in mlp_forward, layer l of m, its inputs x being floats:
+ * |computed - (sum of w[k] x[k] + b)| <= mlp_rounding * (sum of |w[k]| |x[k]| + |b|) + MLP_TINY, w and b in
+ * double, their rounding to float included. Every term passes through at most r roundings, hence
+ * (1 + 2^-24)^r - 1 (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); the activation
+ * is not included.
+ */
+double mlp_rounding(const struct mlp *m, int l);
+#define MLP_TINY 1e-38 /* of sums that underflow */
 
 /* The same in double, from the unrounded weights. */
 void mlp_forward_ref(const struct mlp *m, const double *x, double *y_pre, int batch);

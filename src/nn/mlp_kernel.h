@@ -6,20 +6,12 @@
  */
 #define WIDTH (MLP_PANEL / LANES) // vectors of a panel
 
-// rows x panels outputs: y = bias + x . w, each a single chain of fused multiply-adds over k.
-static inline __attribute__((always_inline)) TARGET void FN(block)(const struct mlp_layer *l,
-	const float *x, int xs, float *y, int ys, int panel, float slope, const int rows,
-	const int panels)
+// acc = acc + x[from..to) . w, chains of fused multiply-adds.
+static inline __attribute__((always_inline)) TARGET void FN(chain)(const struct mlp_layer *l,
+	const float *x, int xs, const float *w, int from, int to,
+	V acc[BIG_ROWS][ONE_PANELS * WIDTH], const int rows, const int panels)
 {
-	const float *w = l->panels + (size_t)panel * l->in * MLP_PANEL;
-	V acc[BIG_ROWS][ONE_PANELS * WIDTH]; // of which [rows][panels * WIDTH] are used
-
-#pragma GCC unroll 16
-	for (int r = 0; r < rows; r++)
-#pragma GCC unroll 32
-		for (int c = 0; c < panels * WIDTH; c++)
-			acc[r][c] = LOAD(l->bias + panel * MLP_PANEL + c * LANES);
-	for (int k = 0; k < l->in; k++) {
+	for (int k = from; k < to; k++) {
 		V wv[ONE_PANELS * WIDTH];
 
 #pragma GCC unroll 32
@@ -35,14 +27,40 @@ static inline __attribute__((always_inline)) TARGET void FN(block)(const struct 
 				acc[r][c] = FMA(xv, wv[c], acc[r][c]);
 		}
 	}
+}
+
+// rows x panels outputs: y = (bias + x[0..C) . w) + x[C..2C) . w + ..., C = MLP_CHAIN.
+static inline __attribute__((always_inline)) TARGET void FN(block)(const struct mlp_layer *l,
+	const float *x, int xs, float *y, int ys, int panel, float slope, const int rows,
+	const int panels)
+{
+	const float *w = l->panels + (size_t)panel * l->in * MLP_PANEL;
+	V acc[BIG_ROWS][ONE_PANELS * WIDTH]; // of which [rows][panels * WIDTH] are used
+
 #pragma GCC unroll 16
 	for (int r = 0; r < rows; r++)
 #pragma GCC unroll 32
-		for (int c = 0; c < panels * WIDTH; c++) {
-			V v = acc[r][c];
+		for (int c = 0; c < panels * WIDTH; c++)
+			acc[r][c] = LOAD(l->bias + panel * MLP_PANEL + c * LANES);
+	for (int from = 0;; from += MLP_CHAIN) {
+		int to = from + MLP_CHAIN < l->in ? from + MLP_CHAIN : l->in;
 
-			STORE(y + (size_t)r * ys + panel * MLP_PANEL + c * LANES, LEAKY(v, slope));
-		}
+		FN(chain)(l, x, xs, w, from, to, acc, rows, panels);
+#pragma GCC unroll 16
+		for (int r = 0; r < rows; r++)
+#pragma GCC unroll 32
+			for (int c = 0; c < panels * WIDTH; c++) {
+				float *at = y + (size_t)r * ys + panel * MLP_PANEL + c * LANES;
+				V sum = acc[r][c];
+
+				if (from)
+					sum += LOAD(at);
+				STORE(at, to < l->in ? sum : LEAKY(sum, slope));
+				acc[r][c] = (V){0};
+			}
+		if (to == l->in)
+			break;
+	}
 }
 
 #define BLOCKS(name, r, p)                                                                         \

@@ -16,6 +16,7 @@
 
 struct kernel {
 	const char *name;
+	enum mlp_isa isa;
 	void (*layer)(const struct mlp_layer *l, const float *x, int xs, float *y, int ys, int rows,
 		float slope);
 	float (*dot)(const struct mlp_layer *l, const float *x);
@@ -87,10 +88,10 @@ static inline v4 leaky4(v4 v, float s)
 
 static const struct kernel kernels[] = {
 #ifdef __x86_64__
-	{"avx512", layer_avx512, dot_avx512},
-	{"avx2", layer_avx2, dot_avx2},
+	{"avx512", MLP_AVX512, layer_avx512, dot_avx512},
+	{"avx2", MLP_AVX2, layer_avx2, dot_avx2},
 #endif
-	{"c", layer_c, dot_c},
+	{"c", MLP_C, layer_c, dot_c},
 };
 #define NKERNELS ((int)(sizeof(kernels) / sizeof(kernels[0])))
 
@@ -111,6 +112,11 @@ __attribute__((constructor)) static void select_best(void)
 {
 	for (current = kernels; !have(current);)
 		current++;
+}
+
+enum mlp_isa mlp_isa(void)
+{
+	return current->isa;
 }
 
 const char *mlp_kernel(void)

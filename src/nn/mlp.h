@@ -62,7 +62,9 @@ void mlp_forward_ref(const struct mlp *m, const double *x, double *y_pre, int ba
  * not asked. */
 float mlp_action(float y_pre);
 
-/* Name of the kernel in use: "avx512", "avx2" or "c". */
+/* The kernel in use, and its name: "avx512", "avx2" or "c". */
+enum mlp_isa { MLP_C, MLP_AVX2, MLP_AVX512 };
+enum mlp_isa mlp_isa(void);
 const char *mlp_kernel(void);
 
 /* Selects a kernel by name, for tests and benchmarks; 0, or -EINVAL where the machine lacks it. */

@@ -1,0 +1,107 @@
+/* The certified network: packing, execution, and how far execution strays from real arithmetic. */
+#include "cert/actor.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+static float float_up(double x)
+{
+	float f = (float)x;
+
+	return f < x ? nextafterf(f, INFINITY) : f;
+}
+
+static int pack_layer(struct actor_layer *l, const struct mlp *mlp, int at)
+{
+	const struct mlp_layer *from = &mlp->layer[at];
+	size_t n;
+
+	l->in = from->in;
+	l->out = from->out;
+	l->stride = (l->out + ACTOR_PAD - 1) / ACTOR_PAD * ACTOR_PAD;
+	l->rounding = mlp_rounding(mlp, at);
+	n = (size_t)l->in * l->stride;
+	l->w = aligned_alloc(ACTOR_ALIGN, n * sizeof(*l->w));
+	l->mag = aligned_alloc(ACTOR_ALIGN, n * sizeof(*l->mag));
+	l->b = aligned_alloc(ACTOR_ALIGN, l->stride * sizeof(*l->b));
+	if (!l->w || !l->mag || !l->b)
+		return -ENOMEM;
+	for (int o = 0; o < l->stride; o++) {
+		l->b[o] = o < l->out ? from->b[o] : 0;
+		for (int k = 0; k < l->in; k++) {
+			double w = o < l->out ? from->w[(size_t)k * l->out + o] : 0;
+
+			l->w[(size_t)k * l->stride + o] = w;
+			l->mag[(size_t)k * l->stride + o] = float_up(fabs(w));
+		}
+	}
+	return 0;
+}
+
+// Numbers that a float cannot hold cannot be executed either.
+static bool finite_layer(const struct actor_layer *l)
+{
+	bool finite = true;
+
+	for (size_t i = 0; i < (size_t)l->in * l->stride; i++)
+		finite &= isfinite(l->mag[i]);
+	for (int o = 0; o < l->stride; o++)
+		finite &= isfinite((float)l->b[o]);
+	return finite;
+}
+
+int actor_new(struct actor **out, const struct mlp *mlp)
+{
+	struct actor *a = calloc(1, sizeof(*a));
+	int err = a ? 0 : -ENOMEM;
+
+	for (int i = 0; !err && i < mlp->n; i++) {
+		struct actor_layer *l = &a->layer[i];
+
+		a->n = i + 1; // what there is to free
+		err = pack_layer(l, mlp, i);
+		if (!err && !finite_layer(l)) {
+			pr_err("layer %d of the network has weights that are not finite numbers\n", i + 1);
+			err = -EBADMSG;
+		}
+		a->width = l->stride > a->width ? l->stride : a->width;
+	}
+	if (!err && a->layer[0].in > REGION_INPUTS) {
+		pr_err("the network has %d inputs, certificates know of up to %d\n", a->layer[0].in,
+			REGION_INPUTS);
+		err = -EBADMSG;
+	}
+	if (err) {
+		actor_free(a);
+		return err;
+	}
+	a->slope = mlp->slope;
+	a->mlp = mlp;
+	*out = a;
+	return 0;
+}
+
+void actor_free(struct actor *a)
+{
+	if (!a)
+		return;
+	for (int i = 0; i < a->n; i++) {
+		free(a->layer[i].w);
+		free(a->layer[i].mag);
+		free(a->layer[i].b);
+	}
+	free(a);
+}
+
+float actor_run(const struct actor *a, const double *x, float *scratch)
+{
+	float xf[REGION_INPUTS], y;
+
+	for (int i = 0; i < a->layer[0].in; i++)
+		xf[i] = (float)x[i];
+	mlp_forward(a->mlp, xf, &y, 1, scratch);
+	return y;
+}

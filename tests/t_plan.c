@@ -149,6 +149,7 @@ static void test_impossible(void **state)
 	assert_int_equal(PLAN(&g, "controllers=cubic"), -EINVAL); // no trace
 	assert_int_equal(PLAN(&g, "traces=wired12", "controllers=cubic+reno", "flows=1"), -EINVAL);
 	assert_int_equal(PLAN(&g, "traces=wired12", "flows=4", "stagger=20"), -EINVAL);
+	assert_int_equal(PLAN(&g, "traces=wired12", "flows=2", "extra-delays=0,10,20"), -EINVAL);
 	assert_int_equal(PLAN(&g, "traces=wired12", "buffers=10000", "nominal=1000000"), -EINVAL);
 	assert_true(PLAN(&g, "traces=wired12", zero) < 0);
 	// Two models of one name would be one in the results.

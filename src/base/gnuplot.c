@@ -18,16 +18,15 @@ extern char **environ;
 #define PICTURE_MAX (64u << 20)
 #define ERROR_SHOWN 300
 
-// Okabe and Ito's palette, black last; tells apart under the usual colour-vision deficiencies.
-static const char *const colours[GNUPLOT_LINES] = {
+const char *const gnuplot_colours[GNUPLOT_LINES] = {
 	"#0072b2",
 	"#d55e00",
 	"#009e73",
 	"#cc79a7",
 	"#e69f00",
 	"#56b4e9",
+	"#8c6bb1",
 	"#7f7f7f",
-	"#000000",
 };
 
 static const struct {
@@ -75,7 +74,7 @@ static void write_style(FILE *f)
 		fprintf(f,
 			"set linetype %d linecolor rgb '%s' linewidth 1.6 pointtype %d pointsize "
 			"0.9\n",
-			i + 1, colours[i], 4 + i);
+			i + 1, gnuplot_colours[i], 4 + i);
 	fprintf(f,
 		"set linetype cycle %d\n"
 		"set border 3 linecolor rgb '#555555'\n"

@@ -24,6 +24,10 @@
 
 #define GNUPLOT_LINES 8 /* distinct line types; more repeat them */
 
+/* Their colours: Okabe and Ito's palette, black and yellow replaced, which tells apart under the usual
+ * colour-vision deficiencies. */
+extern const char *const gnuplot_colours[GNUPLOT_LINES];
+
 struct gnuplot {
 	FILE *script; /* write gnuplot commands and data blocks here */
 	char *path;   /* the picture */

@@ -251,6 +251,19 @@ static int expand(struct plan *g, const struct opts *o)
 	return err;
 }
 
+static int check_extra(const struct plan *g)
+{
+	int flows = 0;
+
+	for (int i = 0; i < g->n; i++)
+		flows = g->runs[i].flows > flows ? g->runs[i].flows : flows;
+	if (g->nextra <= flows)
+		return 0;
+	pr_err("--extra-delays: %d values, and no run has more than %d flow%s; raise --flows\n", g->nextra,
+		flows, flows > 1 ? "s" : "");
+	return -EINVAL;
+}
+
 int plan_init(struct plan *g, const struct opts *o)
 {
 	int err;
@@ -270,6 +283,8 @@ int plan_init(struct plan *g, const struct opts *o)
 		err = read_traces(g, o);
 	if (!err)
 		err = expand(g, o);
+	if (!err)
+		err = check_extra(g);
 	if (err)
 		plan_free(g);
 	return err;

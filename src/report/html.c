@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/gnuplot.h"
 #include "report/plot.h"
 
 void html_text(FILE *out, const char *s)
@@ -70,7 +71,7 @@ void html_summary(FILE *out, struct summary s, int decimals)
 void html_key(FILE *out, int scheme)
 {
 	fprintf(out, "<span class=\"key%s\" style=\"background:%s;border-color:%s\"></span>",
-		scheme < PLOT_COLOURS ? "" : " more", plot_colour(scheme), plot_colour(scheme));
+		scheme < GNUPLOT_LINES ? "" : " more", plot_colour(scheme), plot_colour(scheme));
 }
 
 static const char style[] =

@@ -15,9 +15,6 @@
 #define PLOT_GRID "#dddddd"
 #define PLOT_CAPACITY "#d9e2ea"
 
-#define PLOT_COLOURS 8
-extern const char *const plot_colours[PLOT_COLOURS]; /* Okabe and Ito's, for colour-blind readers */
-
 /* Marks of a scheme, the same on all of a page. */
 const char *plot_colour(int scheme);
 int plot_marker(int scheme); /* gnuplot pointtype */

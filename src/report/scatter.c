@@ -8,27 +8,16 @@
 #define MAX_MARKS 64
 #define LOG_RATIO 25 // delays further apart than this share no linear axis legibly
 
-const char *const plot_colours[PLOT_COLOURS] = {
-	"#0072b2",
-	"#d55e00",
-	"#009e73",
-	"#cc79a7",
-	"#e69f00",
-	"#56b4e9",
-	"#8c6bb1",
-	"#7f7f7f",
-};
-
 const char *plot_colour(int scheme)
 {
-	return plot_colours[scheme % PLOT_COLOURS];
+	return gnuplot_colours[scheme % GNUPLOT_LINES];
 }
 
 int plot_marker(int scheme)
 {
 	static const int types[] = {7, 5, 9, 11, 13, 15, 4, 6}; // filled first, then open
 
-	return types[(scheme + scheme / PLOT_COLOURS) % 8];
+	return types[(scheme + scheme / GNUPLOT_LINES) % 8];
 }
 
 const char *plot_dash(int scheme, bool paper)
@@ -36,7 +25,7 @@ const char *plot_dash(int scheme, bool paper)
 	static const char *const dashes[] = {"1", "(9,3)", "(2,2)", "(9,3,2,3)", "(16,4)",
 		"(9,2,2,2,2,2)", "(5,3)", "(16,3,4,3)"};
 
-	return dashes[(paper ? scheme + scheme / PLOT_COLOURS : scheme / PLOT_COLOURS) % 8];
+	return dashes[(paper ? scheme + scheme / GNUPLOT_LINES : scheme / GNUPLOT_LINES) % 8];
 }
 
 double plot_text_width(const char *s, double font)

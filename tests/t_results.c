@@ -261,7 +261,6 @@ static int load_with(const char *from, const char *to)
 	return err;
 }
 
-// Version 1 had no managed queues, ECN or bursts of loss: its records read as without.
 // A record as an older version wrote it: without what came later. It must not pass for a newer one.
 static void check_older(struct run_result run, const char *const *later, const char *of_flow, int version,
 	struct run_result want)

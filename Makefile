@@ -10,7 +10,7 @@ PKGS := jansson libcrypto
 OPT ?= -O2
 # Hidden unless a public header exports it: the shared library shows canopy_* only, and -fPIC costs nothing.
 CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Wno-unused-parameter -Wvla -pthread \
-	-Isrc -Iinclude -MMD -MP -DCANOPY_VERSION='"$(VERSION)"' -ffp-contract=off $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+	-Isrc -Iinclude -I$(BUILD)/gen -MMD -MP -DCANOPY_VERSION='"$(VERSION)"' -ffp-contract=off $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lm -pthread
 ifeq ($(SAN),address)
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DCANOPY_DEBUG
@@ -38,6 +38,13 @@ all: $(BUILD)/canopy $(BUILD)/canopy.1 $(BUILD)/libcanopy.so $(BUILD)/public/lib
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CFLAGS_ALL) $(SANFLAGS) -c $< -o $@
+
+# Shipped properties are part of the program.
+$(BUILD)/gen/properties.inc: $(sort $(wildcard properties/*.txt)) scripts/embed
+	@mkdir -p $(@D)
+	@scripts/embed $(filter %.txt,$^) >$@.part && mv $@.part $@
+
+$(BUILD)/src/cert/shipped.o: $(BUILD)/gen/properties.inc
 
 $(BUILD)/libcanopy.a: $(LIB_OBJ)
 	@rm -f $@
@@ -72,7 +79,7 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libcanopy.a
 	$(call say,LD)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
 # Fuzzers are built whole by clang: libFuzzer wants the library instrumented too.
-$(BUILD)/fuzz/f_%: fuzz/f_%.c $(LIB_SRC) Makefile
+$(BUILD)/fuzz/f_%: fuzz/f_%.c $(LIB_SRC) $(BUILD)/gen/properties.inc Makefile
 	@mkdir -p $(@D)
 	$(call say,FUZZ)clang $(filter-out -MMD -MP -Wall -Wextra -Werror -Wvla,$(CFLAGS_ALL)) -w -O1 \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(LIB_SRC) -o $@ $(LIBS)
@@ -123,8 +130,9 @@ install: all
 	ln -sf libcanopy.so.0 $(DESTDIR)$(PREFIX)/lib/libcanopy.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(PKGS)|' scripts/canopy.pc.in \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/canopy.pc
-	mkdir -p $(DESTDIR)$(PREFIX)/share/canopy/specs
+	mkdir -p $(DESTDIR)$(PREFIX)/share/canopy/specs $(DESTDIR)$(PREFIX)/share/canopy/properties
 	install -m644 specs/*.spec $(DESTDIR)$(PREFIX)/share/canopy/specs/
+	install -m644 properties/*.txt properties/README.md $(DESTDIR)$(PREFIX)/share/canopy/properties/
 	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	$(BUILD)/canopy completion >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
 
@@ -133,7 +141,8 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcanopy.a $(DESTDIR)$(PREFIX)/lib/libcanopy.so \
 		$(DESTDIR)$(PREFIX)/lib/libcanopy.so.0 $(DESTDIR)$(PREFIX)/lib/pkgconfig/canopy.pc
-	rm -rf $(DESTDIR)$(PREFIX)/include/canopy $(DESTDIR)$(PREFIX)/share/canopy/specs
+	rm -rf $(DESTDIR)$(PREFIX)/include/canopy $(DESTDIR)$(PREFIX)/share/canopy/specs \
+		$(DESTDIR)$(PREFIX)/share/canopy/properties
 
 clean:
 	rm -rf build build-address build-thread

@@ -12,6 +12,7 @@
 #include "cert/rational.h"
 
 #define EXPR_NODES 32 /* longest expression */
+#define EXPR_LETS 64  /* most parameters */
 
 enum expr_op {
 	EXPR_NUMBER,
@@ -53,8 +54,15 @@ struct expr_lets {
 	struct expr_let *let;
 };
 
-/* Reads an expression at l, looking names up in lets. Prints what is wrong; 0 or -EINVAL. */
+/* Reads an expression at l, looking names up in lets; folds it where it is constant. Prints what is
+ * wrong; 0 or -EINVAL. */
 int expr_parse(struct expr *out, struct lex *l, const struct expr_lets *lets);
+
+/* As expr_parse, of a constant. */
+int expr_parse_constant(struct rational *out, struct lex *l, const struct expr_lets *lets);
+
+/* Reads (prev), (clean) or (report), the cwnd before it taken. Prints; 0 or -EINVAL. */
+int expr_window(enum expr_op *out, struct lex *l);
 
 /* Whether a window of that kind occurs; whether none does. */
 bool expr_uses(const struct expr *e, enum expr_op window);

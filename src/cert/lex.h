@@ -11,9 +11,10 @@
 
 struct lex {
 	const char *path;
-	int line;
+	int line;	   /* 0: path alone says where */
 	const char *at;	   /* what comes next, blanks skipped; the line ends in NUL */
-	const char *token; /* where the latest token began: what an error names */
+	const char *token; /* the latest token: what an error names */
+	int len;
 };
 
 /* Starts on a line of text, whose comment has been cut off. */
@@ -21,6 +22,12 @@ void lex_line(struct lex *l, const char *path, int line, const char *text);
 
 /* Nothing is left. */
 bool lex_end(const struct lex *l);
+
+/* Makes the next n characters the latest token and moves past them and the blanks behind. */
+void lex_skip(struct lex *l, int n);
+
+/* Makes everything taken since start, an earlier l->at, the latest token. */
+void lex_since(struct lex *l, const char *start);
 
 /* Takes the mark (punctuation, or a whole word) if it comes next. */
 bool lex_take(struct lex *l, const char *mark);
@@ -34,12 +41,11 @@ int lex_need(struct lex *l, const char *mark);
  */
 bool lex_name(struct lex *l, char name[LEX_NAME], bool dashes);
 
-/* Prints that the latest token (when more is false) or what comes next is wrong; returns -EINVAL. */
+/* Prints what is wrong about the latest token, or about what comes next; returns -EINVAL. */
 int lex_error(const struct lex *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int lex_error_next(const struct lex *l, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+int lex_error_next(const struct lex *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* lex_error: the latest token is not a what; suggests the nearest of n known names, else lists them. */
+/* lex_error: the latest token is not a what; names the nearest of the n known, else all of them. */
 int lex_unknown(const struct lex *l, const char *what, const char *const *known, int n);
 
 #endif

@@ -18,7 +18,7 @@ struct cert_decision {
 	int nin;	 /* at least STATE_SIZE, at most REGION_INPUTS */
 	uint32_t w;	 /* packets: the report's window */
 	uint32_t p;	 /* packets: previously installed window, 0 for none */
-	uint32_t clean;	 /* packets: what the policy installs at x; part_clean */
+	uint32_t clean;	 /* packets: what the policy installs at x: part_window(actor_run) */
 	int nchanges;
 	const int64_t *changes; /* [nchanges] installed changes, newest first */
 	int nth; /* decisions of the same flow before it; in a list they come right before it */

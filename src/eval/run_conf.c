@@ -78,7 +78,7 @@ static void put_senders(FILE *f, const struct scheme *s)
 
 		fprintf(f, "sender %s %s %s\n", one->name,
 			one->cc ? one->cc->name : one->model->model->sha256,
-			one->zero ? "zero" : "-");
+			one->variant ? sender_variants[one->variant] + 1 : "-");
 	}
 }
 

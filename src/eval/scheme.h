@@ -4,6 +4,8 @@
  *   cubic                    a classic controller (cc_find)
  *   path/m.safetensors       a policy on top of CUBIC, called "m" in results
  *   path/m.safetensors@zero  the same flow with the action fixed at 0: TCP only, states and rewards recorded
+ *   ...@drift                ... with an action that drifts slowly around 0: for reference decisions
+ *   ...@fallback             the policy, but CUBIC's own window where too little of the properties is proven
  *   cubic+bbr                several of these, taking turns flow by flow
  */
 #ifndef EVAL_SCHEME_H
@@ -17,13 +19,15 @@
 
 #define SCHEME_SENDERS 8 /* most in a mix */
 #define SCHEME_MODELS 64 /* most in a set */
-#define SCHEME_ZERO "@zero"
+
+enum sender_variant { SENDER_PLAIN, SENDER_ZERO, SENDER_DRIFT, SENDER_FALLBACK, SENDER_VARIANTS };
+extern const char *const sender_variants[SENDER_VARIANTS]; /* "", "@zero", ... */
 
 struct sender {
 	char *name;                       /* in results: "cubic", "m", "m@zero" */
 	const struct cc_ops *cc;          /* a classic controller, or NULL: the policy below */
 	const struct scheme_model *model; /* the set's */
-	bool zero;
+	enum sender_variant variant; /* of a policy */
 };
 
 struct scheme_model {

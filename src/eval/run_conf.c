@@ -82,6 +82,20 @@ static void put_senders(FILE *f, const struct scheme *s)
 	}
 }
 
+static void put_judge(FILE *f, const struct run_conf *c)
+{
+	const struct judge_conf *j = c->judge;
+	char digest[HASH_HEX];
+
+	if (!j->properties || !scheme_model(c->scheme))
+		return;
+	hash_sha256_hex(digest, j->properties->text, strlen(j->properties->text));
+	fprintf(f, "properties %s engine %d slices %d budget %ld", digest, j->qc.engine, j->qc.slices, j->qc.budget);
+	if (scheme_has(c->scheme, SENDER_FALLBACK))
+		fprintf(f, " fallback %.17g", j->threshold);
+	fputc('\n', f);
+}
+
 char *run_text(const struct run_conf *c)
 {
 	char *text;
@@ -92,6 +106,7 @@ char *run_text(const struct run_conf *c)
 		abort();
 	fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
 	put_senders(f, c->scheme);
+	put_judge(f, c);
 	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
 	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue),
 		c->queue_pkts, c->nominal_mbps, c->buffer_bdp);

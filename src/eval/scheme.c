@@ -41,6 +41,7 @@ static void free_model(struct scheme_model *m)
 	free(m->path);
 	free(m->name);
 	model_free(m->model);
+	actor_free(m->actor);
 	mlp_free(m->mlp);
 	free(m);
 }
@@ -235,4 +236,22 @@ const struct scheme_model *scheme_model(const struct scheme *s)
 		if (s->senders[i].model)
 			return s->senders[i].model;
 	return NULL;
+}
+
+int scheme_set_actors(struct scheme_set *set)
+{
+	int err = 0;
+
+	for (int i = 0; i < set->nmodels && !err; i++)
+		if (!set->models[i]->actor)
+			err = actor_new(&set->models[i]->actor, set->models[i]->mlp);
+	return err;
+}
+
+bool scheme_has(const struct scheme *s, enum sender_variant v)
+{
+	for (int i = 0; i < s->n; i++)
+		if (s->senders[i].model && s->senders[i].variant == v)
+			return true;
+	return false;
 }

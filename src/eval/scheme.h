@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "cc/cc.h"
+#include "cert/actor.h"
 #include "eval/results.h"
 #include "model/model.h"
 
@@ -34,6 +35,7 @@ struct scheme_model {
 	char *path, *name; /* name: the file's, without folders and .safetensors */
 	struct model *model;
 	struct mlp *mlp;   /* its actor, folded; shared by all threads */
+	struct actor *actor; /* the same for certificates, NULL until scheme_set_actors */
 };
 
 struct scheme {
@@ -56,6 +58,12 @@ struct scheme_set {
  */
 int scheme_add(struct scheme_set *set, const char *what);
 void scheme_set_free(struct scheme_set *set);
+
+/* Prepares every model for certificates. Prints the error. 0 or -errno. */
+int scheme_set_actors(struct scheme_set *set);
+
+/* Whether a sender of that variant is in it. */
+bool scheme_has(const struct scheme *s, enum sender_variant v);
 
 /* The model of the first sender that has one, or NULL: the scheme is classic. */
 const struct scheme_model *scheme_model(const struct scheme *s);

@@ -6,17 +6,14 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "nn/mlp.h"
 #include "policy/action.h"
 
-static int fail(const struct property *p, int err)
+const char *part_error(int err)
 {
-	pr_err("line %d: '%s': %s\n", p->line, p->name,
-		err == -EDOM	  ? "its arithmetic divides by zero on this decision" :
-		err == -EOVERFLOW ? "its arithmetic needs more than 128 bits on this decision" :
-				    "the decision makes no sense: its state, its window or its size");
-	return err;
+	return err == -EDOM	 ? "a division by zero in its arithmetic" :
+	       err == -EOVERFLOW ? "its arithmetic needs more than 128 bits" :
+				   "the decision makes no sense: its state, its window or its size";
 }
 
 static bool valid(const struct cert_decision *d)
@@ -94,7 +91,7 @@ int part_status(enum part_status *out, const struct property *p, const struct ce
 	int err;
 
 	if (!valid(d))
-		return fail(p, -EINVAL);
+		return -EINVAL;
 	if ((p->needs_prev && !d->p) || d->nchanges < p->needs_changes) {
 		*out = PART_SHORT;
 		return 0;
@@ -102,7 +99,7 @@ int part_status(enum part_status *out, const struct property *p, const struct ce
 	for (int i = 0; i < p->ngiven && holds; i++) {
 		err = condition(&holds, &p->given[i], d);
 		if (err)
-			return fail(p, err);
+			return err;
 	}
 	*out = holds ? PART_TRIGGERED : PART_GIVEN;
 	return 0;
@@ -173,7 +170,7 @@ int part_target(int64_t *lo, int64_t *hi, const struct property *p, const struct
 			err = limit(&t, th, &th->hi, false, &w);
 	}
 	if (err)
-		return fail(p, err);
+		return err;
 	*lo = t.lo < PART_FAR ? t.lo : PART_FAR;
 	*hi = t.hi > -PART_FAR ? t.hi : -PART_FAR;
 	return 0;

@@ -40,9 +40,9 @@ struct part {
 };
 
 /*
- * 0 or, printed with the property's name and line, -EINVAL (a decision that makes no sense: nin, w = 0,
- * numbers that are not finite) or what its arithmetic failed with (-EDOM, -EOVERFLOW). out is
- * untouched then, so that a failure never looks like a part that holds.
+ * 0, -EINVAL (a decision that makes no sense: nin, w = 0, numbers that are not finite) or what the
+ * target's or a condition's arithmetic fails with (-EDOM, -EOVERFLOW); part_error says it in words. out is
+ * untouched on failure.
  */
 int part_make(struct part *out, const struct property *p, const struct cert_decision *d);
 
@@ -52,6 +52,8 @@ int part_target(int64_t *lo, int64_t *hi, const struct property *p, const struct
 
 /* The window that the executed pre-activation y installs. */
 uint32_t part_window(float y, uint32_t w);
+
+const char *part_error(int err);
 
 /* "triggered", "too few changes", ... */
 const char *part_status_name(enum part_status s);

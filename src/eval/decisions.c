@@ -71,24 +71,45 @@ static void record(void *arg, const struct decision *d)
 		put_decision(row, d);
 }
 
+static bool veto(void *arg, const struct decision *d)
+{
+	struct decisions *all = arg;
+
+	return judge_veto(&all->judge, d);
+}
+
+static const enum policy_mode modes[SENDER_VARIANTS] = {
+	[SENDER_PLAIN] = POLICY_MODEL,
+	[SENDER_ZERO] = POLICY_TCP_ONLY,
+	[SENDER_DRIFT] = POLICY_DRIFT,
+	[SENDER_FALLBACK] = POLICY_MODEL,
+};
+
 int decisions_init(
 	struct decisions *d, const struct run_conf *c, const struct sender *s, int flow, bool keep)
 {
 	d->policy = (struct policy_conf){
-		.mode = s->zero ? POLICY_TCP_ONLY : POLICY_MODEL,
+		.mode = modes[s->variant],
 		.mlp = s->model->mlp,
 		.noise = c->noise,
 		.noise_seed = c->seed,
 		.noise_stream = SETUP_NOISE_STREAM + flow,
+		.drift_stream = SETUP_DRIFT_STREAM + flow,
 		.record = keep ? record : NULL,
 		.arg = d,
 	};
 	d->policy.scratch = malloc(mlp_scratch(s->model->mlp) * sizeof(float));
-	return d->policy.scratch ? 0 : -ENOMEM;
+	if (!d->policy.scratch)
+		return -ENOMEM;
+	if (!c->judge->properties || d->policy.mode != POLICY_MODEL)
+		return 0;
+	d->policy.veto = veto;
+	return judge_init(&d->judge, c->judge, s->model->actor, s->variant == SENDER_FALLBACK);
 }
 
 void decisions_free(struct decisions *d)
 {
+	judge_free(&d->judge);
 	free(d->policy.scratch);
 	free(d->rows);
 }

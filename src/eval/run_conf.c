@@ -89,7 +89,7 @@ static void put_judge(FILE *f, const struct run_conf *c)
 
 	if (!j->properties || !scheme_model(c->scheme))
 		return;
-	hash_sha256_hex(digest, j->properties->text, strlen(j->properties->text));
+	hash_sha256(digest, &(struct hash_part){j->properties->text, strlen(j->properties->text)}, 1);
 	fprintf(f, "properties %s engine %d slices %d budget %ld", digest, j->qc.engine, j->qc.slices, j->qc.budget);
 	if (scheme_has(c->scheme, SENDER_FALLBACK))
 		fprintf(f, " fallback %.17g", j->threshold);

@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 
+#define MAX_SUM 1e36 // well under FLT_MAX: there is room for errors and for radii
+
 static float float_up(double x)
 {
 	float f = (float)x;
@@ -53,6 +55,43 @@ static bool finite_layer(const struct actor_layer *l)
 	return finite;
 }
 
+// No sum of magnitudes exceeds gain * (largest |input|) + offset, layer by layer.
+static double input_limit(const struct actor *a)
+{
+	double gain = 1, offset = 0, limit = MAX_SUM;
+
+	for (int i = 0; i < a->n; i++) {
+		const struct actor_layer *l = &a->layer[i];
+		double rows = 0, bias = 0;
+
+		for (int o = 0; o < l->out; o++) {
+			double row = 0;
+
+			for (int k = 0; k < l->in; k++)
+				row += l->mag[(size_t)k * l->stride + o];
+			rows = fmax(rows, row);
+			bias = fmax(bias, fabs(l->b[o]));
+		}
+		gain *= rows;
+		offset = rows * offset + bias;
+		if (!(gain < INFINITY && offset < MAX_SUM))
+			return -1;
+		if (gain > 0)
+			limit = fmin(limit, (MAX_SUM - offset) / gain);
+	}
+	return limit;
+}
+
+bool actor_reaches(const struct actor *a, const struct region *r)
+{
+	double lo[REGION_INPUTS], hi[REGION_INPUTS], most = 0;
+
+	region_hull(r, lo, hi);
+	for (int i = 0; i < r->nin; i++)
+		most = fmax(most, fmax(fabs(lo[i]), fabs(hi[i])));
+	return most <= a->limit;
+}
+
 int actor_new(struct actor **out, const struct mlp *mlp)
 {
 	struct actor *a = calloc(1, sizeof(*a));
@@ -78,6 +117,7 @@ int actor_new(struct actor **out, const struct mlp *mlp)
 		actor_free(a);
 		return err;
 	}
+	a->limit = input_limit(a);
 	a->slope = mlp->slope;
 	a->mlp = mlp;
 	*out = a;

@@ -26,6 +26,7 @@ struct actor {
 	int n;	      /* layers */
 	double slope; /* of the leaky ReLU, 0 < slope <= 1 */
 	int width;    /* the largest stride */
+	double limit; /* while no |input| exceeds it, no sum of the execution overflows; < 0: nothing is safe */
 	struct actor_layer layer[MLP_MAX_LAYERS];
 	const struct mlp *mlp; /* borrowed: executes it */
 };
@@ -37,6 +38,9 @@ void actor_free(struct actor *a);
 
 /* y of the executed network at x (layer[0].in doubles, rounded to float here). scratch: mlp_scratch. */
 float actor_run(const struct actor *a, const double *x, float *scratch);
+
+/* Whether executing the network anywhere in the region is safe from overflow, hence from NaN. */
+bool actor_reaches(const struct actor *a, const struct region *r);
 
 /* What is known of the real network over a region: ranges of the inputs, and of z in each hidden layer. */
 struct actor_ranges {

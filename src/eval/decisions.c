@@ -75,7 +75,7 @@ static bool veto(void *arg, const struct decision *d)
 {
 	struct decisions *all = arg;
 
-	return judge_veto(&all->judge, d);
+	return guard_veto(&all->guard, d);
 }
 
 static const enum policy_mode modes[SENDER_VARIANTS] = {
@@ -101,15 +101,15 @@ int decisions_init(
 	d->policy.scratch = malloc(mlp_scratch(s->model->mlp) * sizeof(float));
 	if (!d->policy.scratch)
 		return -ENOMEM;
-	if (!c->judge->properties || d->policy.mode != POLICY_MODEL)
+	if (!c->guard->properties || d->policy.mode != POLICY_MODEL)
 		return 0;
 	d->policy.veto = veto;
-	return judge_init(&d->judge, c->judge, s->model->actor, s->variant == SENDER_FALLBACK);
+	return guard_init(&d->guard, c->guard, s->model->actor, s->variant == SENDER_FALLBACK);
 }
 
 void decisions_free(struct decisions *d)
 {
-	judge_free(&d->judge);
+	guard_free(&d->guard);
 	free(d->policy.scratch);
 	free(d->rows);
 }

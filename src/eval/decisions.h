@@ -17,7 +17,7 @@
 
 struct decisions {
 	struct policy_conf policy; /* what the controller is given; points back here */
-	struct judge judge;        /* its qc NULL: the properties are not asked for, or the policy does not act */
+	struct guard guard;        /* its qc NULL: the properties are not asked for, or the policy does not act */
 	struct decision_row *rows; /* [n], reports in order */
 	size_t n, cap;
 	int err;                   /* -ENOMEM: rows were lost */

@@ -135,7 +135,7 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 		.flow_s = opts_real(o, "flow-time"),
 		.extra_ms = g->extra,
 		.nextra = g->nextra,
-		.judge = &g->judge,
+		.guard = &g->guard,
 		.pacing = word_index("off|on|auto", opts_text(o, "pacing")),
 		.hz = opts_int(o, "hz"),
 		.ms_delay = strcmp(opts_text(o, "emulator"), "ideal") != 0,
@@ -253,17 +253,17 @@ static int expand(struct plan *g, const struct opts *o)
 }
 
 // What judges policies as they run. A fallback without properties is that on those of its model.
-static int read_judge(struct plan *g, const struct opts *o)
+static int read_guard(struct plan *g, const struct opts *o)
 {
 	const char *file = opts_text(o, "properties"), *own = NULL;
 	bool fallback = false;
 	char **let;
 	int nlet, err;
 
-	g->judge.qc = (struct qc_conf){.engine = engine_find(opts_text(o, "engine")),
+	g->guard.qc = (struct qc_conf){.engine = engine_find(opts_text(o, "engine")),
 		.slices = opts_int(o, "slices"),
 		.budget = opts_int(o, "budget")};
-	g->judge.threshold = opts_real(o, "fallback");
+	g->guard.threshold = opts_real(o, "fallback");
 	for (int i = 0; i < g->schemes.n; i++)
 		fallback |= scheme_has(&g->schemes.schemes[i], SENDER_FALLBACK);
 	if (fallback && !file && g->schemes.nmodels == 1)
@@ -275,8 +275,8 @@ static int read_judge(struct plan *g, const struct opts *o)
 	if (!file && !own)
 		return 0;
 	nlet = opts_texts(o, "let", &let);
-	err = file ? property_load(&g->judge.properties, file, (const char *const *)let, nlet)
-		   : property_parse(&g->judge.properties, own, "the model's properties",
+	err = file ? property_load(&g->guard.properties, file, (const char *const *)let, nlet)
+		   : property_parse(&g->guard.properties, own, "the model's properties",
 			     (const char *const *)let, nlet);
 	if (nlet)
 		free(let);
@@ -314,7 +314,7 @@ int plan_init(struct plan *g, const struct opts *o)
 	if (!err)
 		err = read_traces(g, o);
 	if (!err)
-		err = read_judge(g, o);
+		err = read_guard(g, o);
 	if (!err)
 		err = expand(g, o);
 	if (!err)
@@ -327,7 +327,7 @@ int plan_init(struct plan *g, const struct opts *o)
 void plan_free(struct plan *g)
 {
 	scheme_set_free(&g->schemes);
-	property_free(g->judge.properties);
+	property_free(g->guard.properties);
 	for (int i = 0; i < g->ntraces; i++)
 		trace_free(g->traces[i].trace);
 	free(g->traces);

@@ -18,7 +18,7 @@ struct plan {
 	struct run_trace *traces;
 	int ntraces;
 	struct run_trace uplink;
-	struct judge_conf judge;
+	struct guard_conf guard;
 	double *buffers, *delays, *losses, *noises, *extra;
 	int nbuffers, ndelays, nlosses, nnoises, nextra;
 	struct run_conf *runs; /* [n] in the order above, ids filled */

@@ -212,12 +212,12 @@ static void measure_flow(struct flow_result *out, const struct run *r, int i, ui
 }
 
 // Over the decisions of all flows.
-static void measure_judges(struct run_result *out, const struct run *r)
+static void measure_guards(struct run_result *out, const struct run *r)
 {
 	double decisions = 0, triggered = 0, qc = 0, proven = 0, refuted = 0, could = 0, fallbacks = 0;
 
 	for (int i = 0; i < out->nflows; i++) {
-		const struct judge *j = &r->decisions[i].judge;
+		const struct guard *j = &r->decisions[i].guard;
 
 		decisions += j->decisions;
 		triggered += j->triggered;
@@ -227,8 +227,8 @@ static void measure_judges(struct run_result *out, const struct run *r)
 		could += j->qc && !isnan(j->threshold) ? j->decisions : 0;
 		fallbacks += j->fallbacks;
 	}
-	if (r->conf->judge->properties && scheme_model(r->conf->scheme))
-		snprintf(out->properties, sizeof(out->properties), "%s", r->conf->judge->properties->path);
+	if (r->conf->guard->properties && scheme_model(r->conf->scheme))
+		snprintf(out->properties, sizeof(out->properties), "%s", r->conf->guard->properties->path);
 	out->triggered_pct = decisions > 0 ? 100 * triggered / decisions : NAN;
 	out->qc_mean = triggered > 0 ? qc / triggered : NAN;
 	out->proven_mean = triggered > 0 ? proven / triggered : NAN;
@@ -268,7 +268,7 @@ static void measure_flows(struct run_result *out, const struct run *r, uint64_t 
 	}
 	out->goodput_mbps = mbps(bytes, now_ns);
 	out->rtt_mean_ms = rtts > 0 ? rtt_sum / rtts : NAN;
-	measure_judges(out, r);
+	measure_guards(out, r);
 	out->acted_pct = time > 0 ? 100 * acted / time : NAN;
 	out->reward_mean = rewarded > 0 ? rewards / rewarded : NAN;
 	out->jain = squares > 0 ? sum * sum / (out->nflows * squares) : NAN;

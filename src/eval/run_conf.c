@@ -82,9 +82,9 @@ static void put_senders(FILE *f, const struct scheme *s)
 	}
 }
 
-static void put_judge(FILE *f, const struct run_conf *c)
+static void put_guard(FILE *f, const struct run_conf *c)
 {
-	const struct judge_conf *j = c->judge;
+	const struct guard_conf *j = c->guard;
 	char digest[HASH_HEX];
 
 	if (!j->properties || !scheme_model(c->scheme))
@@ -106,7 +106,7 @@ char *run_text(const struct run_conf *c)
 		abort();
 	fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
 	put_senders(f, c->scheme);
-	put_judge(f, c);
+	put_guard(f, c);
 	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
 	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue),
 		c->queue_pkts, c->nominal_mbps, c->buffer_bdp);

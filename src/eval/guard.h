@@ -4,8 +4,8 @@
  * nothing triggers is never held back; one that cannot be judged (states that are not finite) counts as
  * proven nowhere.
  */
-#ifndef EVAL_JUDGE_H
-#define EVAL_JUDGE_H
+#ifndef EVAL_GUARD_H
+#define EVAL_GUARD_H
 
 #include <math.h>
 #include <stdbool.h>
@@ -13,13 +13,13 @@
 #include "cert/qc.h"
 #include "policy/policy.h"
 
-struct judge_conf {
+struct guard_conf {
 	struct property_file *properties; /* NULL: nothing is judged */
 	struct qc_conf qc;
 	double threshold; /* fallback where proven is below */
 };
 
-struct judge {
+struct guard {
 	struct qc *qc; /* NULL: does not judge */
 	double threshold; /* of this flow, NAN: never falls back */
 	struct qc_share share; /* of the latest decision */
@@ -28,10 +28,10 @@ struct judge {
 };
 
 /* The actor and what conf points to outlive it. 0 or -ENOMEM. */
-int judge_init(struct judge *j, const struct judge_conf *conf, const struct actor *a, bool fallback);
-void judge_free(struct judge *j);
+int guard_init(struct guard *j, const struct guard_conf *conf, const struct actor *a, bool fallback);
+void guard_free(struct guard *j);
 
 /* Judges a decision before it is installed: whether to keep CUBIC's window. */
-bool judge_veto(struct judge *j, const struct decision *d);
+bool guard_veto(struct guard *j, const struct decision *d);
 
 #endif

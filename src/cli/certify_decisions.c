@@ -19,7 +19,7 @@ static const struct {
 		 "delays = 2, 10, 25, 50, 100, 200\nbuffers = 5\nduration = 20\nseed = 1\n"},
 	{"shallow", "traces = wired6, wired12, wired24, wired48, wired96, wired192\n"
 		    "delays = 2, 10, 25, 50, 100, 200\nbuffers = 0.5\nduration = 20\nseed = 1\n"},
-	{"cellular", "traces = cellular:seed=1, cellular:seed=2, cellular:seed=3\n"
+	{"cellular", "traces = cellular:1, cellular:2, cellular:3\n"
 		     "delays = 10, 25, 50\nbuffers = 0.5, 2, 5\nduration = 20\nseed = 1\n"},
 };
 #define NSETUPS ((int)(sizeof(setups) / sizeof(setups[0])))

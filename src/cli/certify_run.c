@@ -16,7 +16,6 @@
 struct output {
 	const struct certify *c;
 	struct engine *engine; // asked once more where the partition is wanted
-	float *scratch;
 	struct cert_writer *file; // or NULL
 	const char *vnnlib;	  // folder, or NULL
 	long at;		  // decision of entry
@@ -50,16 +49,15 @@ static int flush(struct output *o)
 	return err;
 }
 
-static int begin(struct output *o, long i)
+static int begin(struct output *o, long i, const struct cert_decision *d)
 {
-	const struct cert_decision *d = &o->c->decisions[i];
 	struct cert_entry *e = &o->entry;
 
 	if (d->nchanges > CERT_CHANGES)
 		return -E2BIG;
 	*e = (struct cert_entry){.nstate = d->nin, .w = d->w, .p = d->p, .nchanges = d->nchanges};
 	e->source = certify_source(o->c, i);
-	e->clean = part_window(actor_run(o->c->actor, d->x, o->scratch), d->w);
+	e->clean = d->clean;
 	memcpy(e->state, d->x, d->nin * sizeof(*d->x));
 	memcpy(e->changes, d->changes, d->nchanges * sizeof(*d->changes));
 	e->parts = calloc(o->c->properties->n, sizeof(*e->parts));
@@ -110,7 +108,8 @@ static int write_vnnlib(const struct output *o, long i, const struct part *part)
 	return err;
 }
 
-static int each(void *arg, long i, const struct part *part, const struct engine_answer *answer)
+static int each(void *arg, long i, const struct cert_decision *d, const struct part *part,
+	const struct engine_answer *answer)
 {
 	struct output *o = arg;
 	int err = 0;
@@ -122,7 +121,7 @@ static int each(void *arg, long i, const struct part *part, const struct engine_
 	if (i != o->at)
 		err = flush(o);
 	if (!err && i != o->at)
-		err = begin(o, i);
+		err = begin(o, i, d);
 	if (!err && o->file)
 		err = add_part(o, part);
 	if (!err && o->vnnlib)
@@ -160,8 +159,7 @@ static int open_output(struct output *o, const struct certify *c)
 		}
 	}
 	o->engine = engine_new(c->actor);
-	o->scratch = malloc(mlp_scratch(c->mlp) * sizeof(*o->scratch));
-	if (!o->engine || !o->scratch)
+	if (!o->engine)
 		return -ENOMEM;
 	if (o->vnnlib)
 		err = file_mkdirs(o->vnnlib);
@@ -211,7 +209,6 @@ static int close_output(struct output *o, int err)
 		err = draw(o);
 	cert_entry_free(&o->entry);
 	engine_free(o->engine);
-	free(o->scratch);
 	return err;
 }
 

@@ -60,7 +60,7 @@ static void show_text(const struct certify *c, const struct qc_model *m, long co
 	if (all->triggered)
 		printf("\nof %ld triggered decisions %ld are proven on all of their regions, %ld refuted somewhere; "
 		       "%ld counterexamples found\n",
-			all->triggered, all->full, all->refuted_some, counterexamples);
+			all->triggered, all->full, all->caught, counterexamples);
 	printf("of %ld decisions %ld install the smallest window\n", all->decisions, all->floor);
 }
 
@@ -83,7 +83,7 @@ static json_t *total_json(const struct qc_total *t)
 	set_real(o, "qc_hold", t->hold);
 	set_real(o, "ceiling", t->ceiling);
 	json_object_set_new(o, "fully_proven", json_integer(t->full));
-	json_object_set_new(o, "refuted_somewhere", json_integer(t->refuted_some));
+	json_object_set_new(o, "refuted_somewhere", json_integer(t->caught));
 	json_object_set_new(o, "at_floor", json_integer(t->floor));
 	return o;
 }

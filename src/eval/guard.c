@@ -24,7 +24,7 @@ bool guard_veto(struct guard *g, const struct decision *d)
 
 	for (int i = 0; i < d->nchanges; i++)
 		changes[i] = d->changes[POLICY_CHANGES - 1 - i];
-	if (qc_decide(g->qc, &c, &g->share, NULL, NULL))
+	if (qc_decide(g->qc, &c, &g->share))
 		g->share = (struct qc_share){.triggered = true, .exact = NAN};
 	keep = g->share.triggered && g->share.proven < g->threshold;
 	g->decisions++;

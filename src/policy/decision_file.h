@@ -12,8 +12,6 @@
 #include "obs/frame.h"
 #include "policy/policy.h"
 
-#define DECISION_FORMAT "canopy-decisions"
-#define DECISION_VERSION "1"
 #define DECISION_REPORT 8 /* numbers of a report */
 #define DECISION_STATE 96 /* most numbers in a state */
 
@@ -37,8 +35,9 @@ int decision_file_write(const char *path, const struct decision_row *rows, size_
 	const struct st_meta *meta, int nmeta);
 
 /*
- * Reads and checks a file: columns there and of one length, states finite, w, p and installed windows,
- * changes within theirs, open 0 or 1. Prints file, column and row of what is wrong. 0 or -errno.
+ * Reads and checks a file: every column there and of one length; in open rows finite states, w, p and
+ * installed that are windows, changes that are differences of windows. Prints file, column and row of
+ * what is wrong. 0 or -errno.
  */
 int decision_file_read(struct decision_file **out, const char *path);
 

@@ -236,13 +236,12 @@ static void chunk(struct box *b, const struct region *regions, int slices, long 
 		x = b->rows[l & 1];
 	}
 	for (int row = 0; row < rows; row++) {
+		bool known = safe[(from + row) / slices - from / slices];
 		float y[2];
 
 		pair_dot_f(&b->layer[n - 1], x + (size_t)row * b->stride, b->stride, y);
-		if (!safe[(from + row) / slices - from / slices])
-			y[1] = INFINITY;
-		y_lo[row] = (double)y[0] - y[1];
-		y_hi[row] = (double)y[0] + y[1];
+		y_lo[row] = known ? (double)y[0] - y[1] : -INFINITY;
+		y_hi[row] = known ? (double)y[0] + y[1] : INFINITY;
 	}
 }
 
@@ -321,7 +320,8 @@ static void take_slice(struct run *run, int s, double y_lo, double y_hi)
 			ask->sink->cut(ask->sink->arg, run->normal, hi);
 		ask->sink->leaf(ask->sink->arg, y_lo, y_hi, v);
 	}
-	if (ask->witness && !run->missed && v != ENGINE_HOLDS && run->searches < SEARCHES) {
+	if (ask->witness && !run->missed && v != ENGINE_HOLDS &&
+		(v == ENGINE_FAILS || run->searches < SEARCHES)) {
 		double from[REGION_INPUTS], to[REGION_INPUTS];
 
 		for (int d = 0; d < r->ndims; d++) {

@@ -244,7 +244,7 @@ static void contains_real(void **state)
 			}
 			box_real(a, &part, &real_lo, &real_hi);
 			assert_true(lo[s] <= real_lo && real_hi <= hi[s]);
-			assert_true(hi[s] - lo[s] <= 1.001 * (real_hi - real_lo) + 0.03);
+			assert_true(hi[s] - lo[s] <= 1.002 * (real_hi - real_lo) + 0.05);
 		}
 		box_free(b);
 		free_actor(a);

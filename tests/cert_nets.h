@@ -43,6 +43,47 @@ static inline struct mlp *random_net(int n, const int *dims, double gain, uint64
 	return m;
 }
 
+/* An actor and its network. */
+static inline void free_actor(struct actor *a)
+{
+	struct mlp *m = a ? (struct mlp *)a->mlp : NULL;
+
+	actor_free(a);
+	mlp_free(m);
+}
+
+/* NULL: out of memory. */
+static inline struct actor *random_actor(int n, const int *dims, double gain, uint64_t seed)
+{
+	struct mlp *m = random_net(n, dims, gain, seed);
+	struct actor *a = NULL;
+
+	if (m)
+		actor_new(&a, m);
+	return a;
+}
+
+/* Networks of 1 to 5 layers, widths around the kernels' blocks. */
+static const int shapes[][7] = {{1, 5, 1}, {1, 96, 1}, {2, 3, 1, 1}, {2, 70, 33, 1}, {3, 17, 31, 65, 1},
+	{3, 70, 256, 256, 1}, {4, 9, 40, 7, 97, 1}, {5, 12, 20, 50, 33, 16, 1}};
+#define SHAPES ((int)(sizeof(shapes) / sizeof(shapes[0])))
+
+/* A region of random inputs and widths: up to `varied` inputs vary. */
+static inline void random_region(struct rng *g, struct region *r, int nin, int varied)
+{
+	double x[REGION_INPUTS];
+
+	for (int k = 0; k < nin; k++)
+		x[k] = rng_normal(g);
+	region_point(r, x, nin);
+	for (int d = 0; d < varied; d++) {
+		int input = (int)(rng_uniform(g) * nin);
+		double width = pow(10, -6 * rng_uniform(g)), at = rng_normal(g);
+
+		region_vary(r, input, at, at + (d == 3 ? 0 : width)); // refused if it varies already
+	}
+}
+
 /* The region of a case of boxes.json: inputs vary one by one, nothing is tied. */
 static inline void golden_region(struct region *r, const json_t *box)
 {

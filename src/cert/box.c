@@ -16,7 +16,8 @@
 #define UNIT 0x1p-24
 #define SHARE_ROUNDINGS 3 // of (hi - lo) / (HI - LO)
 #define REAL_ROUNDINGS 8  // around a sum in double: centre, radius, activation
-#define SHIFTS 2 // inputs that differ between the slices of a region: the first, and what is tied to it
+#define GROUPS FRAME_FEATURES // of inputs of like size: k, k + GROUPS, ...
+#define SHIFTS 2 // centres that differ between the slices of a region: the first input's, and what is tied to it
 /* Executing an input rounds it, and so does its centre. An activation rounds the slope, a product, and
  * here the ends, the centre and the radius of its interval. */
 #define INPUT_ROUNDINGS 4
@@ -26,6 +27,7 @@
 struct box {
 	const struct actor *actor;
 	struct pair_f layer[MLP_MAX_LAYERS];
+	struct pair_f groups;	 // |w| of layer 0, summed over the inputs of a group
 	float keep, add;	 // as pair_f's, of what layer 0 reads
 	int stride;		 // of rows of inputs and of hidden layers
 	float *memory;
@@ -53,6 +55,25 @@ static int padded(int n, int to)
 	return (n + to - 1) / to * to;
 }
 
+static void sum_groups(struct box *b, float *w)
+{
+	const struct actor_layer *from = &b->actor->layer[0];
+	struct pair_f *to = &b->groups;
+
+	to->w = w;
+	to->bias = b->layer[0].bias;
+	to->bias_radius = b->layer[0].bias_radius;
+	for (int o = 0; o < from->out; o++)
+		for (int g = 0; g < GROUPS; g++) {
+			double sum = 0;
+
+			for (int k = g; k < from->in; k += GROUPS)
+				sum += from->mag[(size_t)k * from->stride + o];
+			w[((size_t)(o / PAIR_PANEL_F) * GROUPS + g) * PAIR_PANEL_F + o % PAIR_PANEL_F] =
+				(float)(sum * OUTWARD);
+		}
+}
+
 static void carve(struct box *b)
 {
 	float *at = b->memory;
@@ -78,6 +99,7 @@ static void carve(struct box *b)
 		p->bias_radius = radius;
 		at += 2 * p->stride;
 	}
+	sum_groups(b, at);
 }
 
 static size_t layout(struct box *b)
@@ -99,7 +121,9 @@ static size_t layout(struct box *b)
 		width = p->stride > width ? p->stride : width;
 	}
 	b->stride = 2 * width;
-	return biases + (size_t)4 * CHUNK * b->stride;
+	b->groups = b->layer[0];
+	b->groups.in = GROUPS;
+	return biases + (size_t)4 * CHUNK * b->stride + (size_t)GROUPS * b->groups.stride;
 }
 
 struct box *box_new(const struct actor *a)
@@ -131,86 +155,103 @@ void box_free(struct box *b)
 	free(b);
 }
 
-// Centre, and what to give to radii, of an input in [lo, hi].
-static void interval(const struct box *b, double lo, double hi, float pair[2])
+static float middle(double lo, double hi)
 {
-	float c = (float)(lo + (hi - lo) / 2);
+	return (float)(lo + (hi - lo) / 2);
+}
+
+// Centre, unless that is elsewhere, and what goes to radii, of an input in [lo, hi].
+static void interval(const struct box *b, double lo, double hi, bool centre, float pair[2])
+{
+	float c = middle(lo, hi);
 	double r = fmax(hi - c, c - lo);
 
-	pair[0] = c;
+	pair[0] = centre ? c : 0;
 	pair[1] = (float)((b->keep * r + b->add * fabs(c)) * OUTWARD + FLT_MIN);
 }
 
-static void set_input(const struct box *b, float *row, int input, const float pair[2])
-{
-	row[input] = pair[0];
-	row[b->stride / 2 + input] = pair[1];
-}
-
-// A row of inputs: those that slices share, the sliced ones being 0. Whether executing the region is safe.
+/*
+ * A row of inputs: centres of those that all slices share, the sliced ones being 0, and what goes to radii for
+ * inputs that do not vary: of every group the largest, or of every input in a network without hidden layers.
+ * Whether executing the region is safe.
+ */
 static bool shared_inputs(const struct box *b, const struct region *r, float *row)
 {
-	float *radius = row + b->stride / 2, limit = (float)b->actor->limit;
+	float *radius = row + b->stride / 2, limit = (float)b->actor->limit, most[GROUPS] = {0};
 	bool safe = true;
 
-	for (int i = 0; i < r->nin; i++) {
-		row[i] = (float)r->x[i];
-		radius[i] = b->add * fabsf(row[i]) + FLT_MIN;
+	for (int k = 0; k < r->nin; k++)
+		row[k] = (float)r->x[k];
+	for (int d = 0; d < r->ndims; d++) {
+		row[r->dim[d].input] = 0;
+		if (r->dim[d].tied >= 0)
+			row[r->dim[d].tied] = 0;
 	}
+	for (int from = 0; from < r->nin; from += GROUPS)
+		for (int g = 0; g < GROUPS && from + g < r->nin; g++) {
+			float c = fabsf(row[from + g]);
+
+			safe &= c < limit; // not when NaN
+			most[g] = c > most[g] ? c : most[g];
+		}
+	for (int k = 0; k < (b->actor->n > 1 ? GROUPS : r->nin); k++)
+		radius[k] = b->add * (b->actor->n > 1 ? most[k] : fabsf(row[k])) + FLT_MIN;
 	for (int d = 0; d < r->ndims; d++) {
 		const struct region_dim *dim = &r->dim[d];
-		float pair[2] = {0}, tied[2] = {0};
 
 		safe &= fmax(fabs(dim->lo), fabs(dim->hi)) < limit / REGION_TIED_SLOPE;
-		if (d > 0) {
-			interval(b, dim->lo, dim->hi, pair);
-			interval(b, region_tied(dim->lo), region_tied(dim->hi), tied);
-		}
-		set_input(b, row, dim->input, pair);
+		if (d == 0)
+			continue;
+		row[dim->input] = middle(dim->lo, dim->hi);
 		if (dim->tied >= 0)
-			set_input(b, row, dim->tied, tied);
+			row[dim->tied] = middle(region_tied(dim->lo), region_tied(dim->hi));
 	}
-	for (int i = 0; i < r->nin; i++)
-		safe &= fabsf(row[i]) < limit;
 	return safe;
 }
 
-// The inputs of slice s that shared_inputs left out: how many.
-static int slice_inputs(const struct box *b, const struct region *r, int s, int slices, int input[SHIFTS],
-	float in[SHIFTS][2])
+// The inputs that vary within slice s, how many, and what each adds: the centre too if the row lacks it.
+static int varied_inputs(const struct box *b, const struct region *r, int s, int slices, int *input, float (*in)[2])
 {
-	double lo, hi;
+	int n = 0;
 
-	if (!r->ndims)
-		return 0;
-	lo = leaf_cut(r, s, slices);
-	hi = leaf_cut(r, s + 1, slices);
-	input[0] = r->dim[0].input;
-	interval(b, lo, hi, in[0]);
-	if (r->dim[0].tied < 0)
-		return 1;
-	input[1] = r->dim[0].tied;
-	interval(b, region_tied(lo), region_tied(hi), in[1]);
-	return 2;
+	for (int d = 0; d < r->ndims; d++) {
+		const struct region_dim *dim = &r->dim[d];
+		double lo = d ? dim->lo : leaf_cut(r, s, slices), hi = d ? dim->hi : leaf_cut(r, s + 1, slices);
+		bool centre = d == 0 || b->actor->n == 1;
+
+		input[n] = dim->input;
+		interval(b, lo, hi, centre, in[n++]);
+		if (dim->tied < 0)
+			continue;
+		input[n] = dim->tied;
+		interval(b, region_tied(lo), region_tied(hi), centre, in[n++]);
+	}
+	return n;
 }
 
 // Row `row` of the first hidden layer, or of the inputs of a network without one: slice s of region i.
 static void first_row(struct box *b, const struct region *r, int i, int s, int slices, int row)
 {
-	const float *inputs = b->inputs + (size_t)i * b->stride;
-	int input[SHIFTS], n;
-	float in[SHIFTS][2], *to;
+	const float *base = (b->actor->n > 1 ? b->base : b->inputs) + (size_t)i * b->stride;
+	float in[REGION_INPUTS][2], *to = b->rows[0] + (size_t)row * b->stride;
+	int input[REGION_INPUTS], n = varied_inputs(b, r, s, slices, input, in);
 
-	n = slice_inputs(b, r, s, slices, input, in);
 	if (b->actor->n > 1) {
-		pair_shift_f(&b->layer[0], n, input, in, b->base + (size_t)i * b->stride,
-			b->rows[0] + (size_t)row * b->stride, b->stride);
+		pair_shift_f(&b->layer[0], n, input, in, base, to, b->stride);
 		return;
 	}
-	to = b->rows[0] + (size_t)row * b->stride;
-	memcpy(to, inputs, b->stride * sizeof(*to));
-	for (int v = 0; v < n; v++)
-		set_input(b, to, input[v], in[v]);
+	memcpy(to, base, b->stride * sizeof(*to));
+	for (int v = 0; v < n; v++) {
+		to[input[v]] = in[v][0];
+		to[b->stride / 2 + input[v]] = in[v][1];
+	}
+}
+
+// The first layer's sums of what slices share.
+static void shared_sums(struct box *b, int n)
+{
+	pair_rows_f(&b->groups, b->inputs, b->stride, b->base, b->stride, n, PAIR_SUMS);
+	pair_rows_f(&b->layer[0], b->inputs, b->stride, b->base, b->stride, n, PAIR_CENTRES);
 }
 
 // Slices from, from + 1, ... of the regions, counted through: at most CHUNK.
@@ -225,7 +266,7 @@ static void chunk(struct box *b, const struct region *regions, int slices, long 
 	for (int i = 0; i < nregions; i++)
 		safe[i] = shared_inputs(b, &first[i], b->inputs + (size_t)i * b->stride);
 	if (n > 1)
-		pair_rows_f(&b->layer[0], b->inputs, b->stride, b->base, b->stride, nregions, PAIR_SUMS);
+		shared_sums(b, nregions);
 	for (int row = 0; row < rows; row++) {
 		int i = (int)((from + row) / slices - from / slices);
 
@@ -236,13 +277,12 @@ static void chunk(struct box *b, const struct region *regions, int slices, long 
 		x = b->rows[l & 1];
 	}
 	for (int row = 0; row < rows; row++) {
+		bool known = safe[(from + row) / slices - from / slices];
 		float y[2];
 
 		pair_dot_f(&b->layer[n - 1], x + (size_t)row * b->stride, b->stride, y);
-		if (!safe[(from + row) / slices - from / slices])
-			y[1] = INFINITY;
-		y_lo[row] = (double)y[0] - y[1];
-		y_hi[row] = (double)y[0] + y[1];
+		y_lo[row] = known ? (double)y[0] - y[1] : -INFINITY;
+		y_hi[row] = known ? (double)y[0] + y[1] : INFINITY;
 	}
 }
 
@@ -321,7 +361,8 @@ static void take_slice(struct run *run, int s, double y_lo, double y_hi)
 			ask->sink->cut(ask->sink->arg, run->normal, hi);
 		ask->sink->leaf(ask->sink->arg, y_lo, y_hi, v);
 	}
-	if (ask->witness && !run->missed && v != ENGINE_HOLDS && run->searches < SEARCHES) {
+	if (ask->witness && !run->missed && v != ENGINE_HOLDS &&
+		(v == ENGINE_FAILS || run->searches < SEARCHES)) {
 		double from[REGION_INPUTS], to[REGION_INPUTS];
 
 		for (int d = 0; d < r->ndims; d++) {

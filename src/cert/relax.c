@@ -7,20 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cert/basis.h"
 #include "cert/kernel.h"
 #include "cert/pair.h"
 
 #define ROWS 64	      // bounding functions that go back together
-#define POINTS 3      // of a varied input: its ends, and the kink between them
 #define VARIANTS 3    // choices of lower slopes for the bounds on y, of which the best counts
 #define OUTWARD 1.001 // covers the rounding of magnitudes in float
 #define UNIT 0x1p-53
-
-// A function of one varied input that layer 1's sums are linear in, about its value at the box's centre.
-struct basis {
-	int dim;
-	double value[POINTS];
-};
 
 // Lines around the activation of a layer's sums.
 struct lines {
@@ -37,11 +31,8 @@ struct relax {
 	double *z_lo[MLP_MAX_LAYERS], *z_hi[MLP_MAX_LAYERS];
 	double *error[MLP_MAX_LAYERS]; // what a bound on a sum may err by
 	double *most[MLP_MAX_LAYERS];  // no real sum exceeds it
-	double *still;		       // layer 1's sums of what does not vary
-	struct actor_layer first;      // rows: what a basis function adds to layer 1's sums; the sums at the centre
-	struct basis basis[2 * REGION_INPUTS];
-	int nbasis, points[REGION_INPUTS]; // of every dimension
-	double *x, *gain;		   // inputs; a bounding function's derivatives by the basis
+	struct basis basis;
+	double *x, *gain; // inputs; a bounding function's derivatives by the basis
 	float *magnitude[2];
 	double *pairs, *sums; // rows of pairs into layer 2, and their products
 	double *rows[2];      // rows that go back, by turns
@@ -90,7 +81,7 @@ static void pack(struct arena *arena, struct pair_d *p, int in, int out, const d
 static void lay_out(struct relax *x, struct arena *arena)
 {
 	const struct actor *a = x->actor;
-	double *zero = take_doubles(arena, x->width);
+	double *zero = take_doubles(arena, x->width), *still;
 
 	for (int l = 0; l < a->n; l++) {
 		x->z_lo[l] = take_doubles(arena, x->width);
@@ -108,17 +99,16 @@ static void lay_out(struct relax *x, struct arena *arena)
 			pack(arena, &x->back[l], from->out, from->in, from->w, 1, from->stride, zero);
 		}
 	}
-	x->still = take_doubles(arena, x->width);
-	x->first = a->layer[0];
-	x->first.w = take_doubles(arena, (size_t)(2 * REGION_INPUTS + 1) * a->layer[0].stride);
+	still = take_doubles(arena, x->width);
+	basis_init(&x->basis, a, still, take_doubles(arena, (size_t)(BASIS_MOST + 1) * a->layer[0].stride));
 	x->x = take_doubles(arena, x->width);
-	x->gain = take_doubles(arena, 2 * REGION_INPUTS + 1);
+	x->gain = take_doubles(arena, BASIS_MOST + 1);
 	for (int i = 0; i < 2; i++) {
 		x->magnitude[i] = take(arena, x->width * sizeof(float));
 		x->rows[i] = take_doubles(arena, (size_t)ROWS * x->width);
 	}
-	x->pairs = take_doubles(arena, (size_t)(2 * REGION_INPUTS + 2) * 2 * x->width);
-	x->sums = take_doubles(arena, (size_t)(2 * REGION_INPUTS + 2) * 2 * x->width);
+	x->pairs = take_doubles(arena, (size_t)(BASIS_MOST + 2) * 2 * x->width);
+	x->sums = take_doubles(arena, (size_t)(BASIS_MOST + 2) * 2 * x->width);
 	x->slack = take_doubles(arena, actor_slack_scratch(a));
 }
 
@@ -185,70 +175,9 @@ static void bound_errors(struct relax *x, const struct region *r)
 
 void relax_region(struct relax *x, const struct region *r)
 {
-	const struct actor_layer *layer = &x->actor->layer[0];
-
 	x->region = r;
 	bound_errors(x, r);
-	memcpy(x->x, r->x, r->nin * sizeof(*x->x));
-	for (int d = 0; d < r->ndims; d++) {
-		x->x[r->dim[d].input] = 0;
-		if (r->dim[d].tied >= 0)
-			x->x[r->dim[d].tied] = 0;
-	}
-	kernel_forward(layer, 1, (const double *[]){x->x}, (double *[]){x->still});
-	for (int j = 0; j < layer->out; j++)
-		x->still[j] += layer->b[j];
-}
-
-// Appends a basis function: its row is that of an input, or of one and the slope times another.
-static void add_basis(struct relax *x, int dim, int input, int tied, const double value[POINTS])
-{
-	const struct actor_layer *layer = &x->actor->layer[0];
-	double *row = x->first.w + (size_t)x->nbasis * layer->stride;
-
-	memcpy(row, layer->w + (size_t)input * layer->stride, layer->stride * sizeof(*row));
-	if (tied >= 0)
-		kernel_axpy(layer->stride, REGION_TIED_SLOPE, layer->w + (size_t)tied * layer->stride, row);
-	x->basis[x->nbasis].dim = dim;
-	memcpy(x->basis[x->nbasis].value, value, POINTS * sizeof(*value));
-	x->nbasis++;
-}
-
-// The basis functions of dimension d over [lo, hi]; the sums at their centre are added to `centre`.
-static void vary(struct relax *x, int d, double lo, double hi, double *centre)
-{
-	const struct actor_layer *layer = &x->actor->layer[0];
-	const struct region_dim *dim = &x->region->dim[d];
-	double mid = lo + (hi - lo) / 2, tied = region_tied(mid), kink = REGION_KINK;
-	double t[POINTS] = {lo - mid, hi - mid, kink - mid};
-	double u[POINTS] = {region_tied(lo) - tied, region_tied(hi) - tied, 1 - tied};
-	bool bent = dim->tied >= 0 && lo < kink && hi > kink;
-
-	x->points[d] = bent ? POINTS : 2;
-	kernel_axpy(layer->stride, mid, layer->w + (size_t)dim->input * layer->stride, centre);
-	if (dim->tied >= 0)
-		kernel_axpy(layer->stride, tied, layer->w + (size_t)dim->tied * layer->stride, centre);
-	add_basis(x, d, dim->input, dim->tied >= 0 && hi <= kink ? dim->tied : -1, t);
-	if (bent)
-		add_basis(x, d, dim->tied, -1, u);
-}
-
-// Range over dimension d's points of the sum of its basis functions from e on, each times g[e * step].
-static inline int along(const struct relax *x, int e, const double *g, size_t step, double *lo, double *hi)
-{
-	int d = x->basis[e].dim, n = e + 1 < x->nbasis && x->basis[e + 1].dim == d ? 2 : 1;
-
-	*lo = INFINITY;
-	*hi = -INFINITY;
-	for (int p = 0; p < x->points[d]; p++) {
-		double v = g[0] * x->basis[e].value[p];
-
-		if (n > 1)
-			v += g[step] * x->basis[e + 1].value[p];
-		*lo = v < *lo ? v : *lo;
-		*hi = v > *hi ? v : *hi;
-	}
-	return n;
+	basis_region(&x->basis, r, x->x);
 }
 
 // Takes [lo, hi] as the range of sum j of layer l, with the error it may have and what is known besides.
@@ -280,30 +209,18 @@ static void draw_lines(struct relax *x, int l)
 	}
 }
 
-// Basis, and ranges of layer 1's sums.
+// Ranges of layer 1's sums.
 static void first_layer(struct relax *x, const double *lo, const double *hi)
 {
-	const struct actor_layer *layer = &x->actor->layer[0];
-	double *centre = x->rows[0], *least = x->rows[1], *most = x->rows[1] + x->width;
-	int n = 1;
+	const struct basis *b = &x->basis;
+	double *least = x->rows[0], *most = x->rows[1];
+	int n = b->rows.out;
 
-	memcpy(centre, x->still, layer->stride * sizeof(*centre));
-	x->nbasis = 0;
-	for (int d = 0; d < x->region->ndims; d++)
-		vary(x, d, lo[d], hi[d], centre);
-	memcpy(x->first.w + (size_t)x->nbasis * layer->stride, centre, layer->stride * sizeof(*centre));
-	x->first.in = x->nbasis + 1;
-	memcpy(least, centre, layer->out * sizeof(*least));
-	memcpy(most, centre, layer->out * sizeof(*most));
-	for (int e = 0; e < x->nbasis; e += n)
-		for (int j = 0; j < layer->out; j++) {
-			double from, to;
-
-			n = along(x, e, x->first.w + (size_t)e * layer->stride + j, layer->stride, &from, &to);
-			least[j] += from;
-			most[j] += to;
-		}
-	for (int j = 0; j < layer->out; j++)
+	basis_box(&x->basis, lo, hi);
+	memcpy(least, b->rows.w + (size_t)b->n * b->rows.stride, n * sizeof(*least));
+	memcpy(most, least, n * sizeof(*most));
+	basis_ranges(b, b->rows.w, b->rows.stride, n, least, most);
+	for (int j = 0; j < n; j++)
 		set_range(x, 0, j, least[j], most[j]);
 }
 
@@ -311,14 +228,14 @@ static void first_layer(struct relax *x, const double *lo, const double *hi)
 static void pair_up(struct relax *x)
 {
 	const struct lines *l = &x->lines[0];
-	int n = x->actor->layer[0].out, stride = x->first.stride;
+	const struct basis *b = &x->basis;
 
-	for (int e = 0; e <= x->nbasis; e++) {
+	for (int e = 0; e <= b->n; e++) {
 		double *c = x->pairs + (size_t)e * 2 * x->width, *s = c + x->width;
-		const double *from = x->first.w + (size_t)e * stride;
-		double constant = e == x->nbasis ? 0.5 : 0;
+		const double *from = b->rows.w + (size_t)e * b->rows.stride;
+		double constant = e == b->n ? 0.5 : 0;
 
-		for (int j = 0; j < n; j++) {
+		for (int j = 0; j < b->rows.out; j++) {
 			c[j] = (l->upper[j] + l->lower[0][j]) / 2 * from[j] + constant * l->intercept[j];
 			s[j] = (l->upper[j] - l->lower[0][j]) / 2 * from[j] + constant * l->intercept[j];
 		}
@@ -340,37 +257,38 @@ static void box_pair(struct relax *x, int l, double *c)
 	}
 }
 
+// Turns rows of products, c and s, into those of what is below, c - s, and above, c + s.
+static void part(struct relax *x, int rows, int n)
+{
+	for (int e = 0; e < rows; e++) {
+		double *c = x->sums + (size_t)e * 2 * x->width, *s = c + x->width;
+
+		for (int j = 0; j < n; j++) {
+			double below = c[j] - s[j];
+
+			s[j] += c[j];
+			c[j] = below;
+		}
+	}
+}
+
 // Ranges of layer 2's sums.
 static void second_layer(struct relax *x)
 {
-	const double *b = x->actor->layer[1].b, *at = x->sums + (size_t)x->nbasis * 2 * x->width;
-	size_t step = (size_t)2 * x->width, box = step;
-	int n = 1;
+	const struct actor_layer *layer = &x->actor->layer[1];
+	size_t step = (size_t)2 * x->width;
+	double *lo = x->sums + x->basis.n * step, *hi = lo + x->width, *unused = x->rows[0];
+	const double *box = lo + step;
 
 	pair_up(x);
-	box_pair(x, 0, x->pairs + (x->nbasis + 1) * step);
-	pair_rows_d(&x->forward[1], x->pairs, 2 * x->width, x->sums, 2 * x->width, x->nbasis + 2, PAIR_SUMS);
-	for (int j = 0; j < x->actor->layer[1].out; j++) {
-		double lo = at[j] - at[x->width + j], hi = at[j] + at[x->width + j];
-
-		for (int e = 0; e < x->nbasis; e += n) {
-			const double *c = x->sums + e * step + j, *s = c + x->width;
-			double least[2] = {c[0] - s[0]}, most[2] = {c[0] + s[0]}, from, to, other;
-
-			n = 1;
-			if (e + 1 < x->nbasis && x->basis[e + 1].dim == x->basis[e].dim) {
-				least[1] = c[step] - s[step];
-				most[1] = c[step] + s[step];
-			}
-			n = along(x, e, least, 1, &from, &other);
-			along(x, e, most, 1, &other, &to);
-			lo += from;
-			hi += to;
-		}
-		lo = fmax(lo, at[box + j] - at[box + x->width + j]);
-		hi = fmin(hi, at[box + j] + at[box + x->width + j]);
-		set_range(x, 1, j, lo + b[j], hi + b[j]);
-	}
+	box_pair(x, 0, x->pairs + (x->basis.n + 1) * step);
+	pair_rows_d(&x->forward[1], x->pairs, (int)step, x->sums, (int)step, x->basis.n + 2, PAIR_SUMS);
+	part(x, x->basis.n + 2, layer->out);
+	basis_ranges(&x->basis, x->sums, step, layer->out, lo, unused);
+	basis_ranges(&x->basis, x->sums + x->width, step, layer->out, unused, hi);
+	for (int j = 0; j < layer->out; j++)
+		set_range(x, 1, j, fmax(lo[j], box[j]) + layer->b[j],
+			fmin(hi[j], box[x->width + j]) + layer->b[j]);
 }
 
 // A function of the activations of layer l becomes one of its sums, above or below; what that adds.
@@ -401,11 +319,27 @@ struct bounds {
 	double gain[ROWS][REGION_INPUTS]; // how far it varies along a dimension
 };
 
+// The bound of function r of layer 1's sums, over the box.
+static void concretise(struct relax *x, struct bounds *b, int r)
+{
+	const struct basis *basis = &x->basis;
+	double *row = x->rows[0] + (size_t)r * x->width;
+
+	memset(row + basis->rows.out, 0, (basis->rows.stride - basis->rows.out) * sizeof(*row));
+	kernel_backward(&basis->rows, row, x->gain);
+	b->value[r] += x->gain[basis->n];
+	for (int e = 0; e < basis->n; e += basis->f[e].count) {
+		double lo, hi;
+
+		basis_along(basis, e, x->gain + e, 1, &lo, &hi);
+		b->value[r] += r & 1 ? hi : lo;
+		b->gain[r][basis->f[e].dim] = hi - lo;
+	}
+}
+
 // From functions of the activations of layer l to their bounds.
 static void go_back(struct relax *x, int l, struct bounds *b)
 {
-	int step;
-
 	for (;; l--) {
 		double *swap = x->rows[0];
 
@@ -418,20 +352,8 @@ static void go_back(struct relax *x, int l, struct bounds *b)
 		x->rows[0] = x->rows[1];
 		x->rows[1] = swap;
 	}
-	for (int r = 0; r < b->n; r++) {
-		double *row = x->rows[0] + (size_t)r * x->width;
-
-		memset(row + x->first.out, 0, (x->first.stride - x->first.out) * sizeof(*row));
-		kernel_backward(&x->first, row, x->gain);
-		b->value[r] += x->gain[x->nbasis];
-		for (int e = 0; e < x->nbasis; e += step) {
-			double lo, hi;
-
-			step = along(x, e, x->gain + e, 1, &lo, &hi);
-			b->value[r] += r & 1 ? hi : lo;
-			b->gain[r][x->basis[e].dim] = hi - lo;
-		}
-	}
+	for (int r = 0; r < b->n; r++)
+		concretise(x, b, r);
 }
 
 // Ranges of the sums of a layer from 3 on, hidden.
@@ -485,11 +407,13 @@ static void last_layer(struct relax *x, struct relax_bound *out)
 // A network of one layer is linear.
 static void only_layer(struct relax *x, struct relax_bound *out)
 {
-	for (int e = 0, n; e < x->nbasis; e += n) {
+	const struct basis *b = &x->basis;
+
+	for (int e = 0; e < b->n; e += b->f[e].count) {
 		double lo, hi;
 
-		n = along(x, e, x->first.w + (size_t)e * x->first.stride, x->first.stride, &lo, &hi);
-		out->gain[x->basis[e].dim] = hi - lo;
+		basis_along(b, e, b->rows.w + (size_t)e * b->rows.stride, b->rows.stride, &lo, &hi);
+		out->gain[b->f[e].dim] = hi - lo;
 	}
 }
 

@@ -79,9 +79,10 @@ struct published_values {
 };
 
 struct published_history {
-	struct published_values good_lo, good_hi, bad_lo,
-		bad_hi;			/* id 11, 12: ends of the unions of d */
-	struct published_values scores; /* id 9: r_cert before the minimum */
+	/* id 11, 12: ends of the unions of d */
+	struct published_values good_lo, good_hi, bad_lo, bad_hi;
+	/* id 9: r_cert before the minimum */
+	struct published_values scores;
 };
 
 struct published_decision {

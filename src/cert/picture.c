@@ -80,11 +80,14 @@ static void put_axis(FILE *f, char axis, const struct region_dim *d)
 	fprintf(f, "\nset %crange [%.12g:%.12g]\n", axis, d->lo, d->hi);
 }
 
-// The target's ends within what 25..400 percent of w can reach, so that far ones do not stretch the picture.
+// The target as a band and, so that it is in view, its ends as lines: no further out than 25..400 percent of w reach.
 static void put_target(FILE *f, const struct part *part, uint32_t w)
 {
+	const struct region_dim *d = part->region.dim;
 	double lo = fmax(part->lo, 0.2 * w), hi = fmin((double)part->hi + 1, 4.2 * w);
 
+	fprintf(f, "$target << EOD\n%.12g %.9g\n%.12g %.9g\n\n%.12g %.9g\n%.12g %.9g\nEOD\n", d->lo, lo, d->hi, lo,
+		d->lo, hi, d->hi, hi);
 	if (lo < hi)
 		fprintf(f, "set object rectangle from graph 0, first %.9g to graph 1, first %.9g "
 			   "fc rgb '#d9f0d3' fs solid 1 noborder behind\n",
@@ -150,7 +153,7 @@ static int draw_line(FILE *f, const struct picture *p, const struct actor *a, st
 					"title 'bound, %s', ",
 					i, fills[i], verdicts[i]);
 		fprintf(f, "$run using 1:2 with lines lc rgb '#000000' lw 1.5 title 'window as executed', "
-			   "NaN with filledcurves fc rgb '#d9f0d3' title 'target'\n");
+			   "$target using 1:2 with lines lc rgb '#4dac26' lw 1.5 title 'target'\n");
 	}
 	for (int i = 0; l && i < 3; i++)
 		free(l->text[i]);
@@ -179,13 +182,13 @@ static void draw_map(FILE *f, const struct picture *p, const struct actor *a, fl
 	fputs("EOD\n", f);
 	put_axis(f, 'x', &r->dim[0]);
 	put_axis(f, 'y', &r->dim[1]);
-	fputs("set cblabel 'installed window (packets)'\n"
+	fputs("set cblabel 'installed window (packets)' offset 1.5,0\n"
 	      "set palette defined (0 '#f7fbff', 1 '#6baed6', 2 '#08306b')\n"
-	      "set contour base\nset cntrparam levels discrete 0.5\nset surface\n"
+	      "unset grid\nset rmargin at screen 0.84\nset contour base\nset cntrparam levels discrete 0.5\nset surface\n"
 	      "set table $edge\nunset surface\nsplot $map using 1:2:4\nunset table\nunset contour\n"
 	      "set key outside top\n"
 	      "plot $map using 1:2:3 with image notitle, "
-	      "$map using ($4 ? NaN : $1):2 every 4:4 with points pt 7 ps 0.15 lc rgb '#d55e00' title 'target missed', "
+	      "$map using ($4 == 0 ? $1 : NaN):2 every 4:4 with points pt 7 ps 0.15 lc rgb '#d55e00' title 'target missed', "
 	      "$edge using 1:2 with lines lc rgb '#d55e00' lw 2 notitle\n",
 		f);
 }

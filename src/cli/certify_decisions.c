@@ -107,6 +107,8 @@ static int choose(struct certify *c)
 	for (long i = 0; i < c->n; i++) {
 		c->from[i] = whole ? i : (long)((double)i * all / c->n);
 		c->decisions[i] = c->recorded->decisions[c->from[i]];
+		if (!whole)
+			c->decisions[i].nth = 0; // what came before it is not in the list
 	}
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "cli/certify.h"
 #include "cli/cmd.h"
 
-#define OWN_PROPERTY "the command line's property"
+#define OWN_PROPERTY "--over, --given, --then"
 
 static const struct opt opts[] = {
 	CMD_COMMON_OPTS,

@@ -20,8 +20,14 @@ static void put_report(double out[DECISION_REPORT], const struct report *r)
 	memcpy(out, v, sizeof(v));
 }
 
-static void put_decision(struct decision_row *row, const struct decision *d)
+static void put_decision(struct decision_row *row, const struct decision *d, const struct guard *guard)
 {
+	if (guard->qc && guard->share.triggered) {
+		row->qc = guard->share.qc;
+		row->proven = guard->share.proven;
+		row->refuted = guard->share.refuted;
+	}
+	row->fallback = d->vetoed;
 	row->w = d->w;
 	row->p = d->p;
 	row->installed = d->installed;
@@ -52,13 +58,14 @@ static void record(void *arg, const struct decision *d)
 		all->rows[all->n - 1].reward = d->reward;
 	row = &all->rows[all->n++];
 	*row = (struct decision_row){
-		.t_ns = d->now_us * 1000, .open = d->open, .action = NAN, .reward = NAN};
+		.t_ns = d->now_us * 1000, .open = d->open, .action = NAN, .reward = NAN,
+		.qc = NAN, .proven = NAN, .refuted = NAN};
 	put_report(row->report, d->report);
 	for (int i = 0; i < STATE_SIZE; i++)
 		row->state[i] = d->state[i];
 	row->w = row->installed = d->report->cwnd;
 	if (d->open)
-		put_decision(row, d);
+		put_decision(row, d, &all->guard);
 }
 
 static bool veto(void *arg, const struct decision *d)

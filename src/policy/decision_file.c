@@ -22,10 +22,11 @@ static const struct column {
 	enum st_dtype dtype;
 	size_t offset;
 	int width; // ONE: a number a row; STATE: a state
+	bool late; // older files lack it: NAN or 0
 } columns[] = {
-#define COLUMN(name, dtype, width)                                                                 \
+#define COLUMN(name, dtype, width, ...)                                                            \
 	{                                                                                          \
-#name, dtype, offsetof(struct decision_row, name), width                           \
+#name, dtype, offsetof(struct decision_row, name), width, __VA_ARGS__              \
 	}
 	COLUMN(t_ns, ST_I64, ONE),
 	COLUMN(state, ST_F32, STATE),
@@ -39,6 +40,10 @@ static const struct column {
 	COLUMN(reward, ST_F64, ONE),
 	COLUMN(report, ST_F64, DECISION_REPORT),
 	COLUMN(open, ST_U8, ONE),
+	COLUMN(qc, ST_F64, ONE, true),
+	COLUMN(proven, ST_F64, ONE, true),
+	COLUMN(refuted, ST_F64, ONE, true),
+	COLUMN(fallback, ST_U8, ONE, true),
 };
 #define NCOLUMNS ((int)(sizeof(columns) / sizeof(columns[0])))
 
@@ -99,6 +104,9 @@ static int find_column(const struct st_tensor **out, const struct decision_file 
 {
 	const struct st_tensor *t = st_find(f->st, c->name);
 
+	*out = t;
+	if (!t && c->late)
+		return 0;
 	if (!t) {
 		pr_err("%s: there is no column %s\n", path, c->name);
 		return -EBADMSG;
@@ -108,7 +116,6 @@ static int find_column(const struct st_tensor **out, const struct decision_file 
 		pr_err("%s: column %s has the wrong type or shape\n", path, c->name);
 		return -EBADMSG;
 	}
-	*out = t;
 	return 0;
 }
 
@@ -145,10 +152,12 @@ static int read_columns(struct decision_file *f, const char *path)
 	f->rows = calloc(f->n + 1, sizeof(*f->rows));
 	if (!f->rows)
 		return -ENOMEM;
+	for (size_t k = 0; k < f->n; k++)
+		f->rows[k].qc = f->rows[k].proven = f->rows[k].refuted = NAN;
 	for (int i = 0; i < NCOLUMNS; i++) {
 		size_t size = bytes_of(&columns[i], f->nstate);
 
-		for (size_t k = 0; k < f->n; k++)
+		for (size_t k = 0; t[i] && k < f->n; k++)
 			memcpy((char *)&f->rows[k] + columns[i].offset,
 				(const char *)t[i]->data + k * size, size);
 	}

@@ -19,7 +19,8 @@ struct decision_row {
 	int64_t t_ns, w, p, installed, percent, ndeltas;
 	int64_t deltas[POLICY_CHANGES]; /* newest first, [ndeltas], then 0 */
 	double action, reward, report[DECISION_REPORT];
-	uint8_t open;
+	double qc, proven, refuted; /* of the properties it was judged by; NAN: not judged, or none triggered */
+	uint8_t open, fallback;	    /* fallback: CUBIC's window was kept */
 	float state[DECISION_STATE]; /* [nstate] */
 };
 

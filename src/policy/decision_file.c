@@ -24,22 +24,22 @@ static const struct column {
 	int width; // ONE: a number a row; STATE: a state
 	bool late; // older files lack it: NAN or 0
 } columns[] = {
-#define COLUMN(name, dtype, width, ...)                                                            \
+#define COLUMN(name, dtype, width, late)                                                           \
 	{                                                                                          \
-#name, dtype, offsetof(struct decision_row, name), width, __VA_ARGS__              \
+#name, dtype, offsetof(struct decision_row, name), width, late                     \
 	}
-	COLUMN(t_ns, ST_I64, ONE),
-	COLUMN(state, ST_F32, STATE),
-	COLUMN(w, ST_I64, ONE),
-	COLUMN(p, ST_I64, ONE),
-	COLUMN(installed, ST_I64, ONE),
-	COLUMN(percent, ST_I64, ONE),
-	COLUMN(action, ST_F64, ONE),
-	COLUMN(deltas, ST_I64, POLICY_CHANGES),
-	COLUMN(ndeltas, ST_I64, ONE),
-	COLUMN(reward, ST_F64, ONE),
-	COLUMN(report, ST_F64, DECISION_REPORT),
-	COLUMN(open, ST_U8, ONE),
+	COLUMN(t_ns, ST_I64, ONE, false),
+	COLUMN(state, ST_F32, STATE, false),
+	COLUMN(w, ST_I64, ONE, false),
+	COLUMN(p, ST_I64, ONE, false),
+	COLUMN(installed, ST_I64, ONE, false),
+	COLUMN(percent, ST_I64, ONE, false),
+	COLUMN(action, ST_F64, ONE, false),
+	COLUMN(deltas, ST_I64, POLICY_CHANGES, false),
+	COLUMN(ndeltas, ST_I64, ONE, false),
+	COLUMN(reward, ST_F64, ONE, false),
+	COLUMN(report, ST_F64, DECISION_REPORT, false),
+	COLUMN(open, ST_U8, ONE, false),
 	COLUMN(qc, ST_F64, ONE, true),
 	COLUMN(proven, ST_F64, ONE, true),
 	COLUMN(refuted, ST_F64, ONE, true),

@@ -208,11 +208,6 @@ static struct qc_run run_of(const struct fixture *f, const struct property_file 
 		.threads = 1};
 }
 
-static void same_total(const struct qc_total *a, const struct qc_total *b)
-{
-	assert_memory_equal(a, b, sizeof(*a));
-}
-
 struct trail {
 	long last;
 	int parts;
@@ -250,11 +245,7 @@ static void test_threads(void **state)
 		assert_int_equal(t.parts, m.property[0].triggered + m.property[1].triggered);
 		if (threads == 1)
 			first = m;
-		same_total(&m.all, &first.all);
-		for (int i = 0; i < QC_BUCKETS; i++)
-			same_total(&m.bucket[i], &first.bucket[i]);
-		for (int i = 0; i < p->n; i++)
-			same_total(&m.property[i], &first.property[i]);
+		assert_memory_equal(&m, &first, sizeof(m));
 	}
 	assert_true(first.all.triggered > 0);
 	property_free(p);

@@ -316,7 +316,7 @@ struct bounds {
 	int n;	      // functions, in x->rows[0]: from below, from above, from below, ...
 	int variants; // choices of lower slopes that take turns
 	double value[ROWS];
-	double gain[ROWS][REGION_INPUTS]; // how far it varies along a dimension
+	double (*gain)[REGION_INPUTS]; // how far a function varies along a dimension, unless NULL
 };
 
 // The bound of function r of layer 1's sums, over the box.
@@ -333,7 +333,8 @@ static void concretise(struct relax *x, struct bounds *b, int r)
 
 		basis_along(basis, e, x->gain + e, 1, &lo, &hi);
 		b->value[r] += r & 1 ? hi : lo;
-		b->gain[r][basis->f[e].dim] = hi - lo;
+		if (b->gain)
+			b->gain[r][basis->f[e].dim] = hi - lo;
 	}
 }
 
@@ -388,7 +389,8 @@ static void last_layer(struct relax *x, struct relax_bound *out)
 {
 	int last = x->actor->n - 1;
 	const struct actor_layer *layer = &x->actor->layer[last];
-	struct bounds b = {.n = 2 * VARIANTS, .variants = VARIANTS};
+	double gain[2 * VARIANTS][REGION_INPUTS];
+	struct bounds b = {.n = 2 * VARIANTS, .variants = VARIANTS, .gain = gain};
 	int best[2] = {0, 1};
 
 	for (int r = 0; r < b.n; r++)
@@ -401,7 +403,7 @@ static void last_layer(struct relax *x, struct relax_bound *out)
 	}
 	set_range(x, last, 0, b.value[best[0]] + layer->b[0], b.value[best[1]] + layer->b[0]);
 	for (int d = 0; d < x->region->ndims; d++)
-		out->gain[d] = b.gain[best[0]][d] + b.gain[best[1]][d];
+		out->gain[d] = gain[best[0]][d] + gain[best[1]][d];
 }
 
 // A network of one layer is linear.

@@ -18,7 +18,8 @@ struct actor_layer {
 	int in, out, stride; /* stride: out padded */
 	double *w;	     /* (in, stride) */
 	double *b;	     /* (stride) */
-	float *mag;	     /* (in, stride): |w| rounded up */
+	float *away;	     /* (in, stride): w as floats, rounded away from zero */
+	double *norm;	     /* (stride): Euclidean norms of the columns of w, rounded up */
 	double rounding;     /* mlp_rounding of the executed layer */
 };
 
@@ -50,7 +51,8 @@ struct actor_ranges {
 
 /*
  * Bound on |executed y - real y| over all states in the ranges, rounded up; infinite when it cannot be
- * given. scratch: actor_slack_scratch doubles.
+ * given, as where execution may overflow. The ranges may err as the sums of a double execution do. scratch:
+ * actor_slack_scratch doubles.
  *
  * Every layer adds to its exact sums an error d[l] of at most rounding * (|h| |w| + |b|), the input and
  * the activation one of 2^-24 |h|; the bound is the sum over layers of |dy/dz[l]| d[l], with the

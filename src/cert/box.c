@@ -68,7 +68,7 @@ static void sum_groups(struct box *b, float *w)
 			double sum = 0;
 
 			for (int k = g; k < from->in; k += GROUPS)
-				sum += from->mag[(size_t)k * from->stride + o];
+				sum += fabsf(from->away[(size_t)k * from->stride + o]);
 			w[((size_t)(o / PAIR_PANEL_F) * GROUPS + g) * PAIR_PANEL_F + o % PAIR_PANEL_F] =
 				(float)(sum * OUTWARD);
 		}

@@ -11,17 +11,28 @@
 
 #include "cert/actor.h"
 
-#define KERNEL_VECTORS 2 /* most at once */
+#define KERNEL_VECTORS 3 /* most at once */
 
 /* y[v] = x[v] . w for nv vectors: x[v] has l->in numbers, y[v] l->stride. All aligned to ACTOR_ALIGN. */
 void kernel_forward(const struct actor_layer *l, int nv, const double *const *x, double *const *y);
 
-/* The same with mag and floats. */
+/* The same with the magnitudes of the weights, in floats. */
 void kernel_forward_mag(const struct actor_layer *l, int nv, const float *const *x, float *const *y);
 
-/* y = w . g: g has l->stride numbers (zero past l->out), y l->in. And the same with mag and floats. */
+/* y = w . g: g has l->stride numbers (zero past l->out), y l->in. */
 void kernel_backward(const struct actor_layer *l, const double *g, double *y);
-void kernel_backward_mag(const struct actor_layer *l, const float *g, float *y);
+
+/* Numbers in centre +- radius, none larger in magnitude than most. */
+struct kernel_range {
+	float *centre, *radius, *most;
+};
+
+/*
+ * y->centre = w . g->centre, y->radius = |w| . g->radius, y->most = |w| . g->most, in floats, with the shapes
+ * of kernel_backward. Rounding is that of sums of stride / ACTOR_PAD + log2(ACTOR_PAD) terms.
+ */
+void kernel_backward_range(
+	const struct actor_layer *l, const struct kernel_range *g, const struct kernel_range *y);
 
 /* y += a x, n a multiple of ACTOR_PAD. */
 void kernel_axpy(int n, double a, const double *x, double *y);

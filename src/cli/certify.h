@@ -45,6 +45,9 @@ int certify_published(struct certify *c);
 /* Runs the model on every counterexample of a certificate file. */
 int certify_replay(struct certify *c, const char *path);
 
+/* Puts the claims of a VNN-LIB file to the engine instead. -ERANGE: not all are proven. */
+int certify_claims(struct certify *c, const char *path);
+
 /* Decision i's place: "reference" or "orca@drift on wired12, decision 17". Malloc'ed. */
 char *certify_source(const struct certify *c, long i);
 

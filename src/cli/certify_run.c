@@ -101,7 +101,11 @@ static int write_vnnlib(const struct output *o, long i, const struct part *part)
 {
 	char *path = file_path("%s/%ld-%s.vnnlib", o->vnnlib, i + 1, part->property->name);
 	char *comment = file_path("%s: %s", o->entry.source, part->property->name);
-	int err = vnnlib_write(path, &part->region, &part->band, comment);
+	int err = vnnlib_write(&part->region, &part->band, strcmp(opts_text(o->c->opts, "vnnlib-inputs"), "box") ? VNNLIB_EXACT : VNNLIB_BOX, comment,
+		path);
+
+	if (err == -EDOM) // every window hits the target: there is nothing to claim
+		err = 0;
 
 	free(path);
 	free(comment);

@@ -37,6 +37,10 @@ static const struct opt opts[] = {
 	{OPT_REALS, 0, "changes", "PKTS,...", NULL, -1e9, 1e9, NULL, "... installed changes, newest first"},
 	{OPT_FILE, 'o', "output", "FILE", NULL, 0, 0, NULL, "write the certificate, for canopy check"},
 	{OPT_FILE, 0, "vnnlib", "DIR", NULL, 0, 0, NULL, "write every part as VNN-LIB, for other verifiers"},
+	{OPT_WORD, 0, "vnnlib-inputs", "WHICH", "exact", 0, 0, "exact|box",
+		"exact keeps delay_metric tied to inv_rtt; box gives it a range of its own, as VNN-COMP's tools want"},
+	{OPT_FILE, 0, "claims", "FILE", NULL, 0, 0, NULL,
+		"decide the claims of a VNN-LIB file instead; exit with 3 unless all are proven"},
 	{OPT_FILE, 0, "picture", "FILE", NULL, 0, 0, NULL,
 		"draw a part as .svg, .png or .pdf: the first refuted one, else the first, or --part's"},
 	{OPT_TEXT, 0, "part", "DECISION:PROPERTY", NULL, 0, 0, NULL, "the part to draw, decisions counted from 1"},
@@ -95,6 +99,17 @@ static void release(struct certify *c)
 	certify_free_decisions(c);
 }
 
+static int judge_decisions(struct certify *c)
+{
+	int err = load_properties(c, c->opts);
+
+	if (!err)
+		err = certify_decisions(c, c->opts->nargs > 1 ? c->opts->args[1] : NULL);
+	if (err)
+		return err;
+	return strcmp(opts_text(c->opts, "semantics"), "published") ? certify_run(c) : certify_published(c);
+}
+
 static int run(struct opts *o)
 {
 	struct certify c = {
@@ -108,17 +123,10 @@ static int run(struct opts *o)
 	};
 	int err = load_model(&c, o->args[0]);
 
-	if (!err && opts_text(o, "replay")) {
-		err = certify_replay(&c, opts_text(o, "replay"));
-		release(&c);
-		return err ? EXIT_FAILED : EXIT_OK;
-	}
 	if (!err)
-		err = load_properties(&c, o);
-	if (!err)
-		err = certify_decisions(&c, o->nargs > 1 ? o->args[1] : NULL);
-	if (!err)
-		err = strcmp(opts_text(o, "semantics"), "published") ? certify_run(&c) : certify_published(&c);
+		err = opts_text(o, "replay")   ? certify_replay(&c, opts_text(o, "replay"))
+		      : opts_text(o, "claims") ? certify_claims(&c, opts_text(o, "claims"))
+					       : judge_decisions(&c);
 	release(&c);
 	if (err == -ERANGE)
 		return EXIT_NOT_CERTIFIED;

@@ -38,15 +38,14 @@ enum tx_flag {
 	TX_RATE_DONE = 32, /* its delivery has been sampled */
 };
 
-/* What the sender remembers of a packet in flight: tcp_skb_cb in 32 bytes. */
+/* What the sender remembers of a packet in flight: tcp_skb_cb in 24 bytes. */
 struct tx {
 	uint64_t sent_us;
 	uint32_t first_tx_ago_us;  /* sent - first_tx_mstamp */
 	uint32_t delivered_ago_us; /* sent - delivered_mstamp */
 	uint32_t delivered;	   /* low bits of tp->delivered then */
-	uint32_t in_flight;
-	uint32_t flags;
-	uint32_t ts_ms;
+	uint32_t in_flight : 24;
+	uint32_t flags : 8;
 };
 
 struct sacks {
@@ -102,6 +101,7 @@ struct sender {
 		limit;	    /* limit: nxt may not pass it (application, receive window) */
 	uint32_t rack_scan; /* originals below are delivered, lost or sent again */
 	uint32_t rtx_hint;  /* nothing below waits for retransmission */
+	uint32_t rtx_end;   /* nothing from here on was ever sent again */
 	struct sacks cache; /* the blocks seen last */
 	uint8_t ncache;
 
@@ -224,6 +224,12 @@ void recovery_init_reduction(struct flow *f);
 void recovery_end_reduction(struct flow *f);
 void recovery_try_keep_open(struct flow *f);
 uint32_t recovery_current_ssthresh(const struct flow *f);
+
+/* The TCP timestamp that the packet carried when it was sent last. */
+static inline uint32_t tx_ts_ms(const struct tx *t)
+{
+	return t->sent_us / 1000;
+}
 
 static inline struct tx *tx_at(const struct flow *f, uint32_t seq)
 {

@@ -62,6 +62,25 @@ struct cleaned {
 		last_us; /* send times of the oldest and newest packet acknowledged first-hand */
 };
 
+// The usual case of the below: all in flight was sent once, in order, and nothing of it is SACKed.
+static struct cleaned clean_plain(struct flow *f, struct ack_ctx *a)
+{
+	struct cc *cc = &f->cc;
+	uint32_t n = a->k.seq - a->prior_una;
+	const struct tx *last = tx_at(f, a->k.seq - 1);
+	struct cleaned c = {tx_at(f, a->prior_una)->sent_us, last->sent_us};
+
+	if (a->prior_una < f->s.high_seq)
+		a->flags |= ACK_ORIG;
+	a->rs.in_flight_then = last->in_flight;
+	a->rs.pkts_acked = n;
+	cc->delivered += n;
+	cc->packets_out -= n;
+	rack_advance(f, last, a->k.seq - 1);
+	rate_take(f, a, last, a->k.seq - 1);
+	return c;
+}
+
 // tcp_clean_rtx_queue's loop
 static struct cleaned clean(struct flow *f, struct ack_ctx *a)
 {
@@ -88,7 +107,7 @@ static struct cleaned clean(struct flow *f, struct ack_ctx *a)
 			cc->sacked_out--;
 		} else {
 			cc->delivered++;
-			if (!((flags & TX_EVER_RETRANS) && a->k.ts_ms < t->ts_ms))
+			if (!((flags & TX_EVER_RETRANS) && a->k.ts_ms < tx_ts_ms(t)))
 				rack_advance(f, t, seq);
 		}
 		if (flags & TX_LOST)
@@ -229,7 +248,10 @@ bool input_ack(struct flow *f, const struct pkt *k)
 	if (k->seq > s->una) {
 		a->flags |= ACK_ADVANCED | ACK_SET_TIMER;
 		s->retransmits = 0;
-		c = clean(f, a);
+		if (cc->sacked_out | cc->lost_out || s->una < s->rtx_end)
+			c = clean(f, a);
+		else
+			c = clean_plain(f, a);
 		s->una = k->seq;
 		cc->snd_una = k->seq;
 	}

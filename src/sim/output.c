@@ -157,6 +157,23 @@ static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t windo
 	return true;
 }
 
+// Notes the send of packets [seq, seq + n).
+static void remember(struct flow *f, uint32_t seq, uint32_t n, bool again)
+{
+	struct cc *cc = &f->cc;
+	struct tx t = {.sent_us = cc->now_us, .flags = again ? tx_at(f, seq)->flags : 0};
+	uint32_t in_flight;
+
+	rate_sent(f, &t);
+	in_flight = cc_in_flight(cc) + !again;
+	for (uint32_t i = 0; i < n; i++) {
+		t.in_flight = in_flight + i;
+		*tx_at(f, seq + i) = t;
+	}
+	if (!again)
+		cc->packets_out += n;
+}
+
 // One burst: packets [seq, seq + n) leave now, sharing a time stamp.
 static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 {
@@ -171,17 +188,8 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 	if (cc->wstamp_ns < cc->now_ns)
 		cc->wstamp_ns = cc->now_ns;
 	cc->data_segs_out += n;
+	remember(f, seq, n, again);
 	for (uint32_t i = 0; i < n; i++) {
-		struct tx *t = tx_at(f, seq + i);
-
-		if (!again)
-			t->flags = 0;
-		t->sent_us = cc->now_us;
-		t->ts_ms = k.ts_ms;
-		rate_sent(f, t);
-		if (!again)
-			cc->packets_out++;
-		t->in_flight = cc_in_flight(cc);
 		k.seq = seq + i;
 		if (n > 1 && i == n - 1)
 			k.flags |= PKT_PSH;
@@ -241,8 +249,10 @@ void sender_retransmit(struct flow *f, uint32_t seq)
 	if (!(t->flags & TX_RETRANS))
 		f->cc.retrans_out++;
 	t->flags |= TX_RETRANS | TX_EVER_RETRANS;
+	if (seq >= s->rtx_end)
+		s->rtx_end = seq + 1;
 	if (!s->retrans_stamp_ms)
-		s->retrans_stamp_ms = t->ts_ms + 1ull;
+		s->retrans_stamp_ms = tx_ts_ms(t) + 1ull;
 	s->undo_retrans = s->undo_retrans < 0 ? 1 : s->undo_retrans + 1;
 	if (s->retx_tail - s->retx_head > s->retx_mask) {
 		uint32_t mask = 2 * s->retx_mask + 1;

@@ -50,7 +50,7 @@ static void sack_one(struct flow *f, struct ack_ctx *a, uint32_t seq)
 	if (t->flags & TX_SACKED)
 		return;
 	rate_delivered(f, a, t, seq);
-	if (!((t->flags & TX_EVER_RETRANS) && a->k.ts_ms < t->ts_ms))
+	if (!((t->flags & TX_EVER_RETRANS) && a->k.ts_ms < tx_ts_ms(t)))
 		rack_advance(f, t, seq);
 	if (t->flags & TX_RETRANS) {
 		if (t->flags & TX_LOST) {

@@ -12,9 +12,8 @@
 
 #include "base/minmax.h"
 #include "sim/pkt.h"
+#include "sim/sources.h"
 #include "sim/world.h"
-
-#define NEVER UINT64_MAX
 
 enum {
 	MTU = 1500,
@@ -155,6 +154,12 @@ struct receiver {
 	bool ece, ecn_seen; /* ACKs carry ECE; data was ECN-capable */
 };
 
+/* The world's clock, and the kernel's tick on it. */
+struct clock {
+	uint64_t now_ns, jiffy_end_ns, tick_ns;
+	uint32_t jiffies;
+};
+
 struct flow {
 	struct cc cc;
 	struct sender s;
@@ -163,6 +168,8 @@ struct flow {
 	struct flow_stats stats;
 	struct flow_conf conf;
 	struct world *w;
+	struct clock *clock;
+	const uint64_t *wake_ns; /* when the world looks at the flow's deadlines next */
 	struct rng rng;
 	uint32_t index, path;
 	uint64_t syn_ns; /* when the SYN is due or was sent */
@@ -172,8 +179,21 @@ struct flow {
 /* world.c: the wires. Data enters its delay line, an ACK its queue. */
 void wire_data(struct world *w, struct flow *f, const struct pkt *k);
 void wire_ack(struct world *w, struct flow *f, const struct pkt *k);
-uint64_t wire_now(const struct world *w);
+void wire_wake(struct flow *f);					/* looks at its deadlines no later */
 uint64_t wire_tick_ns(const struct world *w, uint32_t jiffies); /* when that tick comes */
+void clock_tick(struct clock *c);				/* brings jiffies to now_ns */
+
+static inline uint64_t wire_now(const struct flow *f)
+{
+	return f->clock->now_ns;
+}
+
+/* A deadline moved to at_ns: the world may look at the flow early, never late. */
+static inline void wire_deadline(struct flow *f, uint64_t at_ns)
+{
+	if (at_ns < *f->wake_ns)
+		wire_wake(f);
+}
 
 /* receiver.c */
 void receiver_init(struct receiver *r);
@@ -185,7 +205,6 @@ uint64_t receiver_deadline(const struct flow *f);
 /* output.c: sending and timers */
 void sender_init(struct flow *f, uint32_t window_hint);
 void sender_free(struct flow *f);
-void sender_clock(struct flow *f);		/* brings cc's clock to now */
 void sender_xmit(struct flow *f, int push_one); /* tcp_write_xmit; push_one 2 probes */
 void sender_retransmit(struct flow *f, uint32_t seq);
 void sender_set_timer(struct flow *f, enum timer t, uint64_t in_us);
@@ -224,6 +243,20 @@ void recovery_init_reduction(struct flow *f);
 void recovery_end_reduction(struct flow *f);
 void recovery_try_keep_open(struct flow *f);
 uint32_t recovery_current_ssthresh(const struct flow *f);
+
+/* Brings cc's clock to now. */
+static inline void sender_clock(struct flow *f)
+{
+	struct clock *c = f->clock;
+
+	if (f->cc.now_ns == c->now_ns)
+		return;
+	if (c->now_ns >= c->jiffy_end_ns)
+		clock_tick(c);
+	f->cc.now_ns = c->now_ns;
+	f->cc.now_us = c->now_ns / 1000;
+	f->cc.jiffies = c->jiffies;
+}
 
 /* The TCP timestamp that the packet carried when it was sent last. */
 static inline uint32_t tx_ts_ms(const struct tx *t)

@@ -21,6 +21,8 @@ int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_
 	l->grid = !t->rate_bps;
 	l->ns_per_byte = t->rate_bps ? 8e9 / t->rate_bps : 0;
 	l->op_ns = l->grid ? t->t_ms[0] * NS_PER_MS : LINK_NEVER;
+	l->runs = (conf->queue == QUEUE_INFINITE || conf->queue == QUEUE_DROPTAIL) &&
+		  conf->loss <= 0 && conf->burst_loss.p <= 0 && !conf->log;
 	rng_init(&l->rng, seed, 0);
 	aqm_init(&l->aqm,
 		conf->queue == QUEUE_CODEL ? AQM_CODEL
@@ -44,21 +46,29 @@ void link_free(struct link *l)
 	free(l->stats.delays);
 }
 
-// The head has crossed the link at its scheduled time at_ns; it is seen behind it now.
-static void depart(struct link *l, uint64_t at_ns, uint64_t now_ns)
+// n packets of the head have crossed the link at their scheduled time at_ns; they are seen behind it
+// now.
+static void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
 {
-	const struct pkt *k = ring_head(&l->q);
-	uint64_t delay = at_ns - k->t_ns;
+	struct pkt *head = ring_head(&l->q), part;
+	const struct pkt *k = head;
+	uint64_t delay = at_ns - head->t_ns;
 
+	if (head->more < n) {
+		l->q.head++;
+	} else {
+		part = pkt_first(head, n);
+		pkt_skip(head, n);
+		k = &part;
+	}
 	l->wire_left = 0;
-	l->q.head++;
-	l->stats.departures++;
-	l->stats.bytes_out += k->bytes;
-	l->stats.delay_sum_ns += delay;
+	l->stats.departures += n;
+	l->stats.bytes_out += n * k->bytes;
+	l->stats.delay_sum_ns += n * delay;
 	if (delay > l->stats.delay_max_ns)
 		l->stats.delay_max_ns = delay;
 	if (l->stats.delays)
-		hist_add(l->stats.delays, delay);
+		hist_add(l->stats.delays, delay, n);
 	if (l->conf.log)
 		link_log_departure(l->conf.log, at_ns / NS_PER_MS, k->bytes, delay / NS_PER_MS);
 	l->deliver(l->arg, k, now_ns);
@@ -67,6 +77,7 @@ static void depart(struct link *l, uint64_t at_ns, uint64_t now_ns)
 static void count_drop(struct link *l, const struct pkt *victim, uint64_t at_ns)
 {
 	l->stats.drops++;
+	l->stats.queue_pkts--;
 	l->stats.queue_bytes -= victim->bytes;
 	if (l->conf.log)
 		link_log_drop(l->conf.log, at_ns / NS_PER_MS, 1, victim->bytes);
@@ -101,21 +112,34 @@ static void start_wire(struct link *l, uint64_t at_ns)
 	if (l->aqm.kind)
 		judge_head(l, at_ns);
 	l->wire_left = ring_head(&l->q)->bytes;
+	l->stats.queue_pkts--;
 	l->stats.queue_bytes -= l->wire_left;
+}
+
+// Goes past the next opportunity and those at the same time, n at most; returns how many.
+static uint32_t pass_ops(struct link *l, uint32_t n)
+{
+	const struct trace *t = l->conf.trace;
+	size_t first = l->next_op, i = first, end = t->n - first > n ? first + n : t->n;
+	uint32_t ms = t->t_ms[first];
+
+	while (++i < end && t->t_ms[i] == ms)
+		;
+	l->stats.capacity_bytes += (i - first) * TRACE_QUANTUM;
+	l->next_op = i;
+	if (i == t->n) {
+		l->base_ms += ms;
+		l->next_op = 0;
+	}
+	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
+	return i - first;
 }
 
 static void next_op(struct link *l)
 {
-	const struct trace *t = l->conf.trace;
-
-	l->stats.capacity_bytes += TRACE_QUANTUM;
 	if (l->conf.log)
 		link_log_opportunity(l->conf.log, l->op_ns / NS_PER_MS);
-	if (++l->next_op == t->n) {
-		l->base_ms += t->t_ms[l->next_op - 1];
-		l->next_op = 0;
-	}
-	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
+	pass_ops(l, 1);
 }
 
 // One opportunity: 1504 bytes of what waits.
@@ -131,7 +155,7 @@ static void use_opportunity(struct link *l, uint64_t at_ns, uint64_t now_ns)
 			return;
 		}
 		left -= l->wire_left;
-		depart(l, at_ns, now_ns);
+		depart(l, 1, at_ns, now_ns);
 		if (!left)
 			return;
 	}
@@ -144,6 +168,16 @@ static uint64_t wake_ns(const struct link *l, uint64_t now_ns)
 	return l->conf.poll_ns ? l->op_ns + now_ns % NS_PER_MS + l->slack_ns : l->op_ns;
 }
 
+// Opportunities of one time for packets of one run, as many as there are of both.
+static void use_run(struct link *l, uint64_t at_ns, uint64_t now_ns)
+{
+	uint32_t n = pass_ops(l, ring_head(&l->q)->more + 1u);
+
+	l->stats.queue_pkts -= n;
+	l->stats.queue_bytes -= n * TRACE_QUANTUM;
+	depart(l, n, at_ns, now_ns);
+}
+
 static void serve_grid(struct link *l, uint64_t now_ns)
 {
 	while (ring_len(&l->q)) {
@@ -152,6 +186,10 @@ static void serve_grid(struct link *l, uint64_t now_ns)
 		if (at > now_ns) {
 			l->next_ns = wake_ns(l, now_ns);
 			return;
+		}
+		if (l->runs && !l->wire_left && ring_head(&l->q)->bytes == TRACE_QUANTUM) {
+			use_run(l, at, now_ns);
+			continue;
 		}
 		next_op(l);
 		use_opportunity(l, at, now_ns);
@@ -174,7 +212,7 @@ static void serve_smooth(struct link *l, uint64_t now_ns)
 	while (l->next_ns <= now_ns) {
 		uint64_t at = l->next_ns;
 
-		depart(l, at, at);
+		depart(l, 1, at, at);
 		l->next_ns = LINK_NEVER;
 		if (ring_len(&l->q))
 			start_smooth(l, at);
@@ -220,12 +258,6 @@ void link_count(struct link *l, uint64_t now_ns)
 		skip_ops(l, now_ns);
 }
 
-// Packets that wait, the one on the wire apart.
-static uint32_t waiting(const struct link *l)
-{
-	return ring_len(&l->q) - (l->wire_left > 0);
-}
-
 uint32_t link_wakeup_ns(struct rng *r)
 {
 	double ns = 20e3 + 35e3 * rng_exp(r);
@@ -246,7 +278,6 @@ void link_serve(struct link *l, uint64_t now_ns)
 		serve_grid(l, now_ns);
 	else
 		serve_smooth(l, now_ns);
-	l->stats.queue_pkts = waiting(l);
 }
 
 static bool over_limit(const struct link *l)
@@ -254,7 +285,7 @@ static bool over_limit(const struct link *l)
 	const struct link_conf *c = &l->conf;
 
 	return c->queue != QUEUE_INFINITE &&
-	       ((c->limit_pkts && waiting(l) > c->limit_pkts) ||
+	       ((c->limit_pkts && l->stats.queue_pkts > c->limit_pkts) ||
 		       (c->limit_bytes && l->stats.queue_bytes > c->limit_bytes));
 }
 
@@ -289,26 +320,37 @@ static void judge_arrival(struct link *l, struct pkt *in, uint64_t now_ns)
 		drop(l, now_ns);
 }
 
-void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
+// Before an arrival: what the link still had to do.
+static void serve_due(struct link *l, uint64_t now_ns)
 {
-	struct pkt *in;
-
-	if ((l->conf.loss > 0 && rng_uniform(&l->rng) < l->conf.loss) |
-		(l->conf.burst_loss.p > 0 && loss_next(&l->chain))) {
-		l->stats.lost++;
-		return;
-	}
 	if (l->grid && !ring_len(&l->q)) { // asleep: whether the idle time was counted already is no matter
 		link_count(l, now_ns);
 		draw_slack(l);
 	} else if (l->grid ? l->op_ns <= now_ns : l->next_ns <= now_ns) {
 		link_serve(l, now_ns);
 	}
-	in = ring_push(&l->q, k);
+}
+
+// Whether n more packets leave the queue within its limits.
+static bool fits(const struct link *l, uint32_t n, uint32_t bytes)
+{
+	const struct link_conf *c = &l->conf;
+
+	return c->queue == QUEUE_INFINITE ||
+	       ((!c->limit_pkts || l->stats.queue_pkts + n <= c->limit_pkts) &&
+		       (!c->limit_bytes || l->stats.queue_bytes + n * bytes <= c->limit_bytes));
+}
+
+// n packets sent together join the queue; several only where they fit.
+static void enqueue(struct link *l, const struct pkt *k, uint32_t n, uint64_t now_ns)
+{
+	struct pkt *in = ring_push(&l->q, k);
+
 	in->t_ns = l->grid ? now_ns / NS_PER_MS * NS_PER_MS : now_ns;
-	l->stats.arrivals++;
-	l->stats.bytes_in += k->bytes;
-	l->stats.queue_bytes += k->bytes;
+	l->stats.arrivals += n;
+	l->stats.bytes_in += n * k->bytes;
+	l->stats.queue_pkts += n;
+	l->stats.queue_bytes += n * k->bytes;
 	if (l->conf.log)
 		link_log_arrival(l->conf.log, now_ns / NS_PER_MS, k->bytes);
 	if (l->aqm.kind && !over_limit(l))
@@ -319,7 +361,58 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
 		l->next_ns = wake_ns(l, now_ns);
 	else if (l->next_ns == LINK_NEVER && ring_len(&l->q))
 		start_smooth(l, now_ns);
-	l->stats.queue_pkts = waiting(l);
+}
+
+static bool lose(struct link *l)
+{
+	bool lost = (l->conf.loss > 0 && rng_uniform(&l->rng) < l->conf.loss) |
+		    (l->conf.burst_loss.p > 0 && loss_next(&l->chain));
+
+	l->stats.lost += lost;
+	return lost;
+}
+
+static void arrive_one_by_one(struct link *l, const struct pkt *k, uint64_t now_ns)
+{
+	struct pkt rest = *k, one;
+	bool more;
+
+	do {
+		more = pkt_take(&one, &rest);
+		if (lose(l))
+			continue;
+		serve_due(l, now_ns);
+		enqueue(l, &one, 1, now_ns);
+	} while (more);
+}
+
+// A run too long for the queue: what fits joins it together.
+static void arrive_in_parts(struct link *l, const struct pkt *k, uint64_t now_ns)
+{
+	struct pkt rest = *k, part;
+	uint32_t n = k->more;
+
+	while (n > 1 && !fits(l, n, k->bytes))
+		n--;
+	part = pkt_first(k, n);
+	pkt_skip(&rest, n);
+	enqueue(l, &part, n, now_ns);
+	arrive_one_by_one(l, &rest, now_ns);
+}
+
+void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
+{
+	uint32_t n = k->more + 1u;
+
+	if (!l->runs) {
+		arrive_one_by_one(l, k, now_ns);
+		return;
+	}
+	serve_due(l, now_ns);
+	if (n == 1 || fits(l, n, k->bytes))
+		enqueue(l, k, n, now_ns);
+	else
+		arrive_in_parts(l, k, now_ns);
 }
 
 double link_delay_quantile_ms(const struct link_stats *s, double q)

@@ -48,11 +48,12 @@ struct link_stats {
 	uint64_t marks;				    /* packets that got a CE mark */
 	uint64_t bytes_in, bytes_out, capacity_bytes;
 	uint64_t delay_sum_ns, delay_max_ns;
-	uint64_t queue_pkts, queue_bytes; /* now */
+	uint64_t queue_pkts, queue_bytes; /* now, without what is on the wire */
 	struct hist *delays;		  /* of departures; NULL without stats */
 };
 
-/* Hands a packet that crossed the link to whoever is behind it. now_ns is the time of departure. */
+/* Hands packets that crossed the link to whoever is behind it, a run at once where they left
+ * together. now_ns is the time of departure. */
 typedef void link_deliver_fn(void *arg, const struct pkt *k, uint64_t now_ns);
 
 struct link {
@@ -64,6 +65,7 @@ struct link {
 	link_deliver_fn *deliver;
 	void *arg;
 	bool grid;	  /* mahimahi's clock, not a smooth rate */
+	bool runs;	  /* runs stay whole: nothing here looks at single packets */
 	uint64_t next_ns; /* when the link acts next: an opportunity while there is work, else
 			     LINK_NEVER */
 	/* grid */
@@ -84,7 +86,7 @@ int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_
 	void *arg);
 void link_free(struct link *l);
 
-/* A packet arrives. Opportunities up to now are used first. */
+/* A packet or run arrives. Opportunities up to now are used first. */
 void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns);
 
 /* Uses every opportunity up to now_ns; call at next_ns. */

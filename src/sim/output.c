@@ -180,22 +180,18 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 	struct cc *cc = &f->cc;
 	struct sender *s = &f->s;
 	uint64_t prior = cc->wstamp_ns;
-	struct pkt k = {.flow = f->index,
+	struct pkt k = {.seq = seq,
+		.flow = f->index,
 		.bytes = DATA_BYTES,
 		.ts_ms = cc->now_us / 1000,
-		.flags = again ? PKT_RETRANS : ecn_new_data(f)};
+		.more = n - 1,
+		.flags = (again ? PKT_RETRANS : ecn_new_data(f)) | (n > 1 ? PKT_PSH : 0)};
 
 	if (cc->wstamp_ns < cc->now_ns)
 		cc->wstamp_ns = cc->now_ns;
 	cc->data_segs_out += n;
 	remember(f, seq, n, again);
-	for (uint32_t i = 0; i < n; i++) {
-		k.seq = seq + i;
-		if (n > 1 && i == n - 1)
-			k.flags |= PKT_PSH;
-		wire_data(f->w, f, &k);
-		k.flags &= ~PKT_CWR;
-	}
+	wire_data(f->w, f, &k);
 	s->last_send_us = cc->now_us;
 	if (cc->pacing && cc->pacing_rate && cc->data_segs_out >= PACE_AFTER) {
 		uint64_t len_ns = (uint64_t)n * MSS * 1000000000 / cc->pacing_rate,

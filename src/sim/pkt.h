@@ -3,6 +3,7 @@
 #define SIM_PKT_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,11 @@ enum {
 	PKT_CWR = 256, /* on data: the window was reduced */
 };
 
+/*
+ * One packet, or a run: `more` data packets follow it with the next sequence numbers, sent together.
+ * A run is treated everywhere as its packets one after the other; PKT_CWR is of the first, PKT_PSH
+ * of the last.
+ */
 struct pkt {
 	uint64_t t_ns; /* due time on a delay line; arrival time in a queue */
 	uint32_t seq;  /* data: packet number; ACK: next expected packet */
@@ -27,8 +33,38 @@ struct pkt {
 	uint32_t aux;	/* ACK: index of its SACK blocks in the flow's list */
 	uint16_t bytes; /* at the link: IP length + 4 */
 	uint16_t flags;
+	uint16_t more;
 	uint8_t nsack;
 };
+
+/* The first n packets of a run that has more. */
+static inline struct pkt pkt_first(const struct pkt *run, uint32_t n)
+{
+	struct pkt k = *run;
+
+	k.more = n - 1;
+	k.flags &= ~PKT_PSH;
+	return k;
+}
+
+/* What is left of it. */
+static inline void pkt_skip(struct pkt *run, uint32_t n)
+{
+	run->seq += n;
+	run->more -= n;
+	run->flags &= ~PKT_CWR;
+}
+
+/* Takes the first packet off a run. False when it was the last. */
+static inline bool pkt_take(struct pkt *one, struct pkt *run)
+{
+	bool more = run->more;
+
+	*one = more ? pkt_first(run, 1) : *run;
+	if (more)
+		pkt_skip(run, 1);
+	return more;
+}
 
 struct sack_block {
 	uint32_t start, end; /* packets [start, end) */

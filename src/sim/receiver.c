@@ -142,7 +142,7 @@ static void take_ooo(struct receiver *r)
 static void adapt_ato(struct flow *f)
 {
 	struct receiver *r = &f->r;
-	uint64_t now_us = wire_now(f->w) / 1000, gap = now_us - r->last_data_us;
+	uint64_t now_us = wire_now(f) / 1000, gap = now_us - r->last_data_us;
 
 	if (!r->any)
 		r->ato_us = ATO_MIN_US;
@@ -174,13 +174,14 @@ static void ack_disorder(struct flow *f, bool at_once)
 	}
 	r->compressed++;
 	if (r->comp_ns == NEVER)
-		r->comp_ns = wire_now(f->w) + (delay < COMP_SACK_NS ? delay : COMP_SACK_NS);
+		r->comp_ns = wire_now(f) + (delay < COMP_SACK_NS ? delay : COMP_SACK_NS);
 	return;
 now:
 	send_ack(f);
 }
 
-void receiver_data(struct flow *f, const struct pkt *k)
+// One packet, whatever it is.
+static void take_one(struct flow *f, const struct pkt *k)
 {
 	struct receiver *r = &f->r;
 	bool had_holes = r->nooo, at_once = ecn_accept_cwr(f, k);
@@ -220,7 +221,46 @@ void receiver_data(struct flow *f, const struct pkt *k)
 		 PKT_PSH) // the application reads it at once, and tcp_cleanup_rbuf() answers
 		send_ack(f);
 	else if (r->delack_ns == NEVER)
-		r->delack_ns = wire_now(f->w) + r->ato_us * 1000;
+		r->delack_ns = wire_now(f) + r->ato_us * 1000;
+}
+
+// The same for a run that arrives in order while nothing is missing.
+static void take_run(struct flow *f, const struct pkt *k)
+{
+	struct receiver *r = &f->r;
+	uint32_t n = k->more + 1u;
+
+	f->stats.delivered += n;
+	for (uint32_t left = n; left; left--) {
+		if (r->rcv_nxt == r->acked_to)
+			r->ts_recent_ms = k->ts_ms;
+		adapt_ato(f);
+		r->rcv_nxt++;
+		if (r->rcv_nxt - r->acked_to > 1 || r->quick ||
+			(left == 1 && (k->flags & PKT_PSH))) {
+			send_ack(f);
+		} else if (r->delack_ns == NEVER) {
+			r->delack_ns = wire_now(f) + r->ato_us * 1000;
+			wire_deadline(f, r->delack_ns);
+		}
+	}
+	f->stats.in_order = r->rcv_nxt;
+}
+
+void receiver_data(struct flow *f, const struct pkt *k)
+{
+	struct pkt rest = *k, one;
+	bool more;
+
+	if (k->seq == f->r.rcv_nxt && !f->r.nooo && !f->conf.ecn) {
+		take_run(f, k);
+		return;
+	}
+	do {
+		more = pkt_take(&one, &rest);
+		take_one(f, &one);
+		wire_deadline(f, receiver_deadline(f));
+	} while (more);
 }
 
 uint64_t receiver_deadline(const struct flow *f)
@@ -230,6 +270,6 @@ uint64_t receiver_deadline(const struct flow *f)
 
 void receiver_timer(struct flow *f)
 {
-	if (receiver_deadline(f) <= wire_now(f->w))
+	if (receiver_deadline(f) <= wire_now(f))
 		send_ack(f);
 }

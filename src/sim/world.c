@@ -10,14 +10,9 @@ struct path {
 	struct ring data, acks;
 };
 
-/*
- * Sources of events, in the order in which those of one instant run: links first, because mahimahi
- * uses all opportunities up to now before it queues an arrival; then arrivals, then timers. A
- * binary tournament over the sources' next times finds the earliest; the lower source wins a tie. A
- * handful of sources is scanned.
- */
+/* Sources of events, in the order in which those of one instant run: links first, because mahimahi
+ * uses all opportunities up to now before it queues an arrival; then arrivals, then timers. */
 enum { SRC_UP, SRC_DOWN, SRC_PATHS };
-enum { SCANNED = 16 };
 
 #define JIFFIES_0 1000u /* at time 0; CUBIC takes 0 for "no epoch" */
 
@@ -26,54 +21,25 @@ struct world {
 	struct link down, up;
 	struct flow *flows;
 	struct path *paths;
-	int npaths, nsources, leaves;
-	uint64_t now;
+	int npaths;
+	struct clock clock;
 	struct rng rng;	   /* of the delay lines' lateness: */
 	uint32_t slack_ns; /* of the next sleep */
-	uint64_t *key;	   /* [leaves] next time of each source */
-	uint32_t *win;	   /* [leaves] winner below each inner node */
-	int paused;	   /* flow whose controller paused, -1 none */
-	uint64_t jiffy_end_ns, tick_ns;
-	uint32_t jiffies;
+	struct sources src;
+	int paused; /* flow whose controller paused, -1 none */
 };
 
-uint64_t wire_now(const struct world *w)
+void clock_tick(struct clock *c)
 {
-	return w->now;
+	uint64_t n = c->now_ns / c->tick_ns;
+
+	c->jiffies = n + JIFFIES_0;
+	c->jiffy_end_ns = (n + 1) * c->tick_ns;
 }
 
 uint64_t wire_tick_ns(const struct world *w, uint32_t jiffies)
 {
-	return (jiffies - JIFFIES_0) * w->tick_ns;
-}
-
-static void set_key(struct world *w, uint32_t src, uint64_t t)
-{
-	if (w->key[src] == t)
-		return;
-	w->key[src] = t;
-	if (w->leaves <= SCANNED)
-		return;
-	for (uint32_t node = (src + w->leaves) / 2; node; node /= 2) {
-		uint32_t a = 2 * node, b = a + 1;
-		uint32_t x = a >= (uint32_t)w->leaves ? a - w->leaves : w->win[a];
-		uint32_t y = b >= (uint32_t)w->leaves ? b - w->leaves : w->win[b];
-
-		w->win[node] = w->key[y] < w->key[x] ? y : x;
-	}
-}
-
-// The source that acts next; of several at one instant the lowest.
-static uint32_t next_src(const struct world *w)
-{
-	uint32_t best = 0;
-
-	if (w->leaves > SCANNED)
-		return w->win[1];
-	for (int i = 1; i < w->nsources; i++)
-		if (w->key[i] < w->key[best])
-			best = i;
-	return best;
+	return (jiffies - JIFFIES_0) * w->clock.tick_ns;
 }
 
 static uint32_t src_data(const struct flow *f)
@@ -86,48 +52,41 @@ static uint32_t src_timer(const struct world *w, uint32_t flow)
 	return SRC_PATHS + 2 * w->npaths + flow;
 }
 
-static uint64_t due(const struct world *w, uint64_t delay_ns)
+static uint64_t due(const struct world *w, uint64_t from_ns, uint64_t delay_ns)
 {
-	return (w->conf.ms_delay ? w->now / MS * MS : w->now) + delay_ns;
+	return (w->conf.ms_delay ? from_ns / MS * MS : from_ns) + delay_ns;
 }
 
 // When a delay line that holds a packet due at due_ns acts, seen from now (world.h on poll_ns).
 static uint64_t line_wake(const struct world *w, uint64_t due_ns)
 {
+	uint64_t now = w->clock.now_ns;
+
 	if (!w->conf.poll_ns)
 		return due_ns;
-	return due_ns <= w->now ? w->now : due_ns + w->now % MS + w->slack_ns;
+	return due_ns <= now ? now : due_ns + now % MS + w->slack_ns;
+}
+
+// Puts a packet on the delay line that is source src.
+static void delay(struct world *w, struct ring *line, uint32_t src, const struct pkt *k,
+	uint64_t due_ns)
+{
+	ring_push(line, k)->t_ns = due_ns;
+	if (ring_len(line) == 1 || w->conf.poll_ns)
+		sources_set(&w->src, src, line_wake(w, ring_head(line)->t_ns));
 }
 
 void wire_data(struct world *w, struct flow *f, const struct pkt *k)
 {
 	struct path *p = &w->paths[f->path];
-	struct pkt in = *k;
 
-	in.t_ns = due(w, p->delay_ns);
-	ring_push(&p->data, &in);
-	set_key(w, src_data(f), line_wake(w, ring_head(&p->data)->t_ns));
+	delay(w, &p->data, src_data(f), k, due(w, w->clock.now_ns, p->delay_ns));
 }
 
 void wire_ack(struct world *w, struct flow *f, const struct pkt *k)
 {
-	link_arrive(&w->up, k, w->now);
-	set_key(w, SRC_UP, w->up.next_ns);
-}
-
-void sender_clock(struct flow *f)
-{
-	struct world *w = f->w;
-
-	if (w->now >= w->jiffy_end_ns) {
-		uint64_t n = w->now / w->tick_ns;
-
-		w->jiffies = n + JIFFIES_0;
-		w->jiffy_end_ns = (n + 1) * w->tick_ns;
-	}
-	f->cc.now_ns = w->now;
-	f->cc.now_us = w->now / 1000;
-	f->cc.jiffies = w->jiffies;
+	link_arrive(&w->up, k, w->clock.now_ns);
+	sources_set(&w->src, SRC_UP, w->up.next_ns);
 }
 
 static uint64_t flow_deadline(const struct flow *f)
@@ -140,13 +99,13 @@ static uint64_t flow_deadline(const struct flow *f)
 	return f->conf.stop_ns && !f->stopped && f->conf.stop_ns < s ? f->conf.stop_ns : s;
 }
 
-// A deadline moved: the key may stay early (the flow then looks again), never late.
-static void update_timer(struct world *w, struct flow *f)
+void wire_wake(struct flow *f)
 {
+	struct world *w = f->w;
 	uint64_t at = flow_deadline(f);
 
-	if (at < w->key[src_timer(w, f->index)])
-		set_key(w, src_timer(w, f->index), at);
+	if (at < *f->wake_ns)
+		sources_set(&w->src, src_timer(w, f->index), at);
 }
 
 // Behind the down link: the receiver. The SYN is answered there too.
@@ -155,7 +114,7 @@ static void at_receiver(void *arg, const struct pkt *k, uint64_t now_ns)
 	struct world *w = arg;
 	struct flow *f = &w->flows[k->flow];
 
-	w->now = now_ns;
+	w->clock.now_ns = now_ns;
 	if (k->flags & PKT_SYN) {
 		struct pkt answer = {.flow = k->flow,
 			.bytes = SYN_BYTES,
@@ -167,8 +126,6 @@ static void at_receiver(void *arg, const struct pkt *k, uint64_t now_ns)
 		return;
 	}
 	receiver_data(f, k);
-	if (receiver_deadline(f) < w->key[src_timer(w, f->index)])
-		update_timer(w, f);
 }
 
 // Behind the up link: the delay line back to the sender.
@@ -177,13 +134,11 @@ static void at_sender_side(void *arg, const struct pkt *k, uint64_t now_ns)
 	struct world *w = arg;
 	struct flow *f = &w->flows[k->flow];
 	struct path *p = &w->paths[f->path];
-	struct pkt in = *k;
+	uint64_t due_ns = due(w, now_ns, p->delay_ns);
 
-	in.t_ns = (w->conf.ms_delay ? now_ns / MS * MS : now_ns) + p->delay_ns;
 	if (w->conf.pcap)
-		pcap_ack(w->conf.pcap, k, f->s.sacks[k->aux & f->s.sack_mask].b, now_ns, in.t_ns);
-	ring_push(&p->acks, &in);
-	set_key(w, src_data(f) + 1, line_wake(w, ring_head(&p->acks)->t_ns));
+		pcap_ack(w->conf.pcap, k, f->s.sacks[k->aux & f->s.sack_mask].b, now_ns, due_ns);
+	delay(w, &p->acks, src_data(f) + 1, k, due_ns);
 }
 
 static void send_syn(struct flow *f, uint64_t now_ns)
@@ -219,7 +174,7 @@ static void syn_answered(struct flow *f)
 
 static void take_acks(struct world *w, struct path *p, uint32_t src)
 {
-	while (w->paused < 0 && ring_len(&p->acks) && ring_head(&p->acks)->t_ns <= w->now) {
+	while (w->paused < 0 && ring_len(&p->acks) && ring_head(&p->acks)->t_ns <= w->clock.now_ns) {
 		struct pkt k = *ring_head(&p->acks);
 		struct flow *f = &w->flows[k.flow];
 
@@ -228,40 +183,54 @@ static void take_acks(struct world *w, struct path *p, uint32_t src)
 			syn_answered(f);
 		else if (input_ack(f, &k))
 			w->paused = k.flow;
-		update_timer(w, f);
+		wire_deadline(f, flow_deadline(f));
 	}
-	set_key(w, src, ring_len(&p->acks) ? line_wake(w, ring_head(&p->acks)->t_ns) : NEVER);
+	sources_set(&w->src, src, ring_len(&p->acks) ? line_wake(w, ring_head(&p->acks)->t_ns) : NEVER);
+}
+
+// Data into the link as a capture shows it: packet by packet, answers in between.
+static void capture_data(struct world *w, const struct pkt *k)
+{
+	struct pkt rest = *k, one;
+	bool more;
+
+	do {
+		more = pkt_take(&one, &rest);
+		pcap_data(w->conf.pcap, &one, w->clock.now_ns);
+		link_arrive(&w->down, &one, w->clock.now_ns);
+	} while (more);
 }
 
 static void take_data(struct world *w, struct path *p, uint32_t src)
 {
-	while (ring_len(&p->data) && ring_head(&p->data)->t_ns <= w->now) {
+	while (ring_len(&p->data) && ring_head(&p->data)->t_ns <= w->clock.now_ns) {
 		if (w->conf.pcap)
-			pcap_data(w->conf.pcap, ring_head(&p->data), w->now);
-		link_arrive(&w->down, ring_head(&p->data), w->now);
+			capture_data(w, ring_head(&p->data));
+		else
+			link_arrive(&w->down, ring_head(&p->data), w->clock.now_ns);
 		p->data.head++;
 	}
-	set_key(w, src, ring_len(&p->data) ? line_wake(w, ring_head(&p->data)->t_ns) : NEVER);
-	set_key(w, SRC_DOWN, w->down.next_ns);
+	sources_set(&w->src, src, ring_len(&p->data) ? line_wake(w, ring_head(&p->data)->t_ns) : NEVER);
+	sources_set(&w->src, SRC_DOWN, w->down.next_ns);
 }
 
 static void flow_timer(struct world *w, struct flow *f)
 {
 	sender_clock(f);
-	if (f->syn_ns <= w->now)
-		send_syn(f, w->now);
-	if (f->conf.stop_ns && f->conf.stop_ns <= w->now)
+	if (f->syn_ns <= w->clock.now_ns)
+		send_syn(f, w->clock.now_ns);
+	if (f->conf.stop_ns && f->conf.stop_ns <= w->clock.now_ns)
 		f->stopped = true;
 	receiver_timer(f);
 	sender_timer(f);
-	set_key(w, src_timer(w, f->index), flow_deadline(f));
+	sources_set(&w->src, src_timer(w, f->index), flow_deadline(f));
 }
 
 // What must hold between events; checked in debug builds, so by every sanitizer run.
 static void check_invariants(const struct world *w, uint32_t src)
 {
 #ifdef CANOPY_DEBUG
-	assert(w->key[src] >= w->now); // time never goes back
+	assert(w->src.key[src] >= w->clock.now_ns); // time never goes back
 	for (int i = 0; i < w->conf.nflows; i++) {
 		const struct flow *f = &w->flows[i];
 		const struct cc *cc = &f->cc;
@@ -280,13 +249,13 @@ static void check_invariants(const struct world *w, uint32_t src)
 static void run_event(struct world *w, uint32_t src)
 {
 	check_invariants(w, src);
-	w->now = w->key[src];
+	w->clock.now_ns = w->src.key[src];
 	if (src == SRC_UP) {
-		link_serve(&w->up, w->now);
-		set_key(w, src, w->up.next_ns);
+		link_serve(&w->up, w->clock.now_ns);
+		sources_set(&w->src, src, w->up.next_ns);
 	} else if (src == SRC_DOWN) {
-		link_serve(&w->down, w->now);
-		set_key(w, src, w->down.next_ns);
+		link_serve(&w->down, w->clock.now_ns);
+		sources_set(&w->src, src, w->down.next_ns);
 	} else if (src < src_timer(w, 0)) {
 		struct path *p = &w->paths[(src - SRC_PATHS) / 2];
 
@@ -308,19 +277,19 @@ int world_run(struct world *w, uint64_t until_ns)
 
 		w->paused = -1;
 		input_resume(f);
-		update_timer(w, f);
+		wire_deadline(f, flow_deadline(f));
 		take_acks(w, &w->paths[f->path], src_data(f) + 1);
 	}
 	while (w->paused < 0) {
-		uint32_t src = next_src(w);
+		uint32_t src = sources_next(&w->src);
 
-		if (w->key[src] > until_ns)
+		if (w->src.key[src] > until_ns)
 			break;
 		run_event(w, src);
 	}
 	if (w->paused >= 0)
 		return w->paused;
-	w->now = until_ns;
+	w->clock.now_ns = until_ns;
 	link_count(&w->up, until_ns);
 	link_count(&w->down, until_ns);
 	return -1;
@@ -333,6 +302,7 @@ static void init_flow(
 
 	f->conf = *conf;
 	f->w = w;
+	f->clock = &w->clock;
 	f->syn_ns = conf->start_ns;
 	f->stats.min_rtt_us = UINT32_MAX;
 	rng_init(&f->rng, w->conf.seed, 16 + f->index);
@@ -346,6 +316,7 @@ static void init_flow(
 	cc->mss = MSS;
 	cc->mtu = MTU;
 	cc->hz = w->conf.hz;
+	cc->jiffies = JIFFIES_0;
 	cc->cwnd_clamp = UINT32_MAX;
 	cc->min_rtt_us = UINT32_MAX;
 	cc->rng = &f->rng;
@@ -372,22 +343,21 @@ static uint32_t find_path(struct world *w, double delay_ms)
 
 static int init_sources(struct world *w)
 {
-	w->nsources = SRC_PATHS + 2 * w->npaths + w->conf.nflows;
-	w->leaves = 2;
-	while (w->leaves < w->nsources)
-		w->leaves *= 2;
-	w->key = malloc(w->leaves * sizeof(*w->key));
-	w->win = calloc(w->leaves, sizeof(*w->win));
-	if (!w->key || !w->win)
+	struct sources *s = &w->src;
+	uint32_t n = SRC_PATHS + 2 * w->npaths + w->conf.nflows;
+
+	s->leaves = 2;
+	while (s->leaves < n)
+		s->leaves *= 2;
+	s->key = malloc(s->leaves * sizeof(*s->key));
+	s->win = malloc(s->leaves * sizeof(*s->win));
+	if (!s->key || !s->win)
 		return -1;
-	for (int i = 0; i < w->leaves; i++)
-		w->key[i] = NEVER;
-	for (int i = 0; i < w->leaves; i += 2) { // fill the tournament bottom-up
-		w->key[i] = 0;
-		set_key(w, i, NEVER);
+	sources_clear(s, n);
+	for (int i = 0; i < w->conf.nflows; i++) {
+		w->flows[i].wake_ns = &s->key[src_timer(w, i)];
+		wire_wake(&w->flows[i]);
 	}
-	for (int i = 0; i < w->conf.nflows; i++)
-		update_timer(w, &w->flows[i]);
 	return 0;
 }
 
@@ -401,7 +371,7 @@ struct world *world_new(const struct world_conf *conf)
 	w->conf.hz = conf->hz ? conf->hz : 250;
 	w->conf.flows = NULL;
 	w->conf.down.poll_ns = w->conf.up.poll_ns = conf->poll_ns;
-	w->tick_ns = SEC / w->conf.hz;
+	w->clock.tick_ns = SEC / w->conf.hz;
 	w->paused = -1;
 	rng_init(&w->rng, conf->seed, 1);
 	w->flows = calloc(conf->nflows + 1, sizeof(*w->flows));
@@ -446,14 +416,14 @@ void world_free(struct world *w)
 	link_free(&w->up);
 	free(w->flows);
 	free(w->paths);
-	free(w->key);
-	free(w->win);
+	free(w->src.key);
+	free(w->src.win);
 	free(w);
 }
 
 uint64_t world_now(const struct world *w)
 {
-	return w->now;
+	return w->clock.now_ns;
 }
 
 struct cc *world_cc(struct world *w, int flow)

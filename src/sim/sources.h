@@ -1,0 +1,69 @@
+/*
+ * Which of several sources of events acts next. A binary tournament over the sources' times finds
+ * the earliest; the lower source wins a tie. A handful of sources is scanned.
+ */
+#ifndef SIM_SOURCES_H
+#define SIM_SOURCES_H
+
+#include <stdint.h>
+
+#define NEVER UINT64_MAX
+
+enum { SOURCES_SCANNED = 16 };
+
+struct sources {
+	uint64_t *key; /* [leaves] time of each; those past the last are NEVER */
+	uint32_t *win; /* [leaves] winner below each inner node */
+	uint32_t n, leaves;
+};
+
+static inline void sources_replay(struct sources *s, uint32_t src)
+{
+	for (uint32_t node = (src + s->leaves) / 2; node; node /= 2) {
+		uint32_t a = 2 * node, b = a + 1;
+		uint32_t x = a >= s->leaves ? a - s->leaves : s->win[a];
+		uint32_t y = b >= s->leaves ? b - s->leaves : s->win[b];
+
+		s->win[node] = s->key[y] < s->key[x] ? y : x;
+	}
+}
+
+static inline void sources_set(struct sources *s, uint32_t src, uint64_t t)
+{
+	if (s->key[src] == t)
+		return;
+	s->key[src] = t;
+	if (s->leaves > SOURCES_SCANNED)
+		sources_replay(s, src);
+}
+
+/* The source that acts next; of several at one instant the lowest. */
+static inline uint32_t sources_next(const struct sources *s)
+{
+	uint64_t earliest = s->key[0];
+	uint32_t best = 0;
+
+	if (s->leaves > SOURCES_SCANNED)
+		return s->win[1];
+	for (uint32_t i = 1; i < s->n; i++)
+		if (s->key[i] < earliest) {
+			earliest = s->key[i];
+			best = i;
+		}
+	return best;
+}
+
+/* Sets the number of sources, each at NEVER; the caller has filled in arrays of `leaves`, a power
+ * of two from n on. */
+static inline void sources_clear(struct sources *s, uint32_t n)
+{
+	s->n = n;
+	for (uint32_t i = 0; i < s->leaves; i++) {
+		s->key[i] = NEVER;
+		s->win[i] = 0;
+	}
+	for (uint32_t i = 0; i < s->leaves; i += 2)
+		sources_replay(s, i);
+}
+
+#endif

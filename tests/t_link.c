@@ -197,7 +197,7 @@ static void quantiles_match_sorting(void **state)
 	rng_init(&r, 5, 5);
 	for (int i = 0; i < N; i++) {
 		v[i] = (uint64_t)(rng_exp(&r) * (i % 2 ? 50 : 20000)) * 1000000;
-		hist_add(h, v[i]);
+		hist_add(h, v[i], 1);
 	}
 	qsort(v, N, sizeof(v[0]), by_value);
 	for (int i = 0; i < COUNT(qs); i++) {

@@ -24,42 +24,6 @@ const char *cc_names(void)
 	return "cubic, reno, vegas, bbr";
 }
 
-bool cc_is_cwnd_limited(const struct cc *cc)
-{
-	if (cc->cwnd_limited)
-		return true;
-	// In slow start a window half used is enough: it doubles every round trip.
-	return cc_in_slow_start(cc) && cc->cwnd < 2 * cc->max_packets_out;
-}
-
-uint32_t cc_slow_start(struct cc *cc, uint32_t acked)
-{
-	uint32_t cwnd = cc->cwnd + acked;
-
-	if (cwnd > cc->ssthresh)
-		cwnd = cc->ssthresh;
-	acked -= cwnd - cc->cwnd;
-	cc->cwnd = cwnd < cc->cwnd_clamp ? cwnd : cc->cwnd_clamp;
-	return acked;
-}
-
-void cc_cong_avoid_ai(struct cc *cc, uint32_t w, uint32_t acked)
-{
-	if (cc->cwnd_cnt >= w) { // credit from when w was larger
-		cc->cwnd_cnt = 0;
-		cc->cwnd++;
-	}
-	cc->cwnd_cnt += acked;
-	if (cc->cwnd_cnt >= w) {
-		uint32_t delta = cc->cwnd_cnt / w;
-
-		cc->cwnd_cnt -= delta * w;
-		cc->cwnd += delta;
-	}
-	if (cc->cwnd > cc->cwnd_clamp)
-		cc->cwnd = cc->cwnd_clamp;
-}
-
 uint32_t cc_reno_undo_cwnd(struct cc *cc)
 {
 	return cc->cwnd > cc->prior_cwnd ? cc->cwnd : cc->prior_cwnd;

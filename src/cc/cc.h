@@ -111,13 +111,43 @@ static inline bool cc_in_slow_start(const struct cc *cc)
 }
 
 /* Whether growing the window makes sense (tcp_is_cwnd_limited). */
-bool cc_is_cwnd_limited(const struct cc *cc);
+static inline bool cc_is_cwnd_limited(const struct cc *cc)
+{
+	if (cc->cwnd_limited)
+		return true;
+	// In slow start a window half used is enough: it doubles every round trip.
+	return cc_in_slow_start(cc) && cc->cwnd < 2 * cc->max_packets_out;
+}
 
 /* Slow start by `acked`; returns what is left of acked at ssthresh (tcp_slow_start). */
-uint32_t cc_slow_start(struct cc *cc, uint32_t acked);
+static inline uint32_t cc_slow_start(struct cc *cc, uint32_t acked)
+{
+	uint32_t cwnd = cc->cwnd + acked;
+
+	if (cwnd > cc->ssthresh)
+		cwnd = cc->ssthresh;
+	acked -= cwnd - cc->cwnd;
+	cc->cwnd = cwnd < cc->cwnd_clamp ? cwnd : cc->cwnd_clamp;
+	return acked;
+}
 
 /* One packet per w acknowledged (tcp_cong_avoid_ai). */
-void cc_cong_avoid_ai(struct cc *cc, uint32_t w, uint32_t acked);
+static inline void cc_cong_avoid_ai(struct cc *cc, uint32_t w, uint32_t acked)
+{
+	if (cc->cwnd_cnt >= w) { // credit from when w was larger
+		cc->cwnd_cnt = 0;
+		cc->cwnd++;
+	}
+	cc->cwnd_cnt += acked;
+	if (cc->cwnd_cnt >= w) {
+		uint32_t delta = cc->cwnd_cnt / w;
+
+		cc->cwnd_cnt -= delta * w;
+		cc->cwnd += delta;
+	}
+	if (cc->cwnd > cc->cwnd_clamp)
+		cc->cwnd = cc->cwnd_clamp;
+}
 
 /* A window at least as large as before the reduction (tcp_reno_undo_cwnd). */
 uint32_t cc_reno_undo_cwnd(struct cc *cc);

@@ -1,8 +1,8 @@
 /*
  * One TCP connection of the simulator: a Linux 6.18 sender and receiver, in packets of one MSS.
  *
- * Inside src/sim only. The sender is split by concern: output.c sends and keeps timers, input.c
- * takes ACKs, rack.c finds what is lost, recovery.c repairs it, rate.h samples the delivery rate;
+ * Inside src/sim only. The sender is split by concern: output.c sends, timer.c keeps its timers,
+ * input.c takes ACKs, rack.c finds what is lost, recovery.c repairs it, rate.h samples the delivery rate;
  * receiver.c is the other end. Names and rules follow
  * net/ipv4/tcp_{input,output,recovery,rate,timer}.c; the path never reorders, so RACK's reordering
  * detection has nothing to see, but a spurious timeout is undone (F-RTO, timestamps, DSACK).
@@ -108,6 +108,7 @@ struct sender {
 	uint64_t timer_in_us;	    /* how long the timer was to run, from tick timer_jiffy */
 	uint32_t timer_jiffy;
 	enum timer timer;
+	uint32_t two_ticks_us;
 
 	/* RTT and RTO, us */
 	uint32_t mdev_us, mdev_max_us, rttvar_us, rtt_seq;
@@ -200,19 +201,19 @@ void receiver_init(struct receiver *r);
 void receiver_free(struct receiver *r);
 void receiver_data(struct flow *f, const struct pkt *k);
 void receiver_timer(struct flow *f);
-uint64_t receiver_deadline(const struct flow *f);
 
-/* output.c: sending and timers */
+
+static inline uint64_t receiver_deadline(const struct flow *f)
+{
+	return f->r.delack_ns < f->r.comp_ns ? f->r.delack_ns : f->r.comp_ns;
+}
+
+/* output.c: sending */
 void sender_init(struct flow *f, uint32_t window_hint);
 void sender_free(struct flow *f);
 void sender_xmit(struct flow *f, int push_one); /* tcp_write_xmit; push_one 2 probes */
 void sender_retransmit(struct flow *f, uint32_t seq);
-void sender_set_timer(struct flow *f, enum timer t, uint64_t in_us);
-void sender_rearm_rto(struct flow *f);
-void sender_set_xmit_timer(struct flow *f);
-void sender_timer(struct flow *f);
-uint64_t sender_deadline(const struct flow *f);
-uint32_t sender_tso_segs(const struct flow *f);
+uint32_t sender_limit(struct flow *f); /* packets that may have been sent: s->limit, renewed */
 bool sender_pacing_blocked(struct flow *f);
 void sender_start(struct flow *f); /* SYN answered: data may flow */
 

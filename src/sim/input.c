@@ -1,9 +1,8 @@
 /* The sender's input: one ACK from arrival to what it lets out (tcp_ack and what it calls). */
 #include "sim/rate.h"
+#include "sim/timer.h"
 
 enum {
-	RTO_MIN_US = 200000,
-	RTO_MAX_US = 120000000,
 	MIN_RTT_WINDOW_US = 300000000,
 	DSACK_RECOVERIES = 16, /* how long a widened reordering window lasts */
 };
@@ -205,7 +204,7 @@ void input_resume(struct flow *f)
 		cc->state != CC_OPEN)
 		recovery_alert(f, a, &rexmit);
 	if (a->flags & ACK_SET_TIMER)
-		sender_set_xmit_timer(f);
+		timer_restart(f);
 	cc_rate_sample(cc, &a->rs, a->prior_delivered, a->prior_lost, a->rs_prior_us);
 	cong_control(f, a);
 	if (rexmit == REXMIT_NEW) {

@@ -2,7 +2,6 @@
 #include "sim/link.h"
 
 #include <errno.h>
-#include <math.h>
 
 #include "sim/link_log.h"
 
@@ -198,13 +197,20 @@ static void serve_grid(struct link *l, uint64_t now_ns)
 	l->next_ns = LINK_NEVER;
 }
 
+static uint64_t round_up(double ns)
+{
+	int64_t floor = ns;
+
+	return floor + (floor < ns);
+}
+
 static void start_smooth(struct link *l, uint64_t now_ns)
 {
 	if (l->free_at_ns + 1 < now_ns) // not simply the rounding of the last departure
 		l->free_at_ns = now_ns;
 	start_wire(l, now_ns);
 	l->free_at_ns += l->wire_left * l->ns_per_byte;
-	l->next_ns = ceil(l->free_at_ns);
+	l->next_ns = round_up(l->free_at_ns);
 }
 
 static void serve_smooth(struct link *l, uint64_t now_ns)

@@ -1,12 +1,9 @@
-/* The sender's output: what the window, pacing and TSO let out, and its timers (tcp_output.c,
- * tcp_timer.c). */
+/* The sender's output: what the window, pacing and TSO let out (tcp_output.c). */
 #include "sim/ecn.h"
 #include "sim/rate.h"
+#include "sim/timer.h"
 
 enum {
-	RTO_INIT_US = 1000000,
-	RTO_MIN_US = 200000,
-	RTO_MAX_US = 120000000,
 	GSO_MAX = 65536,
 	GSO_MAX_SEGS = GSO_MAX / MSS,
 	TSO_RTT_LOG = 9,
@@ -31,6 +28,7 @@ void sender_init(struct flow *f, uint32_t window_hint)
 		abort();
 	s->timer_ns = s->pace_ns = NEVER;
 	s->rto_us = RTO_INIT_US;
+	s->two_ticks_us = 2 * 1000000 / f->cc.hz;
 	s->rack_steps = 1;
 	minmax_reset(&s->min_rtt, 0, UINT32_MAX);
 }
@@ -42,71 +40,8 @@ void sender_free(struct flow *f)
 	free(f->s.retx);
 }
 
-void sender_set_timer(struct flow *f, enum timer t, uint64_t in_us)
-{
-	f->s.timer = t;
-	f->s.timer_in_us = in_us;
-	f->s.timer_jiffy = f->cc.jiffies;
-	f->s.timer_ns = t == TIMER_NONE ? NEVER : f->cc.now_ns + in_us * 1000;
-}
-
-// Timers of the kernel's wheel run on its tick: at least one after, and no sooner than asked.
-static uint64_t timer_tick_ns(const struct flow *f)
-{
-	uint64_t n = (f->s.timer_in_us * f->cc.hz + 999999) / 1000000;
-
-	return wire_tick_ns(f->w, f->s.timer_jiffy + (n ? n : 1));
-}
-
-// Time until the oldest packet in flight is one RTO old (tcp_rto_delta_us).
-static int64_t rto_left_us(const struct flow *f)
-{
-	return (int64_t)(tx_at(f, f->s.una)->sent_us + f->s.rto_us) - (int64_t)f->cc.now_us;
-}
-
-void sender_rearm_rto(struct flow *f)
-{
-	uint64_t rto = f->s.rto_us;
-
-	if (!f->cc.packets_out) {
-		sender_set_timer(f, TIMER_NONE, 0);
-		return;
-	}
-	if (f->s.timer == TIMER_REO || f->s.timer == TIMER_TLP) {
-		int64_t left = rto_left_us(f);
-
-		rto = left > 1 ? left : 1;
-	}
-	sender_set_timer(f, TIMER_RTO, rto);
-}
-
-// tcp_schedule_loss_probe
-static bool schedule_tlp(struct flow *f, bool advancing_rto)
-{
-	struct cc *cc = &f->cc;
-	int64_t timeout = RTO_INIT_US, rto;
-
-	if (!cc->packets_out || (cc->state != CC_OPEN && cc->state != CC_CWR))
-		return false;
-	if (cc->srtt_us8) {
-		timeout = cc->srtt_us8 >> 2;
-		timeout += cc->packets_out == 1 ? RTO_MIN_US : 2 * 1000000 / cc->hz;
-	}
-	rto = advancing_rto ? (int64_t)f->s.rto_us : rto_left_us(f);
-	if (rto > 0 && rto < timeout)
-		timeout = rto;
-	sender_set_timer(f, TIMER_TLP, timeout);
-	return true;
-}
-
-void sender_set_xmit_timer(struct flow *f)
-{
-	if (!schedule_tlp(f, true))
-		sender_rearm_rto(f);
-}
-
 // tcp_tso_autosize: about a millisecond's worth at the pacing rate, more on short paths.
-uint32_t sender_tso_segs(const struct flow *f)
+static uint32_t tso_segs(const struct flow *f)
 {
 	const struct cc *cc = &f->cc;
 	uint64_t bytes = cc->pacing_rate >> 10;
@@ -232,7 +167,7 @@ static void transmit_new(struct flow *f, uint32_t n)
 	s->nxt += n;
 	f->cc.snd_nxt = s->nxt;
 	if (first || s->timer == TIMER_TLP)
-		sender_rearm_rto(f);
+		timer_rearm_rto(f);
 }
 
 void sender_retransmit(struct flow *f, uint32_t seq)
@@ -299,7 +234,7 @@ static void cwnd_validate(struct flow *f, bool limited)
 }
 
 // How far the application and the receive window let the sender go.
-static uint32_t send_limit(struct flow *f)
+uint32_t sender_limit(struct flow *f)
 {
 	struct sender *s = &f->s;
 	uint64_t limit = UINT32_MAX;
@@ -349,10 +284,10 @@ void sender_xmit(struct flow *f, int push_one)
 
 	if (!s->established)
 		return;
-	limit = send_limit(f);
+	limit = sender_limit(f);
 	if (s->nxt < limit)
 		restart_after_idle(f);
-	max_segs = sender_tso_segs(f);
+	max_segs = tso_segs(f);
 	while (s->nxt < limit) {
 		uint32_t quota;
 
@@ -379,101 +314,10 @@ void sender_xmit(struct flow *f, int push_one)
 	if (sent && (cc->state == CC_CWR || cc->state == CC_RECOVERY))
 		s->prr_out += sent;
 	if (sent && push_one != 2)
-		schedule_tlp(f, false);
+		timer_set_probe(f, false);
 	if (s->nxt >= limit && f->conf.app_bps && !cwnd_limited && cc->lost_out <= cc->retrans_out)
 		cc->app_limited =
 			cc->delivered + cc_in_flight(cc) ? cc->delivered + cc_in_flight(cc) : 1;
-}
-
-// tcp_send_loss_probe: new data if there is any, else the last packet again
-static void send_probe(struct flow *f)
-{
-	struct cc *cc = &f->cc;
-	struct sender *s = &f->s;
-
-	if (s->tlp_high_seq || !cc->packets_out)
-		goto rearm;
-	s->tlp_retrans = false;
-	if (s->nxt < send_limit(f)) {
-		uint32_t before = cc->packets_out;
-
-		sender_xmit(f, 2);
-		if (cc->packets_out == before)
-			goto rearm;
-	} else {
-		if (tx_at(f, s->nxt - 1)->flags & TX_SACKED)
-			goto rearm;
-		sender_retransmit(f, s->nxt - 1);
-		s->tlp_retrans = true;
-	}
-	f->stats.tlps++;
-	s->tlp_high_seq = s->nxt;
-	s->timer = TIMER_NONE;
-rearm:
-	sender_rearm_rto(f);
-}
-
-// tcp_retransmit_timer
-static void retransmit_timeout(struct flow *f)
-{
-	struct sender *s = &f->s;
-
-	if (!f->cc.packets_out)
-		return;
-	f->stats.rtos++;
-	recovery_enter_loss(f);
-	s->retransmits++;
-	sender_retransmit(f, s->una);
-	s->backoff++;
-	s->rto_us = 2 * s->rto_us < RTO_MAX_US ? 2 * s->rto_us : RTO_MAX_US;
-	sender_set_timer(f, TIMER_RTO, s->rto_us);
-}
-
-uint64_t sender_deadline(const struct flow *f)
-{
-	uint64_t at = f->s.timer_ns < f->s.pace_ns ? f->s.timer_ns : f->s.pace_ns;
-
-	if (f->conf.app_bps && f->s.established && !f->stopped && f->s.nxt == f->s.limit &&
-		f->s.app_credit_ns < at)
-		at = f->s.app_credit_ns;
-	return at;
-}
-
-static void run_timer(struct flow *f)
-{
-	enum timer t = f->s.timer;
-
-	if (f->s.timer_ns > f->cc.now_ns)
-		return;
-	f->s.timer_ns = timer_tick_ns(f);
-	if (f->s.timer_ns > f->cc.now_ns)
-		return;
-	f->s.timer_ns = NEVER;
-	f->s.timer = t == TIMER_REO ? TIMER_REO : TIMER_NONE;
-	if (t == TIMER_TLP) {
-		f->s.timer = TIMER_TLP;
-		send_probe(f);
-	} else if (t == TIMER_REO) {
-		recovery_reo_timeout(f);
-	} else if (t == TIMER_RTO) {
-		retransmit_timeout(f);
-	}
-}
-
-void sender_timer(struct flow *f)
-{
-	struct cc *cc = &f->cc;
-
-	sender_clock(f);
-	run_timer(f);
-	if (f->s.pace_ns <= cc->now_ns) {
-		f->s.pace_ns = NEVER;
-		if (cc->lost_out > cc->retrans_out && cc->cwnd > cc_in_flight(cc))
-			recovery_retransmit(f);
-		sender_xmit(f, 0);
-	}
-	if (f->conf.app_bps && f->s.app_credit_ns <= cc->now_ns)
-		sender_xmit(f, 0);
 }
 
 void sender_start(struct flow *f)

@@ -1,6 +1,7 @@
 /* What is lost: SACK blocks and RACK's clock (RFC 2018, RFC 2883, RFC 8985; tcp_input.c,
  * tcp_recovery.c). */
 #include "sim/rate.h"
+#include "sim/timer.h"
 
 // tcp_mark_skb_lost
 void rack_mark_lost(struct flow *f, uint32_t seq)
@@ -214,7 +215,7 @@ void rack_identify_loss(struct flow *f, struct ack_ctx *a)
 	f->s.rack_advanced = false;
 	timeout = rack_detect(f);
 	if (timeout) {
-		sender_set_timer(f, TIMER_REO, timeout + 2 * 1000000 / f->cc.hz);
+		timer_set(f, TIMER_REO, timeout + f->s.two_ticks_us);
 		a->flags &= ~ACK_SET_TIMER;
 	}
 	if (retrans > f->cc.retrans_out)

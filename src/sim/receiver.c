@@ -263,11 +263,6 @@ void receiver_data(struct flow *f, const struct pkt *k)
 	} while (more);
 }
 
-uint64_t receiver_deadline(const struct flow *f)
-{
-	return f->r.delack_ns < f->r.comp_ns ? f->r.delack_ns : f->r.comp_ns;
-}
-
 void receiver_timer(struct flow *f)
 {
 	if (receiver_deadline(f) <= wire_now(f))

@@ -4,6 +4,7 @@
 
 #include "sim/flow.h"
 #include "sim/pcap.h"
+#include "sim/timer.h"
 
 struct path {
 	uint64_t delay_ns;
@@ -91,7 +92,7 @@ void wire_ack(struct world *w, struct flow *f, const struct pkt *k)
 
 static uint64_t flow_deadline(const struct flow *f)
 {
-	uint64_t s = sender_deadline(f), r = receiver_deadline(f);
+	uint64_t s = timer_deadline(f), r = receiver_deadline(f);
 
 	s = s < r ? s : r;
 	if (f->syn_ns < s)
@@ -222,7 +223,7 @@ static void flow_timer(struct world *w, struct flow *f)
 	if (f->conf.stop_ns && f->conf.stop_ns <= w->clock.now_ns)
 		f->stopped = true;
 	receiver_timer(f);
-	sender_timer(f);
+	timer_run(f);
 	sources_set(&w->src, src_timer(w, f->index), flow_deadline(f));
 }
 

@@ -85,7 +85,6 @@ struct ack_ctx {
 	uint64_t rs_prior_us; /* delivered_mstamp of the sampled packet, 0 none */
 	uint32_t rs_last_seq;
 	uint64_t first_sack_us, last_sack_us; /* send times, 0 none */
-	bool pending;
 };
 
 struct sender {
@@ -114,7 +113,8 @@ struct sender {
 	uint32_t mdev_us, mdev_max_us, rttvar_us, rtt_seq;
 	uint64_t rto_us;
 	uint32_t backoff, retransmits;
-	struct minmax min_rtt; /* us, over 300 s */
+	struct minmax min_rtt;	       /* us, over 300 s */
+	uint64_t min_rtt_quiet_us;     /* until then a sample over all of it changes nothing */
 
 	/* RACK */
 	uint64_t rack_us;
@@ -175,6 +175,7 @@ struct flow {
 	uint32_t index, path;
 	uint64_t syn_ns; /* when the SYN is due or was sent */
 	bool stopped;
+	bool unlimited; /* by application, receive window or stop */
 };
 
 /* world.c: the wires. Data enters its delay line, an ACK its queue. */
@@ -212,6 +213,7 @@ static inline uint64_t receiver_deadline(const struct flow *f)
 void sender_init(struct flow *f, uint32_t window_hint);
 void sender_free(struct flow *f);
 void sender_xmit(struct flow *f, int push_one); /* tcp_write_xmit; push_one 2 probes */
+void sender_push(struct flow *f);		/* sender_xmit(f, 0), quick where nothing may leave */
 void sender_retransmit(struct flow *f, uint32_t seq);
 uint32_t sender_limit(struct flow *f); /* packets that may have been sent: s->limit, renewed */
 bool sender_pacing_blocked(struct flow *f);

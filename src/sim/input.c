@@ -9,8 +9,12 @@ enum {
 
 void input_min_rtt(struct flow *f, uint32_t rtt_us)
 {
-	f->cc.min_rtt_us =
-		minmax_take(&f->s.min_rtt, false, MIN_RTT_WINDOW_US, f->cc.now_us, rtt_us);
+	struct minmax *m = &f->s.min_rtt;
+
+	if (rtt_us > m->s[2].v && f->cc.now_us <= f->s.min_rtt_quiet_us)
+		return;
+	f->cc.min_rtt_us = minmax_take(m, false, MIN_RTT_WINDOW_US, f->cc.now_us, rtt_us);
+	f->s.min_rtt_quiet_us = minmax_quiet_until(m, MIN_RTT_WINDOW_US);
 	if (rtt_us < f->stats.min_rtt_us)
 		f->stats.min_rtt_us = rtt_us;
 }
@@ -195,7 +199,6 @@ void input_resume(struct flow *f)
 	struct cc *cc = &f->cc;
 	enum rexmit rexmit = REXMIT_NONE;
 
-	a->pending = false;
 	update_reo_wnd(f);
 	if (f->s.tlp_high_seq)
 		recovery_process_tlp(f, a);
@@ -216,7 +219,28 @@ void input_resume(struct flow *f)
 	} else if (rexmit == REXMIT_LOST) {
 		recovery_retransmit(f);
 	}
-	sender_xmit(f, 0);
+	sender_push(f);
+}
+
+static void begin(struct flow *f, struct ack_ctx *a, const struct pkt *k)
+{
+	struct cc *cc = &f->cc;
+	struct cc_ack *rs = &a->rs;
+
+	a->k = *k;
+	a->prior_una = f->s.una;
+	a->flags = 0;
+	a->prior_delivered = cc->delivered;
+	a->prior_lost = cc->lost;
+	a->rs_prior_us = a->first_sack_us = a->last_sack_us = 0;
+	a->rs_last_seq = 0;
+	rs->rtt_us = rs->interval_us = -1;
+	rs->pkts_acked = rs->in_flight_then = 0;
+	rs->delivered = 0;
+	rs->prior_delivered = 0;
+	rs->prior_in_flight = cc_in_flight(cc);
+	rs->acked_sacked = rs->losses = 0;
+	rs->app_limited = rs->ack_delayed = rs->ece = false;
 }
 
 bool input_ack(struct flow *f, const struct pkt *k)
@@ -228,13 +252,7 @@ bool input_ack(struct flow *f, const struct pkt *k)
 
 	sender_clock(f);
 	f->stats.acks++;
-	memset(a, 0, sizeof(*a));
-	a->k = *k;
-	a->prior_una = s->una;
-	a->prior_delivered = cc->delivered;
-	a->prior_lost = cc->lost;
-	a->rs.rtt_us = a->rs.interval_us = -1;
-	a->rs.prior_in_flight = cc_in_flight(cc);
+	begin(f, a, k);
 	if (k->nsack && k->seq >= s->una) // an older ACK's blocks add nothing
 		rack_sack(f, a);
 	if (k->seq < s->una || (!cc->packets_out && k->seq == s->una))
@@ -256,7 +274,6 @@ bool input_ack(struct flow *f, const struct pkt *k)
 	}
 	update_rtt(f, a, &c);
 	if (cc->ops->pkts_acked && cc->ops->pkts_acked(cc, &a->rs)) {
-		a->pending = true;
 		return true;
 	}
 	input_resume(f);

@@ -9,6 +9,7 @@ enum {
 	TSO_RTT_LOG = 9,
 	TSO_WIN_DIVISOR = 3,
 	PACE_AFTER = 10, /* packets sent before pacing starts */
+	DEFER_NS = 1000000,
 };
 
 void sender_init(struct flow *f, uint32_t window_hint)
@@ -80,7 +81,7 @@ static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t windo
 	const struct cc *cc = &f->cc;
 	uint32_t room = cc->cwnd - cc_in_flight(cc);
 
-	if (cc->state >= CC_RECOVERY || !cc->packets_out || cc->now_ns > f->cc.wstamp_ns + 1000000)
+	if (cc->state >= CC_RECOVERY || !cc->packets_out || cc->now_ns > cc->wstamp_ns + DEFER_NS)
 		return false;
 	if (window_left < room)
 		room = window_left;
@@ -200,15 +201,25 @@ void sender_retransmit(struct flow *f, uint32_t seq)
 	s->retx[s->retx_tail++ & s->retx_mask] = (struct retx){seq, t->sent_us};
 }
 
-// tcp_cwnd_validate: was the window what limited sending?
-static void cwnd_validate(struct flow *f, bool limited)
+// tcp_cwnd_validate where the window is what limited sending
+static void window_limits(struct flow *f)
+{
+	f->cc.cwnd_limited = true;
+	f->cc.max_packets_out = f->cc.packets_out;
+	f->s.cwnd_usage_seq = f->s.nxt;
+	f->s.cwnd_used = 0;
+	f->s.cwnd_stamp_us = f->cc.now_us;
+}
+
+// ... and where it is not
+static void window_unused(struct flow *f)
 {
 	struct cc *cc = &f->cc;
 	struct sender *s = &f->s;
 
-	if (s->una >= s->cwnd_usage_seq || limited ||
+	if (s->una >= s->cwnd_usage_seq ||
 		(!cc->cwnd_limited && cc->packets_out > cc->max_packets_out)) {
-		cc->cwnd_limited = limited;
+		cc->cwnd_limited = false;
 		cc->max_packets_out = cc->packets_out;
 		s->cwnd_usage_seq = s->nxt;
 	}
@@ -309,8 +320,10 @@ void sender_xmit(struct flow *f, int push_one)
 			break;
 	}
 	cwnd_limited |= cc_in_flight(cc) >= cc->cwnd;
-	if (sent || cwnd_limited)
-		cwnd_validate(f, cwnd_limited);
+	if (cwnd_limited)
+		window_limits(f);
+	else if (sent)
+		window_unused(f);
 	if (sent && (cc->state == CC_CWR || cc->state == CC_RECOVERY))
 		s->prr_out += sent;
 	if (sent && push_one != 2)
@@ -323,6 +336,30 @@ void sender_xmit(struct flow *f, int push_one)
 void sender_start(struct flow *f)
 {
 	f->s.established = true;
+	f->unlimited = !f->conf.app_bps && !f->conf.rcv_wnd_pkts && !f->stopped;
 	f->s.cwnd_stamp_us = f->cc.now_us;
 	sender_xmit(f, 0);
+}
+
+// Whether tcp_write_xmit would find the window full or wait for more of it, as it does on most ACKs;
+// false leaves it to decide.
+static bool held_back(const struct flow *f)
+{
+	const struct cc *cc = &f->cc;
+	uint32_t in_flight = cc_in_flight(cc), room = cc->cwnd - in_flight;
+
+	if (!f->unlimited || cc->pacing || !cc->packets_out || cc->state >= CC_RECOVERY)
+		return false;
+	return in_flight >= cc->cwnd ||
+	       (room < cc->cwnd / TSO_WIN_DIVISOR && cc->now_ns <= cc->wstamp_ns + DEFER_NS &&
+		       cc->now_us >= tx_at(f, f->s.una)->sent_us + (cc->srtt_us8 >> 4) &&
+		       room < tso_segs(f));
+}
+
+void sender_push(struct flow *f)
+{
+	if (held_back(f))
+		window_limits(f);
+	else
+		sender_xmit(f, 0);
 }

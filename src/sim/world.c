@@ -221,7 +221,7 @@ static void flow_timer(struct world *w, struct flow *f)
 	if (f->syn_ns <= w->clock.now_ns)
 		send_syn(f, w->clock.now_ns);
 	if (f->conf.stop_ns && f->conf.stop_ns <= w->clock.now_ns)
-		f->stopped = true;
+		f->stopped = true, f->unlimited = false;
 	receiver_timer(f);
 	timer_run(f);
 	sources_set(&w->src, src_timer(w, f->index), flow_deadline(f));

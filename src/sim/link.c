@@ -22,6 +22,11 @@ int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_
 	l->op_ns = l->grid ? t->t_ms[0] * NS_PER_MS : LINK_NEVER;
 	l->runs = (conf->queue == QUEUE_INFINITE || conf->queue == QUEUE_DROPTAIL) &&
 		  conf->loss <= 0 && conf->burst_loss.p <= 0 && !conf->log;
+	l->watched = conf->log || conf->stats;
+	l->max_pkts = conf->queue != QUEUE_INFINITE && conf->limit_pkts ? conf->limit_pkts
+									: UINT64_MAX;
+	l->max_bytes = conf->queue != QUEUE_INFINITE && conf->limit_bytes ? conf->limit_bytes
+									  : UINT64_MAX;
 	rng_init(&l->rng, seed, 0);
 	aqm_init(&l->aqm,
 		conf->queue == QUEUE_CODEL ? AQM_CODEL
@@ -45,14 +50,30 @@ void link_free(struct link *l)
 	free(l->stats.delays);
 }
 
+static void note_departure(struct link *l, uint32_t n, uint32_t bytes, uint64_t at_ns, uint64_t delay)
+{
+	if (l->stats.delays)
+		hist_add(l->stats.delays, delay, n);
+	if (l->conf.log)
+		link_log_departure(l->conf.log, at_ns / NS_PER_MS, bytes, delay / NS_PER_MS);
+}
+
 // n packets of the head have crossed the link at their scheduled time at_ns; they are seen behind it
 // now.
-static void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
+static inline void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
 {
 	struct pkt *head = ring_head(&l->q), part;
 	const struct pkt *k = head;
 	uint64_t delay = at_ns - head->t_ns;
 
+	l->wire_left = 0;
+	l->stats.departures += n;
+	l->stats.bytes_out += n * head->bytes;
+	l->stats.delay_sum_ns += n * delay;
+	if (delay > l->stats.delay_max_ns)
+		l->stats.delay_max_ns = delay;
+	if (l->watched)
+		note_departure(l, n, head->bytes, at_ns, delay);
 	if (head->more < n) {
 		l->q.head++;
 	} else {
@@ -60,16 +81,6 @@ static void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
 		pkt_skip(head, n);
 		k = &part;
 	}
-	l->wire_left = 0;
-	l->stats.departures += n;
-	l->stats.bytes_out += n * k->bytes;
-	l->stats.delay_sum_ns += n * delay;
-	if (delay > l->stats.delay_max_ns)
-		l->stats.delay_max_ns = delay;
-	if (l->stats.delays)
-		hist_add(l->stats.delays, delay, n);
-	if (l->conf.log)
-		link_log_departure(l->conf.log, at_ns / NS_PER_MS, k->bytes, delay / NS_PER_MS);
 	l->deliver(l->arg, k, now_ns);
 }
 
@@ -106,7 +117,7 @@ static void judge_head(struct link *l, uint64_t at_ns)
 }
 
 // The packet at the head goes on the wire: it no longer counts in the queue.
-static void start_wire(struct link *l, uint64_t at_ns)
+static inline void start_wire(struct link *l, uint64_t at_ns)
 {
 	if (l->aqm.kind)
 		judge_head(l, at_ns);
@@ -204,24 +215,27 @@ static uint64_t round_up(double ns)
 	return floor + (floor < ns);
 }
 
-static void start_smooth(struct link *l, uint64_t now_ns)
+static inline void start_smooth(struct link *l, uint64_t now_ns)
 {
-	if (l->free_at_ns + 1 < now_ns) // not simply the rounding of the last departure
-		l->free_at_ns = now_ns;
+	double now = (int64_t)now_ns;
+
+	if (l->free_at_ns + 1 < now) // not simply the rounding of the last departure
+		l->free_at_ns = now;
 	start_wire(l, now_ns);
-	l->free_at_ns += l->wire_left * l->ns_per_byte;
+	l->free_at_ns += (int32_t)l->wire_left * l->ns_per_byte;
 	l->next_ns = round_up(l->free_at_ns);
 }
 
-static void serve_smooth(struct link *l, uint64_t now_ns)
+static void serve_smooth(struct link *l, uint64_t until_ns)
 {
-	while (l->next_ns <= now_ns) {
+	while (l->next_ns <= until_ns) {
 		uint64_t at = l->next_ns;
 
 		depart(l, 1, at, at);
-		l->next_ns = LINK_NEVER;
 		if (ring_len(&l->q))
 			start_smooth(l, at);
+		else
+			l->next_ns = LINK_NEVER;
 	}
 }
 
@@ -286,13 +300,9 @@ void link_serve(struct link *l, uint64_t now_ns)
 		serve_smooth(l, now_ns);
 }
 
-static bool over_limit(const struct link *l)
+static inline bool fits(const struct link *l, uint32_t n, uint32_t bytes)
 {
-	const struct link_conf *c = &l->conf;
-
-	return c->queue != QUEUE_INFINITE &&
-	       ((c->limit_pkts && l->stats.queue_pkts > c->limit_pkts) ||
-		       (c->limit_bytes && l->stats.queue_bytes > c->limit_bytes));
+	return l->stats.queue_pkts + n <= l->max_pkts && l->stats.queue_bytes + bytes <= l->max_bytes;
 }
 
 // Drops one packet that waits: the last, or the first that is not on the wire.
@@ -327,7 +337,7 @@ static void judge_arrival(struct link *l, struct pkt *in, uint64_t now_ns)
 }
 
 // Before an arrival: what the link still had to do.
-static void serve_due(struct link *l, uint64_t now_ns)
+static inline void serve_due(struct link *l, uint64_t now_ns)
 {
 	if (l->grid && !ring_len(&l->q)) { // asleep: whether the idle time was counted already is no matter
 		link_count(l, now_ns);
@@ -337,36 +347,37 @@ static void serve_due(struct link *l, uint64_t now_ns)
 	}
 }
 
-// Whether n more packets leave the queue within its limits.
-static bool fits(const struct link *l, uint32_t n, uint32_t bytes)
+static inline void join(struct link *l, const struct pkt *k, uint32_t n, uint64_t now_ns)
 {
-	const struct link_conf *c = &l->conf;
+	uint32_t bytes = n * k->bytes;
 
-	return c->queue == QUEUE_INFINITE ||
-	       ((!c->limit_pkts || l->stats.queue_pkts + n <= c->limit_pkts) &&
-		       (!c->limit_bytes || l->stats.queue_bytes + n * bytes <= c->limit_bytes));
+	ring_push(&l->q, k)->t_ns = l->grid ? now_ns / NS_PER_MS * NS_PER_MS : now_ns;
+	l->stats.arrivals += n;
+	l->stats.bytes_in += bytes;
+	l->stats.queue_pkts += n;
+	l->stats.queue_bytes += bytes;
 }
 
-// n packets sent together join the queue; several only where they fit.
-static void enqueue(struct link *l, const struct pkt *k, uint32_t n, uint64_t now_ns)
+// After an arrival: when the link acts next.
+static inline void set_out(struct link *l, uint64_t now_ns)
 {
-	struct pkt *in = ring_push(&l->q, k);
-
-	in->t_ns = l->grid ? now_ns / NS_PER_MS * NS_PER_MS : now_ns;
-	l->stats.arrivals += n;
-	l->stats.bytes_in += n * k->bytes;
-	l->stats.queue_pkts += n;
-	l->stats.queue_bytes += n * k->bytes;
-	if (l->conf.log)
-		link_log_arrival(l->conf.log, now_ns / NS_PER_MS, k->bytes);
-	if (l->aqm.kind && !over_limit(l))
-		judge_arrival(l, in, now_ns);
-	while (over_limit(l))
-		drop(l, now_ns);
 	if (l->grid && ring_len(&l->q))
 		l->next_ns = wake_ns(l, now_ns);
 	else if (l->next_ns == LINK_NEVER && ring_len(&l->q))
 		start_smooth(l, now_ns);
+}
+
+// One packet joins the queue, or is dropped or marked, or has another dropped.
+static void judge(struct link *l, const struct pkt *k, uint64_t now_ns)
+{
+	join(l, k, 1, now_ns);
+	if (l->conf.log)
+		link_log_arrival(l->conf.log, now_ns / NS_PER_MS, k->bytes);
+	if (l->aqm.kind && fits(l, 0, 0))
+		judge_arrival(l, &l->q.p[(l->q.tail - 1) & l->q.mask], now_ns);
+	while (!fits(l, 0, 0))
+		drop(l, now_ns);
+	set_out(l, now_ns);
 }
 
 static bool lose(struct link *l)
@@ -378,7 +389,7 @@ static bool lose(struct link *l)
 	return lost;
 }
 
-static void arrive_one_by_one(struct link *l, const struct pkt *k, uint64_t now_ns)
+static __attribute__((noinline)) void arrive_one_by_one(struct link *l, const struct pkt *k, uint64_t now_ns)
 {
 	struct pkt rest = *k, one;
 	bool more;
@@ -388,22 +399,31 @@ static void arrive_one_by_one(struct link *l, const struct pkt *k, uint64_t now_
 		if (lose(l))
 			continue;
 		serve_due(l, now_ns);
-		enqueue(l, &one, 1, now_ns);
+		judge(l, &one, now_ns);
 	} while (more);
 }
 
-// A run too long for the queue: what fits joins it together.
-static void arrive_in_parts(struct link *l, const struct pkt *k, uint64_t now_ns)
+// Too long for the queue: what fits joins it together. The link is up to date.
+static __attribute__((noinline)) void arrive_in_parts(
+	struct link *l, const struct pkt *k, uint64_t now_ns)
 {
 	struct pkt rest = *k, part;
 	uint32_t n = k->more;
 
-	while (n > 1 && !fits(l, n, k->bytes))
+	while (n && !fits(l, n, n * k->bytes))
 		n--;
-	part = pkt_first(k, n);
-	pkt_skip(&rest, n);
-	enqueue(l, &part, n, now_ns);
-	arrive_one_by_one(l, &rest, now_ns);
+	if (!n) {
+		pkt_take(&part, &rest);
+		judge(l, &part, now_ns);
+		n = 1;
+	} else {
+		part = pkt_first(&rest, n);
+		pkt_skip(&rest, n);
+		join(l, &part, n, now_ns);
+		set_out(l, now_ns);
+	}
+	if (n <= k->more)
+		arrive_one_by_one(l, &rest, now_ns);
 }
 
 void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
@@ -415,10 +435,12 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
 		return;
 	}
 	serve_due(l, now_ns);
-	if (n == 1 || fits(l, n, k->bytes))
-		enqueue(l, k, n, now_ns);
-	else
+	if (!fits(l, n, n * k->bytes)) {
 		arrive_in_parts(l, k, now_ns);
+		return;
+	}
+	join(l, k, n, now_ns);
+	set_out(l, now_ns);
 }
 
 double link_delay_quantile_ms(const struct link_stats *s, double q)

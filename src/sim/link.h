@@ -66,6 +66,8 @@ struct link {
 	void *arg;
 	bool grid;	  /* mahimahi's clock, not a smooth rate */
 	bool runs;	  /* runs stay whole: nothing here looks at single packets */
+	bool watched;	  /* departures go into a histogram or log */
+	uint64_t max_pkts, max_bytes; /* what may wait */
 	uint64_t next_ns; /* when the link acts next: an opportunity while there is work, else
 			     LINK_NEVER */
 	/* grid */
@@ -89,7 +91,8 @@ void link_free(struct link *l);
 /* A packet or run arrives. Opportunities up to now are used first. */
 void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns);
 
-/* Uses every opportunity up to now_ns; call at next_ns. */
+/* Uses every opportunity up to now_ns; call at next_ns. A smooth link may be served for some time
+ * ahead, during which nothing arrives: each packet departs when it is due. */
 void link_serve(struct link *l, uint64_t now_ns);
 
 /*

@@ -69,7 +69,7 @@ static uint64_t line_wake(const struct world *w, uint64_t due_ns)
 }
 
 // Puts a packet on the delay line that is source src.
-static void delay(struct world *w, struct ring *line, uint32_t src, const struct pkt *k,
+static inline void delay(struct world *w, struct ring *line, uint32_t src, const struct pkt *k,
 	uint64_t due_ns)
 {
 	ring_push(line, k)->t_ns = due_ns;

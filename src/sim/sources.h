@@ -53,6 +53,26 @@ static inline uint32_t sources_next(const struct sources *s)
 	return best;
 }
 
+/* The earliest time of the sources other than src. */
+static inline uint64_t sources_others(const struct sources *s, uint32_t src)
+{
+	uint64_t earliest = NEVER;
+
+	if (s->leaves > SOURCES_SCANNED) { // whom src and those above it met in the tournament
+		earliest = s->key[src ^ 1];
+		for (uint32_t node = (src + s->leaves) / 2; node > 1; node /= 2) {
+			uint64_t t = s->key[s->win[node ^ 1]];
+
+			earliest = t < earliest ? t : earliest;
+		}
+		return earliest;
+	}
+	for (uint32_t i = 0; i < s->n; i++)
+		if (i != src && s->key[i] < earliest)
+			earliest = s->key[i];
+	return earliest;
+}
+
 /* Sets the number of sources, each at NEVER; the caller has filled in arrays of `leaves`, a power
  * of two from n on. */
 static inline void sources_clear(struct sources *s, uint32_t n)

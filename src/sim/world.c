@@ -23,6 +23,7 @@ struct world {
 	struct flow *flows;
 	struct path *paths;
 	int npaths;
+	uint64_t min_delay_ns; /* of the paths */
 	struct clock clock;
 	struct rng rng;	   /* of the delay lines' lateness: */
 	uint32_t slack_ns; /* of the next sleep */
@@ -247,12 +248,25 @@ static void check_invariants(const struct world *w, uint32_t src)
 #endif
 }
 
-static void run_event(struct world *w, uint32_t src)
+// A smooth link back may run ahead to where anything else happens, or an ACK it lets out arrives.
+static uint64_t ahead(const struct world *w, uint64_t until_ns)
+{
+	uint64_t now = w->clock.now_ns, arrival = due(w, now, w->min_delay_ns), others;
+
+	if (w->up.grid || w->conf.poll_ns)
+		return now;
+	others = sources_others(&w->src, SRC_UP);
+	until_ns = until_ns < others ? until_ns : others;
+	until_ns = until_ns < arrival ? until_ns : arrival;
+	return until_ns > now ? until_ns : now;
+}
+
+static inline void run_event(struct world *w, uint32_t src, uint64_t until_ns)
 {
 	check_invariants(w, src);
 	w->clock.now_ns = w->src.key[src];
 	if (src == SRC_UP) {
-		link_serve(&w->up, w->clock.now_ns);
+		link_serve(&w->up, ahead(w, until_ns));
 		sources_set(&w->src, src, w->up.next_ns);
 	} else if (src == SRC_DOWN) {
 		link_serve(&w->down, w->clock.now_ns);
@@ -286,7 +300,7 @@ int world_run(struct world *w, uint64_t until_ns)
 
 		if (w->src.key[src] > until_ns)
 			break;
-		run_event(w, src);
+		run_event(w, src, until_ns);
 	}
 	if (w->paused >= 0)
 		return w->paused;
@@ -336,6 +350,8 @@ static uint32_t find_path(struct world *w, double delay_ms)
 	if (i == w->npaths) {
 		w->npaths++;
 		w->paths[i].delay_ns = ns;
+		if (ns < w->min_delay_ns)
+			w->min_delay_ns = ns;
 		ring_init(&w->paths[i].data, 64);
 		ring_init(&w->paths[i].acks, 64);
 	}
@@ -374,6 +390,7 @@ struct world *world_new(const struct world_conf *conf)
 	w->conf.down.poll_ns = w->conf.up.poll_ns = conf->poll_ns;
 	w->clock.tick_ns = SEC / w->conf.hz;
 	w->paused = -1;
+	w->min_delay_ns = NEVER;
 	rng_init(&w->rng, conf->seed, 1);
 	w->flows = calloc(conf->nflows + 1, sizeof(*w->flows));
 	w->paths = calloc(conf->nflows + 1, sizeof(*w->paths));

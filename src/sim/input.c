@@ -236,10 +236,7 @@ static void begin(struct flow *f, struct ack_ctx *a, const struct pkt *k)
 	a->rs_last_seq = 0;
 	rs->rtt_us = rs->interval_us = -1;
 	rs->pkts_acked = rs->in_flight_then = 0;
-	rs->delivered = 0;
-	rs->prior_delivered = 0;
 	rs->prior_in_flight = cc_in_flight(cc);
-	rs->acked_sacked = rs->losses = 0;
 	rs->app_limited = rs->ack_delayed = rs->ece = false;
 }
 

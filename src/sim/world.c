@@ -176,18 +176,20 @@ static void syn_answered(struct flow *f)
 
 static void take_acks(struct world *w, struct path *p, uint32_t src)
 {
-	while (w->paused < 0 && ring_len(&p->acks) && ring_head(&p->acks)->t_ns <= w->clock.now_ns) {
-		struct pkt k = *ring_head(&p->acks);
-		struct flow *f = &w->flows[k.flow];
+	struct ring *r = &p->acks;
 
-		p->acks.head++;
-		if (k.flags & PKT_SYN)
+	while (w->paused < 0 && ring_len(r) && ring_head(r)->t_ns <= w->clock.now_ns) {
+		const struct pkt *k = ring_head(r);
+		struct flow *f = &w->flows[k->flow];
+
+		r->head++; // nothing joins this line before the ACK is done with
+		if (k->flags & PKT_SYN)
 			syn_answered(f);
-		else if (input_ack(f, &k))
-			w->paused = k.flow;
+		else if (input_ack(f, k))
+			w->paused = f->index;
 		wire_deadline(f, flow_deadline(f));
 	}
-	sources_set(&w->src, src, ring_len(&p->acks) ? line_wake(w, ring_head(&p->acks)->t_ns) : NEVER);
+	sources_set(&w->src, src, ring_len(r) ? line_wake(w, ring_head(r)->t_ns) : NEVER);
 }
 
 // Data into the link as a capture shows it: packet by packet, answers in between.

@@ -2,7 +2,7 @@
  * One TCP connection of the simulator: a Linux 6.18 sender and receiver, in packets of one MSS.
  *
  * Inside src/sim only. The sender is split by concern: output.c sends, timer.c keeps its timers,
- * input.c takes ACKs, rack.c finds what is lost, recovery.c repairs it, rate.h samples the delivery rate;
+ * input.c takes ACKs, rack.c finds what is lost, recovery.c repairs it, rate.h samples deliveries;
  * receiver.c is the other end. Names and rules follow
  * net/ipv4/tcp_{input,output,recovery,rate,timer}.c; the path never reorders, so RACK's reordering
  * detection has nothing to see, but a spurious timeout is undone (F-RTO, timestamps, DSACK).
@@ -227,7 +227,6 @@ void input_min_rtt(struct flow *f, uint32_t rtt_us);
 
 /* rack.c: what is lost */
 void rack_sack(struct flow *f, struct ack_ctx *a);
-void rack_advance(struct flow *f, const struct tx *t, uint32_t seq);
 void rack_mark_lost(struct flow *f, uint32_t seq);
 int64_t rack_detect(
 	struct flow *f); /* us until a packet in doubt is to be looked at again, 0 none */

@@ -5,7 +5,6 @@
 
 enum {
 	GSO_MAX = 65536,
-	GSO_MAX_SEGS = GSO_MAX / MSS,
 	TSO_RTT_LOG = 9,
 	TSO_WIN_DIVISOR = 3,
 	PACE_AFTER = 10, /* packets sent before pacing starts */
@@ -42,17 +41,25 @@ void sender_free(struct flow *f)
 }
 
 // tcp_tso_autosize: about a millisecond's worth at the pacing rate, more on short paths.
-static uint32_t tso_segs(const struct flow *f)
+static uint32_t tso_bytes(const struct cc *cc)
 {
-	const struct cc *cc = &f->cc;
 	uint64_t bytes = cc->pacing_rate >> 10;
-	uint32_t r = cc->min_rtt_us >> TSO_RTT_LOG, n, least = 2;
+	uint32_t r = cc->min_rtt_us >> TSO_RTT_LOG;
 
-	if (cc->ops->min_tso_segs)
-		least = cc->ops->min_tso_segs((struct cc *)cc);
 	if (r < 32)
 		bytes += GSO_MAX >> r;
-	n = bytes < GSO_MAX ? bytes / MSS : GSO_MAX_SEGS;
+	return bytes < GSO_MAX ? bytes : GSO_MAX;
+}
+
+static uint32_t tso_segs_min(const struct cc *cc)
+{
+	return cc->ops->min_tso_segs ? cc->ops->min_tso_segs((struct cc *)cc) : 2;
+}
+
+static uint32_t tso_segs(const struct cc *cc)
+{
+	uint32_t n = tso_bytes(cc) / MSS, least = tso_segs_min(cc);
+
 	return n > least ? n : least;
 }
 
@@ -298,7 +305,7 @@ void sender_xmit(struct flow *f, int push_one)
 	limit = sender_limit(f);
 	if (s->nxt < limit)
 		restart_after_idle(f);
-	max_segs = tso_segs(f);
+	max_segs = tso_segs(cc);
 	while (s->nxt < limit) {
 		uint32_t quota;
 
@@ -353,7 +360,7 @@ static bool held_back(const struct flow *f)
 	return in_flight >= cc->cwnd ||
 	       (room < cc->cwnd / TSO_WIN_DIVISOR && cc->now_ns <= cc->wstamp_ns + DEFER_NS &&
 		       cc->now_us >= tx_at(f, f->s.una)->sent_us + (cc->srtt_us8 >> 4) &&
-		       room < tso_segs(f));
+		       (room < tso_segs_min(cc) || (room + 1) * MSS <= tso_bytes(cc)));
 }
 
 void sender_push(struct flow *f)

@@ -26,22 +26,6 @@ void rack_mark_lost(struct flow *f, uint32_t seq)
 	cc->lost++;
 }
 
-void rack_advance(struct flow *f, const struct tx *t, uint32_t seq)
-{
-	struct sender *s = &f->s;
-	uint32_t rtt = f->cc.now_us - t->sent_us;
-
-	// An answer faster than the path can only be to the original.
-	if (rtt < f->cc.min_rtt_us && (t->flags & (TX_RETRANS | TX_EVER_RETRANS)))
-		return;
-	s->rack_advanced = true;
-	s->rack_rtt_us = rtt;
-	if (sent_after(t->sent_us, s->rack_us, seq, s->rack_end)) {
-		s->rack_us = t->sent_us;
-		s->rack_end = seq;
-	}
-}
-
 // tcp_sacktag_one
 static void sack_one(struct flow *f, struct ack_ctx *a, uint32_t seq)
 {

@@ -138,6 +138,12 @@ static void take_ooo(struct receiver *r)
 	r->nrecent = n;
 }
 
+// The delayed-ACK timeout where packets come close together.
+static uint64_t next_ato_us(uint64_t ato_us)
+{
+	return ato_us / 2 + ATO_MIN_US / 2;
+}
+
 // tcp_event_data_recv: the delayed-ACK timeout follows the packets' spacing.
 static void adapt_ato(struct flow *f)
 {
@@ -147,7 +153,7 @@ static void adapt_ato(struct flow *f)
 	if (!r->any)
 		r->ato_us = ATO_MIN_US;
 	else if (gap <= ATO_MIN_US / 2)
-		r->ato_us = r->ato_us / 2 + ATO_MIN_US / 2;
+		r->ato_us = next_ato_us(r->ato_us);
 	else if (gap < r->ato_us)
 		r->ato_us = r->ato_us / 2 + gap;
 	else if (gap > f->s.rto_us) // the sender restarted: it needs ACKs to grow
@@ -228,23 +234,26 @@ static void take_one(struct flow *f, const struct pkt *k)
 static void take_run(struct flow *f, const struct pkt *k)
 {
 	struct receiver *r = &f->r;
-	uint32_t n = k->more + 1u;
+	uint32_t last = k->seq + k->more;
 
-	f->stats.delivered += n;
-	for (uint32_t left = n; left; left--) {
+	f->stats.delivered += k->more + 1u;
+	f->stats.in_order = last + 1;
+	adapt_ato(f);
+	for (;;) {
 		if (r->rcv_nxt == r->acked_to)
 			r->ts_recent_ms = k->ts_ms;
-		adapt_ato(f);
 		r->rcv_nxt++;
 		if (r->rcv_nxt - r->acked_to > 1 || r->quick ||
-			(left == 1 && (k->flags & PKT_PSH))) {
+			(r->rcv_nxt > last && (k->flags & PKT_PSH))) {
 			send_ack(f);
 		} else if (r->delack_ns == NEVER) {
 			r->delack_ns = wire_now(f) + r->ato_us * 1000;
 			wire_deadline(f, r->delack_ns);
 		}
+		if (r->rcv_nxt > last)
+			return;
+		r->ato_us = next_ato_us(r->ato_us); // no time passes between them
 	}
-	f->stats.in_order = r->rcv_nxt;
 }
 
 void receiver_data(struct flow *f, const struct pkt *k)

@@ -222,8 +222,7 @@ void sender_start(struct flow *f); /* SYN answered: data may flow */
 /* input.c: ACKs. Returns true when the controller paused; then input_resume carries on. */
 bool input_ack(struct flow *f, const struct pkt *k);
 void input_resume(struct flow *f);
-void input_rtt(struct flow *f, int64_t rtt_us); /* a sample for srtt and RTO */
-void input_min_rtt(struct flow *f, uint32_t rtt_us);
+void input_handshake(struct flow *f, uint32_t rtt_us); /* the first RTT sample */
 
 /* rack.c: what is lost */
 void rack_sack(struct flow *f, struct ack_ctx *a);

@@ -7,7 +7,7 @@ enum {
 	DSACK_RECOVERIES = 16, /* how long a widened reordering window lasts */
 };
 
-void input_min_rtt(struct flow *f, uint32_t rtt_us)
+static ALWAYS_INLINE void take_min_rtt(struct flow *f, uint32_t rtt_us)
 {
 	struct minmax *m = &f->s.min_rtt;
 
@@ -20,7 +20,7 @@ void input_min_rtt(struct flow *f, uint32_t rtt_us)
 }
 
 // tcp_rtt_estimator and tcp_set_rto (RFC 6298 with Linux's variance)
-void input_rtt(struct flow *f, int64_t rtt_us)
+static ALWAYS_INLINE void take_rtt(struct flow *f, int64_t rtt_us)
 {
 	struct sender *s = &f->s;
 	int64_t m = rtt_us, srtt = f->cc.srtt_us8;
@@ -58,6 +58,12 @@ void input_rtt(struct flow *f, int64_t rtt_us)
 	s->rto_us = (f->cc.srtt_us8 >> 3) + s->rttvar_us;
 	s->rto_us = s->rto_us < RTO_MAX_US ? s->rto_us : RTO_MAX_US;
 	s->backoff = 0;
+}
+
+void input_handshake(struct flow *f, uint32_t rtt_us)
+{
+	take_min_rtt(f, rtt_us);
+	take_rtt(f, rtt_us);
 }
 
 struct cleaned {
@@ -147,8 +153,8 @@ static bool update_rtt(struct flow *f, struct ack_ctx *a, const struct cleaned *
 		return false;
 	f->stats.rtt_sum_us += ca_rtt;
 	f->stats.rtts++;
-	input_min_rtt(f, ca_rtt);
-	input_rtt(f, seq_rtt);
+	take_min_rtt(f, ca_rtt);
+	take_rtt(f, seq_rtt);
 	return true;
 }
 
@@ -193,7 +199,7 @@ static void cong_control(struct flow *f, struct ack_ctx *a)
 }
 
 // The ACK after the controller has seen it: states, window, retransmissions, new data.
-void input_resume(struct flow *f)
+static ALWAYS_INLINE void carry_on(struct flow *f)
 {
 	struct ack_ctx *a = &f->ack;
 	struct cc *cc = &f->cc;
@@ -220,6 +226,11 @@ void input_resume(struct flow *f)
 		recovery_retransmit(f);
 	}
 	sender_push(f);
+}
+
+void input_resume(struct flow *f)
+{
+	carry_on(f);
 }
 
 static void begin(struct flow *f, struct ack_ctx *a, const struct pkt *k)
@@ -273,6 +284,6 @@ bool input_ack(struct flow *f, const struct pkt *k)
 	if (cc->ops->pkts_acked && cc->ops->pkts_acked(cc, &a->rs)) {
 		return true;
 	}
-	input_resume(f);
+	carry_on(f);
 	return false;
 }

@@ -60,7 +60,7 @@ static void note_departure(struct link *l, uint32_t n, uint32_t bytes, uint64_t 
 
 // n packets of the head have crossed the link at their scheduled time at_ns; they are seen behind it
 // now.
-static inline void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
+static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
 {
 	struct pkt *head = ring_head(&l->q), part;
 	const struct pkt *k = head;
@@ -215,7 +215,7 @@ static uint64_t round_up(double ns)
 	return floor + (floor < ns);
 }
 
-static inline void start_smooth(struct link *l, uint64_t now_ns)
+static ALWAYS_INLINE void start_smooth(struct link *l, uint64_t now_ns)
 {
 	double now = (int64_t)now_ns;
 
@@ -347,7 +347,7 @@ static inline void serve_due(struct link *l, uint64_t now_ns)
 	}
 }
 
-static inline void join(struct link *l, const struct pkt *k, uint32_t n, uint64_t now_ns)
+static ALWAYS_INLINE void join(struct link *l, const struct pkt *k, uint32_t n, uint64_t now_ns)
 {
 	uint32_t bytes = n * k->bytes;
 
@@ -389,7 +389,7 @@ static bool lose(struct link *l)
 	return lost;
 }
 
-static __attribute__((noinline)) void arrive_one_by_one(struct link *l, const struct pkt *k, uint64_t now_ns)
+static NOINLINE void arrive_one_by_one(struct link *l, const struct pkt *k, uint64_t now_ns)
 {
 	struct pkt rest = *k, one;
 	bool more;
@@ -404,7 +404,7 @@ static __attribute__((noinline)) void arrive_one_by_one(struct link *l, const st
 }
 
 // Too long for the queue: what fits joins it together. The link is up to date.
-static __attribute__((noinline)) void arrive_in_parts(
+static NOINLINE void arrive_in_parts(
 	struct link *l, const struct pkt *k, uint64_t now_ns)
 {
 	struct pkt rest = *k, part;

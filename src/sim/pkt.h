@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* On the path of every packet and ACK calls cost more than code. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+
 enum {
 	PKT_SYN = 1,
 	PKT_ACK = 2,

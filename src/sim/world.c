@@ -70,7 +70,7 @@ static uint64_t line_wake(const struct world *w, uint64_t due_ns)
 }
 
 // Puts a packet on the delay line that is source src.
-static inline void delay(struct world *w, struct ring *line, uint32_t src, const struct pkt *k,
+static ALWAYS_INLINE void delay(struct world *w, struct ring *line, uint32_t src, const struct pkt *k,
 	uint64_t due_ns)
 {
 	ring_push(line, k)->t_ns = due_ns;
@@ -163,10 +163,8 @@ static void syn_answered(struct flow *f)
 	rtt_us = (f->cc.now_ns - f->cc.wstamp_ns) / 1000;
 	f->syn_ns = NEVER;
 	rtt_us = rtt_us ? rtt_us : 1;
-	if (f->s.backoff <= 1) { // RFC 6298: a repeated SYN gives no sample
-		input_min_rtt(f, rtt_us);
-		input_rtt(f, rtt_us);
-	}
+	if (f->s.backoff <= 1) // RFC 6298: a repeated SYN gives no sample
+		input_handshake(f, rtt_us);
 	f->s.backoff = 0;
 	f->cc.delivered_us = f->s.first_tx_us = f->cc.now_us;
 	f->cc.pacing_rate = (uint64_t)MSS * INIT_CWND * 2 * 1000000 / rtt_us;

@@ -172,6 +172,7 @@ struct flow {
 	struct clock *clock;
 	const uint64_t *wake_ns; /* when the world looks at the flow's deadlines next */
 	struct rng rng;
+	size_t priv_size; /* allocated for cc.priv */
 	uint32_t index, path;
 	uint64_t syn_ns; /* when the SYN is due or was sent */
 	bool stopped;
@@ -198,7 +199,7 @@ static inline void wire_deadline(struct flow *f, uint64_t at_ns)
 }
 
 /* receiver.c */
-void receiver_init(struct receiver *r);
+void receiver_init(struct receiver *r); /* that was in use, or is all zero */
 void receiver_free(struct receiver *r);
 void receiver_data(struct flow *f, const struct pkt *k);
 void receiver_timer(struct flow *f);
@@ -210,7 +211,7 @@ static inline uint64_t receiver_deadline(const struct flow *f)
 }
 
 /* output.c: sending */
-void sender_init(struct flow *f, uint32_t window_hint);
+void sender_init(struct flow *f); /* of a flow that was in use, or is all zero: memory serves on */
 void sender_free(struct flow *f);
 void sender_xmit(struct flow *f, int push_one); /* tcp_write_xmit; push_one 2 probes */
 void sender_push(struct flow *f);		/* sender_xmit(f, 0), quick where nothing may leave */

@@ -10,44 +10,63 @@
 int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_deliver_fn *deliver,
 	void *arg)
 {
-	const struct trace *t = conf->trace;
-
 	memset(l, 0, sizeof(*l));
-	l->conf = *conf;
-	l->deliver = deliver;
-	l->arg = arg;
-	l->next_ns = LINK_NEVER;
-	l->grid = !t->rate_bps;
-	l->ns_per_byte = t->rate_bps ? 8e9 / t->rate_bps : 0;
-	l->op_ns = l->grid ? t->t_ms[0] * NS_PER_MS : LINK_NEVER;
+	return link_reset(l, conf, seed, deliver, arg);
+}
+
+static int reset_stats(struct link *l)
+{
+	memset(&l->stats, 0, sizeof(l->stats));
+	if (!l->conf.stats)
+		return 0;
+	if (!l->hist)
+		l->hist = malloc(sizeof(*l->hist));
+	if (!l->hist)
+		return -ENOMEM;
+	memset(l->hist, 0, sizeof(*l->hist));
+	l->hist->unit_ns = l->grid ? NS_PER_MS : 10000;
+	l->stats.delays = l->hist;
+	return 0;
+}
+
+static uint64_t limit(const struct link_conf *conf, uint32_t most)
+{
+	return conf->queue != QUEUE_INFINITE && most ? most : UINT64_MAX;
+}
+
+int link_reset(struct link *l, const struct link_conf *conf, uint64_t seed,
+	link_deliver_fn *deliver, void *arg)
+{
+	const struct trace *t = conf->trace;
+	enum aqm_kind aqm = conf->queue == QUEUE_CODEL ? AQM_CODEL
+			    : conf->queue == QUEUE_PIE ? AQM_PIE
+						       : AQM_NONE;
+
+	*l = (struct link){.conf = *conf,
+		.q = l->q,
+		.hist = l->hist,
+		.deliver = deliver,
+		.arg = arg,
+		.next_ns = LINK_NEVER,
+		.grid = !t->rate_bps,
+		.ns_per_byte = t->rate_bps ? 8e9 / t->rate_bps : 0,
+		.op_ns = t->rate_bps ? LINK_NEVER : t->t_ms[0] * NS_PER_MS,
+		.watched = conf->log || conf->stats,
+		.max_pkts = limit(conf, conf->limit_pkts),
+		.max_bytes = limit(conf, conf->limit_bytes)};
 	l->runs = (conf->queue == QUEUE_INFINITE || conf->queue == QUEUE_DROPTAIL) &&
 		  conf->loss <= 0 && conf->burst_loss.p <= 0 && !conf->log;
-	l->watched = conf->log || conf->stats;
-	l->max_pkts = conf->queue != QUEUE_INFINITE && conf->limit_pkts ? conf->limit_pkts
-									: UINT64_MAX;
-	l->max_bytes = conf->queue != QUEUE_INFINITE && conf->limit_bytes ? conf->limit_bytes
-									  : UINT64_MAX;
 	rng_init(&l->rng, seed, 0);
-	aqm_init(&l->aqm,
-		conf->queue == QUEUE_CODEL ? AQM_CODEL
-		: conf->queue == QUEUE_PIE ? AQM_PIE
-					   : AQM_NONE,
-		&conf->aqm, seed);
+	aqm_init(&l->aqm, aqm, &conf->aqm, seed);
 	loss_init(&l->chain, &conf->burst_loss, seed);
-	ring_init(&l->q, conf->limit_pkts && conf->limit_pkts < 4096 ? conf->limit_pkts + 1 : 1024);
-	if (conf->stats) {
-		l->stats.delays = calloc(1, sizeof(*l->stats.delays));
-		if (!l->stats.delays)
-			return -ENOMEM;
-		l->stats.delays->unit_ns = l->grid ? NS_PER_MS : 10000;
-	}
-	return 0;
+	ring_clear(&l->q);
+	return reset_stats(l);
 }
 
 void link_free(struct link *l)
 {
 	free(l->q.p);
-	free(l->stats.delays);
+	free(l->hist);
 }
 
 static void note_departure(struct link *l, uint32_t n, uint32_t bytes, uint64_t at_ns, uint64_t delay)

@@ -79,6 +79,7 @@ struct link {
 	double ns_per_byte;
 	double free_at_ns; /* when the packet on the wire has left */
 	/* seldom used */
+	struct hist *hist; /* stats.delays, also when this run keeps none */
 	struct aqm aqm;
 	struct loss_chain chain;
 };
@@ -86,6 +87,11 @@ struct link {
 /* Fills caller storage. 0 or -ENOMEM. */
 int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_deliver_fn *deliver,
 	void *arg);
+
+/* The same for a link that was in use, or is all zero: its memory serves on. */
+int link_reset(struct link *l, const struct link_conf *conf, uint64_t seed,
+	link_deliver_fn *deliver, void *arg);
+
 void link_free(struct link *l);
 
 /* A packet or run arrives. Opportunities up to now are used first. */

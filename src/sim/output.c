@@ -9,28 +9,34 @@ enum {
 	TSO_WIN_DIVISOR = 3,
 	PACE_AFTER = 10, /* packets sent before pacing starts */
 	DEFER_NS = 1000000,
+	SENDER_LEAST = 16, /* packets in flight and the like; the arrays double */
 };
 
-void sender_init(struct flow *f, uint32_t window_hint)
+void sender_init(struct flow *f)
 {
 	struct sender *s = &f->s;
-	uint32_t n = 64;
+	const struct sender old = *s;
 
-	memset(s, 0, sizeof(*s));
-	while (n < window_hint)
-		n *= 2;
-	s->mask = n - 1;
-	s->sack_mask = s->retx_mask = 63;
-	s->tx = malloc(n * sizeof(*s->tx));
-	s->sacks = malloc(64 * sizeof(*s->sacks));
-	s->retx = malloc(64 * sizeof(*s->retx));
+	*s = (struct sender){.tx = old.tx,
+		.mask = old.mask,
+		.sacks = old.sacks,
+		.sack_mask = old.sack_mask,
+		.retx = old.retx,
+		.retx_mask = old.retx_mask,
+		.timer_ns = NEVER,
+		.pace_ns = NEVER,
+		.rto_us = RTO_INIT_US,
+		.two_ticks_us = 2 * 1000000 / f->cc.hz,
+		.rack_steps = 1};
+	minmax_reset(&s->min_rtt, 0, UINT32_MAX);
+	if (s->tx)
+		return;
+	s->mask = s->sack_mask = s->retx_mask = SENDER_LEAST - 1;
+	s->tx = malloc(SENDER_LEAST * sizeof(*s->tx));
+	s->sacks = malloc(SENDER_LEAST * sizeof(*s->sacks));
+	s->retx = malloc(SENDER_LEAST * sizeof(*s->retx));
 	if (!s->tx || !s->sacks || !s->retx)
 		abort();
-	s->timer_ns = s->pace_ns = NEVER;
-	s->rto_us = RTO_INIT_US;
-	s->two_ticks_us = 2 * 1000000 / f->cc.hz;
-	s->rack_steps = 1;
-	minmax_reset(&s->min_rtt, 0, UINT32_MAX);
 }
 
 void sender_free(struct flow *f)

@@ -74,8 +74,10 @@ struct sack_block {
 	uint32_t start, end; /* packets [start, end) */
 };
 
+#define RING_LEAST 16 /* packets */
+
 /* FIFO with a power-of-two capacity; indices run free. Grows by doubling, which steady state never
- * needs. */
+ * needs. All zero it has no memory yet. */
 struct ring {
 	struct pkt *p;
 	uint32_t mask, head, tail;
@@ -86,30 +88,29 @@ static inline uint32_t ring_len(const struct ring *r)
 	return r->tail - r->head;
 }
 
-static inline void ring_init(struct ring *r, uint32_t capacity)
+/* Empties a ring and keeps its memory; gives one without memory some. */
+static inline void ring_clear(struct ring *r)
 {
-	uint32_t n = 16;
-
-	while (n < capacity)
-		n *= 2;
-	r->p = malloc(n * sizeof(*r->p));
+	r->head = r->tail = 0;
+	if (r->p)
+		return;
+	r->p = malloc(RING_LEAST * sizeof(*r->p));
 	if (!r->p)
 		abort();
-	r->mask = n - 1;
-	r->head = r->tail = 0;
+	r->mask = RING_LEAST - 1;
 }
 
 static inline void ring_grow(struct ring *r)
 {
-	struct ring bigger;
-	uint32_t n = ring_len(r);
+	uint32_t n = ring_len(r), mask = 2 * r->mask + 1;
+	struct pkt *p = malloc((mask + 1ull) * sizeof(*p));
 
-	ring_init(&bigger, 2 * (r->mask + 1));
+	if (!p)
+		abort();
 	for (uint32_t i = 0; i < n; i++)
-		bigger.p[i] = r->p[(r->head + i) & r->mask];
-	bigger.tail = n;
+		p[i] = r->p[(r->head + i) & r->mask];
 	free(r->p);
-	*r = bigger;
+	*r = (struct ring){p, mask, 0, n};
 }
 
 /* Returns the copy in the ring, good until the next push. */

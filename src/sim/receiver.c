@@ -5,18 +5,23 @@
 enum {
 	QUICK_ACKS = 16,
 	ATO_MIN_US = 40000,
+	RANGES_LEAST = 16,
 	COMP_SACK_NS = 1000000, /* longest compression of an ACK; also at most 5 % of the RTT */
 };
 
 void receiver_init(struct receiver *r)
 {
-	memset(r, 0, sizeof(*r));
-	r->ooo_cap = 16;
+	*r = (struct receiver){.ooo = r->ooo,
+		.ooo_cap = r->ooo_cap,
+		.quick = QUICK_ACKS,
+		.delack_ns = NEVER,
+		.comp_ns = NEVER};
+	if (r->ooo)
+		return;
+	r->ooo_cap = RANGES_LEAST;
 	r->ooo = malloc(r->ooo_cap * sizeof(*r->ooo));
 	if (!r->ooo)
 		abort();
-	r->quick = QUICK_ACKS;
-	r->delack_ns = r->comp_ns = NEVER;
 }
 
 void receiver_free(struct receiver *r)

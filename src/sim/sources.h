@@ -5,7 +5,9 @@
 #ifndef SIM_SOURCES_H
 #define SIM_SOURCES_H
 
+#include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #define NEVER UINT64_MAX
 
@@ -14,8 +16,17 @@ enum { SOURCES_SCANNED = 16 };
 struct sources {
 	uint64_t *key; /* [leaves] time of each; those past the last are NEVER */
 	uint32_t *win; /* [leaves] winner below each inner node */
-	uint32_t n, leaves;
+	uint32_t n, leaves, room; /* room: leaves allocated */
 };
+
+static inline void sources_free(struct sources *s)
+{
+	free(s->key);
+	free(s->win);
+	s->key = NULL;
+	s->win = NULL;
+	s->room = 0;
+}
 
 static inline void sources_replay(struct sources *s, uint32_t src)
 {
@@ -73,17 +84,27 @@ static inline uint64_t sources_others(const struct sources *s, uint32_t src)
 	return earliest;
 }
 
-/* Sets the number of sources, each at NEVER; the caller has filled in arrays of `leaves`, a power
- * of two from n on. */
-static inline void sources_clear(struct sources *s, uint32_t n)
+/* n sources, each at NEVER; memory serves on. 0 or -ENOMEM. From all zero. */
+static inline int sources_init(struct sources *s, uint32_t n)
 {
 	s->n = n;
+	for (s->leaves = 2; s->leaves < n;)
+		s->leaves *= 2;
+	if (s->leaves > s->room) {
+		sources_free(s);
+		s->key = malloc(s->leaves * sizeof(*s->key));
+		s->win = malloc(s->leaves * sizeof(*s->win));
+		if (!s->key || !s->win)
+			return -ENOMEM;
+		s->room = s->leaves;
+	}
 	for (uint32_t i = 0; i < s->leaves; i++) {
 		s->key[i] = NEVER;
 		s->win[i] = 0;
 	}
 	for (uint32_t i = 0; i < s->leaves; i += 2)
 		sources_replay(s, i);
+	return 0;
 }
 
 #endif

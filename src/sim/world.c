@@ -22,7 +22,7 @@ struct world {
 	struct link down, up;
 	struct flow *flows;
 	struct path *paths;
-	int npaths;
+	int npaths, room; /* room: flows and paths that there is memory for */
 	uint64_t min_delay_ns; /* of the paths */
 	struct clock clock;
 	struct rng rng;	   /* of the delay lines' lateness: */
@@ -310,35 +310,6 @@ int world_run(struct world *w, uint64_t until_ns)
 	return -1;
 }
 
-static void init_flow(
-	struct world *w, struct flow *f, const struct flow_conf *conf, uint32_t window_hint)
-{
-	struct cc *cc = &f->cc;
-
-	f->conf = *conf;
-	f->w = w;
-	f->clock = &w->clock;
-	f->syn_ns = conf->start_ns;
-	f->stats.min_rtt_us = UINT32_MAX;
-	rng_init(&f->rng, w->conf.seed, 16 + f->index);
-	cc->ops = conf->cc;
-	cc->priv = calloc(1, conf->cc->priv_size + 1);
-	if (!cc->priv)
-		abort();
-	cc->cwnd = INIT_CWND;
-	cc->ssthresh = CC_SSTHRESH_MAX;
-	cc->pacing = conf->pacing < 0 ? conf->cc->paces : conf->pacing;
-	cc->mss = MSS;
-	cc->mtu = MTU;
-	cc->hz = w->conf.hz;
-	cc->jiffies = JIFFIES_0;
-	cc->cwnd_clamp = UINT32_MAX;
-	cc->min_rtt_us = UINT32_MAX;
-	cc->rng = &f->rng;
-	sender_init(f, window_hint);
-	receiver_init(&f->r);
-}
-
 // The delay line of that delay, made on first use.
 static uint32_t find_path(struct world *w, double delay_ms)
 {
@@ -352,27 +323,117 @@ static uint32_t find_path(struct world *w, double delay_ms)
 		w->paths[i].delay_ns = ns;
 		if (ns < w->min_delay_ns)
 			w->min_delay_ns = ns;
-		ring_init(&w->paths[i].data, 64);
-		ring_init(&w->paths[i].acks, 64);
+		ring_clear(&w->paths[i].data);
+		ring_clear(&w->paths[i].acks);
 	}
 	return i;
 }
 
-static int init_sources(struct world *w)
+// Memory for the controller's state, zeroed.
+static void *clear_priv(struct flow *f, size_t size)
 {
-	struct sources *s = &w->src;
-	uint32_t n = SRC_PATHS + 2 * w->npaths + w->conf.nflows;
+	if (size > f->priv_size || !f->cc.priv) {
+		free(f->cc.priv);
+		f->cc.priv = malloc(size + 1);
+		if (!f->cc.priv)
+			abort();
+		f->priv_size = size;
+	}
+	return memset(f->cc.priv, 0, size);
+}
 
-	s->leaves = 2;
-	while (s->leaves < n)
-		s->leaves *= 2;
-	s->key = malloc(s->leaves * sizeof(*s->key));
-	s->win = malloc(s->leaves * sizeof(*s->win));
-	if (!s->key || !s->win)
-		return -1;
-	sources_clear(s, n);
+static void init_flow(struct world *w, uint32_t i, const struct flow_conf *conf)
+{
+	struct flow *f = &w->flows[i];
+
+	f->index = i;
+	f->path = find_path(w, conf->delay_ms);
+	f->conf = *conf;
+	f->w = w;
+	f->clock = &w->clock;
+	f->syn_ns = conf->start_ns;
+	f->stopped = f->unlimited = false;
+	f->stats = (struct flow_stats){.min_rtt_us = UINT32_MAX};
+	rng_init(&f->rng, w->conf.seed, 16 + i);
+	f->cc = (struct cc){.ops = conf->cc,
+		.priv = clear_priv(f, conf->cc->priv_size),
+		.cwnd = INIT_CWND,
+		.ssthresh = CC_SSTHRESH_MAX,
+		.pacing = conf->pacing < 0 ? conf->cc->paces : conf->pacing,
+		.mss = MSS,
+		.mtu = MTU,
+		.hz = w->conf.hz,
+		.jiffies = JIFFIES_0,
+		.cwnd_clamp = UINT32_MAX,
+		.min_rtt_us = UINT32_MAX,
+		.rng = &f->rng};
+	sender_init(f);
+	receiver_init(&f->r);
+}
+
+static void end_flows(struct world *w)
+{
 	for (int i = 0; i < w->conf.nflows; i++) {
-		w->flows[i].wake_ns = &s->key[src_timer(w, i)];
+		struct flow *f = &w->flows[i];
+
+		if (f->cc.ops->release && f->s.established)
+			f->cc.ops->release(&f->cc);
+	}
+	w->conf.nflows = w->npaths = 0;
+}
+
+// Room for that many flows, and as many paths.
+static int reserve(struct world *w, int nflows)
+{
+	size_t more = nflows > w->room ? nflows - w->room : 0;
+	struct flow *flows;
+	struct path *paths;
+
+	if (!more)
+		return 0;
+	flows = realloc(w->flows, nflows * sizeof(*flows));
+	if (flows)
+		w->flows = flows;
+	paths = realloc(w->paths, nflows * sizeof(*paths));
+	if (paths)
+		w->paths = paths;
+	if (!flows || !paths)
+		return -ENOMEM;
+	memset(flows + w->room, 0, more * sizeof(*flows));
+	memset(paths + w->room, 0, more * sizeof(*paths));
+	w->room = nflows;
+	return 0;
+}
+
+int world_reset(struct world *w, const struct world_conf *conf)
+{
+	int err;
+
+	end_flows(w);
+	w->conf = *conf;
+	w->conf.nflows = 0;
+	w->conf.hz = conf->hz ? conf->hz : 250;
+	w->conf.down.poll_ns = w->conf.up.poll_ns = conf->poll_ns;
+	w->clock = (struct clock){.tick_ns = SEC / w->conf.hz};
+	w->slack_ns = 0;
+	w->paused = -1;
+	w->min_delay_ns = NEVER;
+	rng_init(&w->rng, conf->seed, 1);
+	err = reserve(w, conf->nflows);
+	if (!err)
+		err = link_reset(&w->down, &w->conf.down, conf->seed, at_receiver, w);
+	if (!err)
+		err = link_reset(&w->up, &w->conf.up, conf->seed + 1, at_sender_side, w);
+	if (err)
+		return err;
+	for (int i = 0; i < conf->nflows; i++)
+		init_flow(w, i, &conf->flows[i]);
+	err = sources_init(&w->src, SRC_PATHS + 2 * w->npaths + conf->nflows);
+	if (err)
+		return err;
+	w->conf.nflows = conf->nflows;
+	for (int i = 0; i < conf->nflows; i++) {
+		w->flows[i].wake_ns = &w->src.key[src_timer(w, i)];
 		wire_wake(&w->flows[i]);
 	}
 	return 0;
@@ -382,60 +443,30 @@ struct world *world_new(const struct world_conf *conf)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	if (!w)
-		return NULL;
-	w->conf = *conf;
-	w->conf.hz = conf->hz ? conf->hz : 250;
-	w->conf.flows = NULL;
-	w->conf.down.poll_ns = w->conf.up.poll_ns = conf->poll_ns;
-	w->clock.tick_ns = SEC / w->conf.hz;
-	w->paused = -1;
-	w->min_delay_ns = NEVER;
-	rng_init(&w->rng, conf->seed, 1);
-	w->flows = calloc(conf->nflows + 1, sizeof(*w->flows));
-	w->paths = calloc(conf->nflows + 1, sizeof(*w->paths));
-	if (!w->flows || !w->paths ||
-		link_init(&w->down, &w->conf.down, conf->seed, at_receiver, w) ||
-		link_init(&w->up, &w->conf.up, conf->seed + 1, at_sender_side, w))
-		goto fail;
-	for (int i = 0; i < conf->nflows; i++) {
-		w->flows[i].index = i;
-		w->flows[i].path = find_path(w, conf->flows[i].delay_ms);
-		init_flow(w, &w->flows[i], &conf->flows[i], 256);
+	if (w && world_reset(w, conf)) {
+		world_free(w);
+		w = NULL;
 	}
-	if (init_sources(w))
-		goto fail;
 	return w;
-fail:
-	world_free(w);
-	return NULL;
 }
 
 void world_free(struct world *w)
 {
 	if (!w)
 		return;
-	for (int i = 0; w->flows && i < w->conf.nflows; i++) {
-		struct flow *f = &w->flows[i];
-
-		if (!f->w)
-			continue;
-		if (f->cc.ops->release && f->s.established)
-			f->cc.ops->release(&f->cc);
-		free(f->cc.priv);
-		sender_free(f);
-		receiver_free(&f->r);
-	}
-	for (int i = 0; w->paths && i < w->npaths; i++) {
+	end_flows(w);
+	for (int i = 0; i < w->room; i++) {
+		free(w->flows[i].cc.priv);
+		sender_free(&w->flows[i]);
+		receiver_free(&w->flows[i].r);
 		free(w->paths[i].data.p);
 		free(w->paths[i].acks.p);
 	}
 	link_free(&w->down);
 	link_free(&w->up);
+	sources_free(&w->src);
 	free(w->flows);
 	free(w->paths);
-	free(w->src.key);
-	free(w->src.win);
 	free(w);
 }
 

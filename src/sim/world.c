@@ -185,7 +185,7 @@ static void take_acks(struct world *w, struct path *p, uint32_t src)
 			syn_answered(f);
 		else if (input_ack(f, k))
 			w->paused = f->index;
-		wire_deadline(f, flow_deadline(f));
+		wire_deadline(f, timer_deadline(f));
 	}
 	sources_set(&w->src, src, ring_len(r) ? line_wake(w, ring_head(r)->t_ns) : NEVER);
 }
@@ -292,7 +292,7 @@ int world_run(struct world *w, uint64_t until_ns)
 
 		w->paused = -1;
 		input_resume(f);
-		wire_deadline(f, flow_deadline(f));
+		wire_deadline(f, timer_deadline(f));
 		take_acks(w, &w->paths[f->path], src_data(f) + 1);
 	}
 	while (w->paused < 0) {

@@ -176,9 +176,9 @@ static void update_reo_wnd(struct flow *f)
 // tcp_update_pacing_rate: twice the window per RTT in slow start, else 1.2 times
 static void update_pacing_rate(struct cc *cc)
 {
-	uint64_t rate = (uint64_t)cc->mss * 8000000;
+	uint32_t percent = cc->cwnd < cc->ssthresh / 2 ? 200 : 120;
+	uint64_t rate = cc->mss * 80000ull * percent; // us in 8 s, over 100
 
-	rate = rate / 100 * (cc->cwnd < cc->ssthresh / 2 ? 200 : 120);
 	rate *= cc->cwnd > cc->packets_out ? cc->cwnd : cc->packets_out;
 	cc->pacing_rate = cc->srtt_us8 ? rate / cc->srtt_us8 : rate;
 }

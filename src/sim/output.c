@@ -115,13 +115,9 @@ static void remember(struct flow *f, uint32_t seq, uint32_t n, bool again)
 
 	rate_sent(f, &t);
 	in_flight = cc_in_flight(cc) + !again;
-	for (uint32_t i = 0; i < n;) { // in one piece, or in two around the array's end
-		struct tx *to = tx_at(f, seq + i), *end = &f->s.tx[f->s.mask] + 1;
-
-		for (; i < n && to < end; i++, to++) {
-			t.in_flight = in_flight + i;
-			*to = t;
-		}
+	for (uint32_t i = 0; i < n; i++) {
+		t.in_flight = in_flight + i;
+		*tx_at(f, seq + i) = t;
 	}
 	if (!again)
 		cc->packets_out += n;

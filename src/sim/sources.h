@@ -35,7 +35,10 @@ static inline void sources_replay(struct sources *s, uint32_t src)
 		uint32_t x = a >= s->leaves ? a - s->leaves : s->win[a];
 		uint32_t y = b >= s->leaves ? b - s->leaves : s->win[b];
 
-		s->win[node] = s->key[y] < s->key[x] ? y : x;
+		x = s->key[y] < s->key[x] ? y : x;
+		if (s->win[node] == x && x != src) // src lost here before and still does
+			return;
+		s->win[node] = x;
 	}
 }
 

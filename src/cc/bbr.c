@@ -329,7 +329,7 @@ static void update_gains(struct bbr *b)
 			      cwnd[] = {HIGH_GAIN, HIGH_GAIN, CWND_GAIN, UNIT};
 
 	b->pacing_gain = b->mode != PROBE_BW ? pacing[b->mode]
-			 : b->policer.found ? UNIT
+			 : b->policer.found  ? UNIT
 					     : cycle_gains[b->cycle_idx];
 	b->cwnd_gain = cwnd[b->mode];
 }

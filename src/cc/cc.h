@@ -158,8 +158,8 @@ uint32_t cc_reno_undo_cwnd(struct cc *cc);
  * without one; interval_us holds the send time between the packet delivered last then and the
  * sampled one. Valid only over at least a minimum RTT.
  */
-static inline void cc_rate_sample(struct cc *cc, struct cc_ack *rs, uint64_t prior_delivered, uint64_t prior_lost,
-	uint64_t prior_us)
+static inline void cc_rate_sample(struct cc *cc, struct cc_ack *rs, uint64_t prior_delivered,
+	uint64_t prior_lost, uint64_t prior_us)
 {
 	int64_t ack_us;
 

@@ -43,7 +43,7 @@ struct tx {
 	uint32_t first_tx_ago_us;  /* sent - first_tx_mstamp */
 	uint32_t delivered_ago_us; /* sent - delivered_mstamp */
 	uint32_t delivered;	   /* low bits of tp->delivered then */
-	uint32_t in_flight : 24;
+	uint32_t in_flight : 24;   /* then, low bits */
 	uint32_t flags : 8;
 };
 
@@ -113,8 +113,8 @@ struct sender {
 	uint32_t mdev_us, mdev_max_us, rttvar_us, rtt_seq;
 	uint64_t rto_us;
 	uint32_t backoff, retransmits;
-	struct minmax min_rtt;	       /* us, over 300 s */
-	uint64_t min_rtt_quiet_us;     /* until then a sample over all of it changes nothing */
+	struct minmax min_rtt;	   /* us, over 300 s */
+	uint64_t min_rtt_quiet_us; /* until then a sample over all of it changes nothing */
 
 	/* RACK */
 	uint64_t rack_us;
@@ -182,7 +182,7 @@ struct flow {
 /* world.c: the wires. Data enters its delay line, an ACK its queue. */
 void wire_data(struct world *w, struct flow *f, const struct pkt *k);
 void wire_ack(struct world *w, struct flow *f, const struct pkt *k);
-void wire_wake(struct flow *f);					/* looks at its deadlines no later */
+void wire_wake(struct flow *f); /* looks at its deadlines no later */
 uint64_t wire_tick_ns(const struct world *w, uint32_t jiffies); /* when that tick comes */
 void clock_tick(struct clock *c);				/* brings jiffies to now_ns */
 
@@ -204,7 +204,6 @@ void receiver_free(struct receiver *r);
 void receiver_data(struct flow *f, const struct pkt *k);
 void receiver_timer(struct flow *f);
 
-
 static inline uint64_t receiver_deadline(const struct flow *f)
 {
 	return f->r.delack_ns < f->r.comp_ns ? f->r.delack_ns : f->r.comp_ns;
@@ -214,7 +213,7 @@ static inline uint64_t receiver_deadline(const struct flow *f)
 void sender_init(struct flow *f); /* of a flow that was in use, or is all zero: memory serves on */
 void sender_free(struct flow *f);
 void sender_xmit(struct flow *f, int push_one); /* tcp_write_xmit; push_one 2 probes */
-void sender_push(struct flow *f);		/* sender_xmit(f, 0), quick where nothing may leave */
+void sender_push(struct flow *f); /* sender_xmit(f, 0), quick where nothing may leave */
 void sender_retransmit(struct flow *f, uint32_t seq);
 uint32_t sender_limit(struct flow *f); /* packets that may have been sent: s->limit, renewed */
 bool sender_pacing_blocked(struct flow *f);

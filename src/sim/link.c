@@ -69,7 +69,8 @@ void link_free(struct link *l)
 	free(l->hist);
 }
 
-static void note_departure(struct link *l, uint32_t n, uint32_t bytes, uint64_t at_ns, uint64_t delay)
+static void note_departure(
+	struct link *l, uint32_t n, uint32_t bytes, uint64_t at_ns, uint64_t delay)
 {
 	if (l->stats.delays)
 		hist_add(l->stats.delays, delay, n);
@@ -77,8 +78,8 @@ static void note_departure(struct link *l, uint32_t n, uint32_t bytes, uint64_t 
 		link_log_departure(l->conf.log, at_ns / NS_PER_MS, bytes, delay / NS_PER_MS);
 }
 
-// n packets of the head have crossed the link at their scheduled time at_ns; they are seen behind it
-// now.
+// n packets of the head have crossed the link at their scheduled time at_ns; they are seen behind
+// it now.
 static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
 {
 	struct pkt *head = ring_head(&l->q), part;
@@ -321,7 +322,8 @@ void link_serve(struct link *l, uint64_t now_ns)
 
 static inline bool fits(const struct link *l, uint32_t n, uint32_t bytes)
 {
-	return l->stats.queue_pkts + n <= l->max_pkts && l->stats.queue_bytes + bytes <= l->max_bytes;
+	return l->stats.queue_pkts + n <= l->max_pkts &&
+	       l->stats.queue_bytes + bytes <= l->max_bytes;
 }
 
 // Drops one packet that waits: the last, or the first that is not on the wire.
@@ -358,7 +360,9 @@ static void judge_arrival(struct link *l, struct pkt *in, uint64_t now_ns)
 // Before an arrival: what the link still had to do.
 static inline void serve_due(struct link *l, uint64_t now_ns)
 {
-	if (l->grid && !ring_len(&l->q)) { // asleep: whether the idle time was counted already is no matter
+	if (l->grid &&
+		!ring_len(
+			&l->q)) { // asleep: whether the idle time was counted already is no matter
 		link_count(l, now_ns);
 		draw_slack(l);
 	} else if (l->grid ? l->op_ns <= now_ns : l->next_ns <= now_ns) {
@@ -423,8 +427,7 @@ static NOINLINE void arrive_one_by_one(struct link *l, const struct pkt *k, uint
 }
 
 // Too long for the queue: what fits joins it together. The link is up to date.
-static NOINLINE void arrive_in_parts(
-	struct link *l, const struct pkt *k, uint64_t now_ns)
+static NOINLINE void arrive_in_parts(struct link *l, const struct pkt *k, uint64_t now_ns)
 {
 	struct pkt rest = *k, part;
 	uint32_t n = k->more;

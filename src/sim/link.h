@@ -64,9 +64,9 @@ struct link {
 	struct rng rng;
 	link_deliver_fn *deliver;
 	void *arg;
-	bool grid;	  /* mahimahi's clock, not a smooth rate */
-	bool runs;	  /* runs stay whole: nothing here looks at single packets */
-	bool watched;	  /* departures go into a histogram or log */
+	bool grid;		      /* mahimahi's clock, not a smooth rate */
+	bool runs;		      /* runs stay whole: nothing here looks at single packets */
+	bool watched;		      /* departures go into a histogram or log */
 	uint64_t max_pkts, max_bytes; /* what may wait */
 	uint64_t next_ns; /* when the link acts next: an opportunity while there is work, else
 			     LINK_NEVER */

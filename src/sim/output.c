@@ -354,8 +354,8 @@ void sender_start(struct flow *f)
 	sender_xmit(f, 0);
 }
 
-// Whether tcp_write_xmit would find the window full or wait for more of it, as it does on most ACKs;
-// false leaves it to decide.
+// Whether tcp_write_xmit would find the window full or wait for more of it, as it does on most
+// ACKs; false leaves it to decide.
 static bool held_back(const struct flow *f)
 {
 	const struct cc *cc = &f->cc;

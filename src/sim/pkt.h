@@ -25,9 +25,9 @@ enum {
 };
 
 /*
- * One packet, or a run: `more` data packets follow it with the next sequence numbers, sent together.
- * A run is treated everywhere as its packets one after the other; PKT_CWR is of the first, PKT_PSH
- * of the last.
+ * One packet, or a run: `more` data packets follow it with the next sequence numbers, sent
+ * together. A run is treated everywhere as its packets one after the other; PKT_CWR is of the
+ * first, PKT_PSH of the last.
  */
 struct pkt {
 	uint64_t t_ns; /* due time on a delay line; arrival time in a queue */

@@ -1,5 +1,5 @@
-/* What the sender learns from a packet's delivery: the rate sample of net/ipv4/tcp_rate.c (Cheng and
- * Cardwell's draft), and RACK's newest delivery. Inside src/sim only. */
+/* What the sender learns from a packet's delivery: the rate sample of net/ipv4/tcp_rate.c (Cheng
+ * and Cardwell's draft), and RACK's newest delivery. Inside src/sim only. */
 #ifndef SIM_RATE_H
 #define SIM_RATE_H
 

@@ -14,8 +14,8 @@
 enum { SOURCES_SCANNED = 16 };
 
 struct sources {
-	uint64_t *key; /* [leaves] time of each; those past the last are NEVER */
-	uint32_t *win; /* [leaves] winner below each inner node */
+	uint64_t *key;		  /* [leaves] time of each; those past the last are NEVER */
+	uint32_t *win;		  /* [leaves] winner below each inner node */
 	uint32_t n, leaves, room; /* room: leaves allocated */
 };
 

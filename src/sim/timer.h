@@ -1,7 +1,7 @@
 /*
- * The sender's timers. One of the kernel's wheel is armed at a time: retransmission (RTO), tail loss
- * probe (TLP) or reordering (RACK); pacing and a limited application have deadlines of their own.
- * Inside src/sim only.
+ * The sender's timers. One of the kernel's wheel is armed at a time: retransmission (RTO), tail
+ * loss probe (TLP) or reordering (RACK); pacing and a limited application have deadlines of their
+ * own. Inside src/sim only.
  */
 #ifndef SIM_TIMER_H
 #define SIM_TIMER_H

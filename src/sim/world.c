@@ -22,7 +22,7 @@ struct world {
 	struct link down, up;
 	struct flow *flows;
 	struct path *paths;
-	int npaths, room; /* room: flows and paths that there is memory for */
+	int npaths, room;      /* room: flows and paths that there is memory for */
 	uint64_t min_delay_ns; /* of the paths */
 	struct clock clock;
 	struct rng rng;	   /* of the delay lines' lateness: */
@@ -70,8 +70,8 @@ static uint64_t line_wake(const struct world *w, uint64_t due_ns)
 }
 
 // Puts a packet on the delay line that is source src.
-static ALWAYS_INLINE void delay(struct world *w, struct ring *line, uint32_t src, const struct pkt *k,
-	uint64_t due_ns)
+static ALWAYS_INLINE void delay(
+	struct world *w, struct ring *line, uint32_t src, const struct pkt *k, uint64_t due_ns)
 {
 	ring_push(line, k)->t_ns = due_ns;
 	if (ring_len(line) == 1 || w->conf.poll_ns)
@@ -212,7 +212,8 @@ static void take_data(struct world *w, struct path *p, uint32_t src)
 			link_arrive(&w->down, ring_head(&p->data), w->clock.now_ns);
 		p->data.head++;
 	}
-	sources_set(&w->src, src, ring_len(&p->data) ? line_wake(w, ring_head(&p->data)->t_ns) : NEVER);
+	sources_set(
+		&w->src, src, ring_len(&p->data) ? line_wake(w, ring_head(&p->data)->t_ns) : NEVER);
 	sources_set(&w->src, SRC_DOWN, w->down.next_ns);
 }
 

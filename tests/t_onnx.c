@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <limits.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -333,18 +334,17 @@ static void the_same_network_gives_the_same_bytes(void **state)
 
 static void protoc_decodes_it(void **state)
 {
-	struct mlp *m = random_net(2, (int[]){STATE_SIZE, 9, 1});
-	char *path = file_path("%s/small.onnx", dir),
-	     *cmd = file_path("protoc --decode_raw <%s | grep -q '\"LeakyRelu\"'", path);
+	struct mlp *m;
+	char *path, *cmd;
 
 	if (system("command -v protoc >/dev/null")) {
 		print_message(
 			"skip: apt-get install protobuf-compiler decodes the file independently\n");
-		free(cmd);
-		free(path);
-		mlp_free(m);
 		skip();
 	}
+	m = random_net(2, (int[]){STATE_SIZE, 9, 1});
+	path = file_path("%s/small.onnx", dir);
+	cmd = file_path("protoc --decode_raw <%s | grep -q '\"LeakyRelu\"'", path);
 	assert_int_equal(onnx_write(m, &(struct onnx_conf){true, 0, NULL}, path), 0);
 	assert_int_equal(system(cmd), 0);
 	free(cmd);
@@ -352,72 +352,96 @@ static void protoc_decodes_it(void **state)
 	mlp_free(m);
 }
 
-// Runs tests/onnx_opencv.cc's program, which lies beside this one where OpenCV was there to build it.
-static void run_opencv(const char *onnx, const float *x, float *y)
+// The published actor's file, and the reference's inputs and actions.
+struct published {
+	char *path, *data;
+	struct span model;
+	double x[CASES][STATE_SIZE], action[CASES];
+};
+
+static struct published *load_published(void)
 {
-	char self[4096] = "", *program, *in = file_path("%s/in", dir),
-	     *out = file_path("%s/out", dir), *cmd, *data;
+	struct published *p = calloc(1, sizeof(*p));
+	struct onnx_conf conf = {true, 0, NULL};
+	json_t *j = golden_json(GOLDEN "actor_io.json"), *rows = json_object_get(j, "x"),
+	       *actions = json_object_get(j, "action");
+	struct model *model;
+	struct mlp *m;
+
+	assert_int_equal(json_array_size(rows), CASES);
+	for (int i = 0; i < CASES; i++) {
+		for (int k = 0; k < STATE_SIZE; k++)
+			p->x[i][k] = json_number_value(json_array_get(json_array_get(rows, i), k));
+		p->action[i] = json_number_value(json_array_get(actions, i));
+	}
+	json_decref(j);
+	assert_int_equal(tf_import_file(&model, SHARED "orca/model.ckpt-1283529"), 0);
+	m = model_fold(model);
+	p->path = file_path("%s/orca.onnx", dir);
+	p->model = format(m, conf, &p->data);
+	assert_int_equal(onnx_write(m, &conf, p->path), 0);
+	mlp_free(m);
+	model_free(model);
+	return p;
+}
+
+static void free_published(struct published *p)
+{
+	free(p->path);
+	free(p->data);
+	free(p);
+}
+
+static void the_published_actor_reads_back(void **state)
+{
+	struct published *p;
+
+	need_file(GOLDEN "actor_io.json");
+	need_file(SHARED "orca/model.ckpt-1283529.index");
+	p = load_published();
+	for (int i = 0; i < CASES; i++)
+		assert_true(fabs(run_graph(p->model, p->x[i], "action") - p->action[i]) < 1e-5);
+	free_published(p);
+}
+
+// The program of tests/onnx_opencv.cc, which lies beside this one where OpenCV was there to build it.
+static void opencv_agrees_on_the_published_actor(void **state)
+{
+	char self[PATH_MAX] = "", program[PATH_MAX + 16], *in, *out, *cmd, *data;
+	float x[CASES * STATE_SIZE];
+	struct published *p;
 	size_t len;
 
+	need_file(GOLDEN "actor_io.json");
+	need_file(SHARED "orca/model.ckpt-1283529.index");
 	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
 	*strrchr(self, '/') = '\0';
-	program = file_path("%s/onnx_opencv", self);
+	snprintf(program, sizeof(program), "%s/onnx_opencv", self);
 	if (access(program, X_OK)) {
 		print_message("skip: apt-get install libopencv-dnn-dev, then make tests, runs the "
 			      "file in "
 			      "OpenCV\n");
 		skip();
 	}
-	assert_int_equal(file_write(in, x, CASES * STATE_SIZE * sizeof(*x)), 0);
-	cmd = file_path("'%s' '%s' %d %d <'%s' >'%s'", program, onnx, STATE_SIZE, CASES, in, out);
+	p = load_published();
+	for (int i = 0; i < CASES * STATE_SIZE; i++)
+		x[i] = (float)p->x[i / STATE_SIZE][i % STATE_SIZE];
+	in = file_path("%s/in", dir);
+	out = file_path("%s/out", dir);
+	assert_int_equal(file_write(in, x, sizeof(x)), 0);
+	cmd = file_path(
+		"'%s' '%s' %d %d <'%s' >'%s'", program, p->path, STATE_SIZE, CASES, in, out);
 	assert_int_equal(system(cmd), 0);
 	assert_int_equal(file_read(out, 1 << 20, &data, &len), 0);
-	assert_int_equal(len, CASES * sizeof(*y));
-	memcpy(y, data, len);
+	assert_int_equal(len, CASES * sizeof(float));
+	for (int i = 0; i < CASES; i++)
+		assert_true(
+			fabs(float_at((uint8_t *)data + i * sizeof(float)) - p->action[i]) < 1e-5);
 	free(data);
 	free(cmd);
-	free(program);
 	free(in);
 	free(out);
-}
-
-static void opencv_agrees_on_the_published_actor(void **state)
-{
-	char *path = file_path("%s/orca.onnx", dir), *data;
-	float x[CASES * STATE_SIZE], y[CASES];
-	json_t *j, *rows, *actions;
-	struct model *model;
-	struct mlp *m;
-	struct span s;
-
-	need_file(GOLDEN "actor_io.json");
-	need_file(SHARED "orca/model.ckpt-1283529.index");
-	assert_int_equal(tf_import_file(&model, SHARED "orca/model.ckpt-1283529"), 0);
-	m = model_fold(model);
-	s = format(m, (struct onnx_conf){true, 0, model->sha256}, &data);
-	assert_int_equal(onnx_write(m, &(struct onnx_conf){true, 0, model->sha256}, path), 0);
-	j = golden_json(GOLDEN "actor_io.json");
-	rows = json_object_get(j, "x");
-	actions = json_object_get(j, "action");
-	assert_int_equal(json_array_size(rows), CASES);
-	for (int i = 0; i < CASES; i++) {
-		double one[STATE_SIZE];
-
-		for (int k = 0; k < STATE_SIZE; k++) {
-			one[k] = json_number_value(json_array_get(json_array_get(rows, i), k));
-			x[i * STATE_SIZE + k] = (float)one[k];
-		}
-		assert_true(fabs(run_graph(s, one, "action") -
-				    json_number_value(json_array_get(actions, i))) < 1e-5);
-	}
-	run_opencv(path, x, y);
-	for (int i = 0; i < CASES; i++)
-		assert_true(fabs(y[i] - json_number_value(json_array_get(actions, i))) < 1e-5);
-	json_decref(j);
-	free(data);
-	free(path);
-	mlp_free(m);
-	model_free(model);
+	free_published(p);
 }
 
 // canopy model export, where the program is known.
@@ -484,6 +508,7 @@ int main(void)
 		cmocka_unit_test(one_layer_is_enough),
 		cmocka_unit_test(the_same_network_gives_the_same_bytes),
 		cmocka_unit_test(protoc_decodes_it),
+		cmocka_unit_test(the_published_actor_reads_back),
 		cmocka_unit_test(opencv_agrees_on_the_published_actor),
 		cmocka_unit_test(the_command_writes_it),
 	};

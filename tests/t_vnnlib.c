@@ -11,7 +11,6 @@
 #include "nn/mlp.h"
 #include "trace_fixture.h"
 
-#define FRAME_INPUTS FRAME_FEATURES
 #define DECLARED "(declare-const X_0 Real)\n(declare-const X_1 Real)\n(declare-const Y_0 Real)\n"
 #define INPUTS "(assert (<= X_0 1))(assert (>= X_0 0))(assert (= X_1 2))\n"
 #define SMALLEST 0x1p-1074
@@ -471,19 +470,20 @@ static struct band open_band(double lo, double hi)
 	return (struct band){.first = 50, .last = 150, .sure_lo = lo, .sure_hi = hi};
 }
 
-// y = 2 delay_metric - inv_rtt over inv_rtt in [0.5, 1]: 0.75 at 0.5, 1.2 at the kink, 1 at the end. Untied it
-// would range over [0.25, 1.5].
+// y = 2 delay_metric - inv_rtt over inv_rtt in [0.5, 1]: 0.75 at 0.5, 1.2 at the kink, 1 at the end.
+// Untied it would range over [0.25, 1.5].
 static void z3_knows_the_tie(void **state)
 {
-	struct mlp *m = mlp_new(1, (int[]){FRAME_INPUTS, 1}, 0.2);
+	struct mlp *m;
 	struct band wide = open_band(0.7, 1.25), low = open_band(0.7, 1.19),
 		    high = open_band(0.76, 1.25), all = open_band(0.2, 1.6);
 	struct region r;
 
 	need_z3();
+	m = mlp_new(1, (int[]){FRAME_FEATURES, 1}, 0.2);
 	m->layer[0].w[FRAME_DELAY] = 2;
 	m->layer[0].w[FRAME_INV_RTT] = -1;
-	region_point(&r, (double[FRAME_INPUTS]){0.1, 0.2, -0.3}, FRAME_INPUTS);
+	region_point(&r, (double[FRAME_FEATURES]){0.1, 0.2, -0.3}, FRAME_FEATURES);
 	assert_int_equal(region_vary(&r, FRAME_INV_RTT, 0.5, 1), 0);
 	assert_judged(m, &r, &wide, VNNLIB_EXACT, "unsat");
 	assert_judged(m, &r, &wide, VNNLIB_BOX, "sat"); // the larger region
@@ -504,8 +504,8 @@ static void z3_agrees_on_small_networks(void **state)
 	need_z3();
 	rng_init(&rng, 5, 0);
 	for (int i = 0; i < 4; i++) {
-		struct mlp *m = mlp_new(2, (int[]){FRAME_INPUTS, 4, 1}, 0.2);
-		double x[FRAME_INPUTS], least = INFINITY, most = -INFINITY, y, margin = 1e-3;
+		struct mlp *m = mlp_new(2, (int[]){FRAME_FEATURES, 4, 1}, 0.2);
+		double x[FRAME_FEATURES], least = INFINITY, most = -INFINITY, y, margin = 1e-3;
 		struct region r;
 		struct band in, above, below;
 
@@ -515,9 +515,9 @@ static void z3_agrees_on_small_networks(void **state)
 			for (int k = 0; k < m->layer[l].out; k++)
 				m->layer[l].b[k] = rng_normal(&rng);
 		}
-		for (int k = 0; k < FRAME_INPUTS; k++)
+		for (int k = 0; k < FRAME_FEATURES; k++)
 			x[k] = rng_normal(&rng);
-		region_point(&r, x, FRAME_INPUTS);
+		region_point(&r, x, FRAME_FEATURES);
 		assert_int_equal(region_vary(&r, FRAME_INV_RTT, 0.6, 1), 0);
 		for (int g = 0; g <= GRID; g++) {
 			double t = 0.6 + 0.4 * g / GRID;

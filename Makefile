@@ -24,8 +24,12 @@ TESTS := $(patsubst tests/t_%.c,t_%,$(sort $(wildcard tests/t_*.c)))
 THREADED_TESTS := t_base t_eval t_api t_controller t_env
 EXAMPLES := $(patsubst examples/%.c,%,$(sort $(wildcard examples/*.c)))
 BENCHES := $(patsubst bench/%.c,%,$(sort $(wildcard bench/*.c)))
+# Another runtime for the tests' ONNX files, built where it is installed.
+OPENCV := $(patsubst %,$(BUILD)/tests/onnx_opencv,$(wildcard /usr/include/opencv4/opencv2/dnn.hpp))
 FUZZERS := $(patsubst fuzz/f_%.c,f_%,$(sort $(wildcard fuzz/f_*.c)))
 FUZZ_SECONDS ?= 20
+# Independent judges of what we write: tests that want them skip where they are missing.
+JUDGES := libopencv-dnn-dev protobuf-compiler z3
 
 # Before a command: one short line in its place, or with V=1 the command itself.
 ifneq ($(V),1)
@@ -68,6 +72,10 @@ $(BUILD)/canopy.1: $(BUILD)/canopy
 $(BUILD)/tests/t_%: $(BUILD)/tests/t_%.o $(BUILD)/libcanopy.a
 	$(call say,LD)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS) -lcmocka
 
+$(BUILD)/tests/onnx_opencv: tests/onnx_opencv.cc Makefile
+	@mkdir -p $(@D)
+	$(call say,CXX)clang++ -O1 -w -I/usr/include/opencv4 $< -o $@ -lopencv_dnn -lopencv_core
+
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libcanopy.a
 	$(call say,LD)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
@@ -85,10 +93,11 @@ deps:
 
 examples: $(EXAMPLES:%=$(BUILD)/examples/%) $(BUILD)/libcanopy.so
 
-tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%) examples
+tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%) $(OPENCV) examples
 
 # Everything a change must pass, with what it needs installed first.
-check: deps
+check:
+	@scripts/deps $(JUDGES)
 	@$(MAKE) test-run
 
 test-run: tests

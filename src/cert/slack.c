@@ -10,7 +10,8 @@
 #define OUTWARD 1.001			     // covers the rounding of the bounds themselves
 #define DOUBLE_SUM (MLP_MAX_WIDTH * 0x1p-52) // rounding of a sum in double, relative to the magnitudes
 
-_Static_assert(MLP_MAX_WIDTH * 0x1p-22 < OUTWARD - 1, "OUTWARD covers a float sum of terms of one sign");
+// MLP_MAX_WIDTH * 2^-22 < OUTWARD - 1, in integers, as clang wants it
+_Static_assert(MLP_MAX_WIDTH * 1000 < 1 << 22, "OUTWARD covers a float sum of terms of one sign");
 
 struct slack {
 	float *added[MLP_MAX_LAYERS]; // [stride] error that executing a layer adds to its sums

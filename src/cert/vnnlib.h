@@ -1,7 +1,7 @@
 /*
  * VNN-LIB: what other verifiers of neural networks read. A file states when an output is a
- * counterexample, X_i being the inputs and Y_0 the network's output: the claim holds if and only if the
- * file cannot be satisfied. Y_0 is the pre-activation: the network that belongs to a file is that of
+ * counterexample, X_i being the inputs and Y_0 the network's output; the claim holds if the file cannot
+ * be satisfied. Y_0 is the pre-activation: the network that belongs to a file is that of
  * `canopy model export --pre-activation`.
  *
  * Grammar (the subset of VNN-LIB 1.0 that VNN-COMP uses, and in exact files one form more):
@@ -37,9 +37,10 @@ enum vnnlib_mode {
 };
 
 /*
- * The claim that the executed network's y hits the band all over the region, as text (malloc'ed, *len
- * bytes and a NUL). The band's limits are its sure ones: unsatisfiable proves it; an answer between a
- * sure limit and the true one, some 2^-24 of the action, may install a wanted window after all. A band
+ * The claim that y hits the band all over the region, as text (malloc'ed, *len bytes and a NUL). The
+ * limits are the band's sure ones: where it is unsatisfiable the claim holds, the executed tanh included;
+ * a y between a sure limit and the true one, some 2^-24 of the action, may install a wanted window after
+ * all. How far the executed y is from that of the verifier's arithmetic (actor_slack) is not in it. A band
  * that nothing hits is written as (or (<= Y_0 0.0) (>= Y_0 0.0)). comment: lines that say what it is
  * about, or NULL.
  *

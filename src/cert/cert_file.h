@@ -25,7 +25,6 @@
 #define CERT_CHANGES 64	       /* most installed changes of a decision */
 #define CERT_PARTS 64	       /* most parts of a decision */
 #define CERT_LINE (256u << 20) /* bytes a line may have at most */
-#define CERT_DEPTH 256	       /* most cuts between the root of a tree and a leaf */
 
 /* A binary tree in preorder: kind has one letter a node, cuts and bounds the numbers of its cuts and leaves. */
 enum cert_node {
@@ -57,7 +56,8 @@ struct cert_part {
 	double t[REGION_INPUTS]; /* ... this point of the region, ndims numbers */
 };
 
-struct cert_decision {
+/* What is recorded of one decision. */
+struct cert_entry {
 	char *source;		     /* where it was recorded, for people */
 	double state[REGION_INPUTS]; /* [nstate] */
 	int nstate;
@@ -81,13 +81,13 @@ struct cert_head {
 	char *property_file; /* for people */
 	char *property;	     /* the property text, verbatim */
 	char property_sha256[HASH_HEX];
-	struct cert_param *params; /* [nparams] overridden */
+	struct cert_param *params; /* [nparams] the text's, as far as they were overridden in it */
 	int nparams;
 };
 
 /* Frees what the structures own, and zeroes them. */
 void cert_head_free(struct cert_head *h);
-void cert_decision_free(struct cert_decision *d);
+void cert_entry_free(struct cert_entry *d);
 
 /* A sink for engine_ask that records the partition in a zeroed tree; t->lost tells of memory that ran out. */
 struct engine_sink cert_tree_sink(struct cert_tree *t, int ndims);
@@ -101,9 +101,9 @@ int cert_part_claim(struct cert_part *p, const struct engine_answer *a);
 struct cert_writer;
 int cert_file_create(struct cert_writer **out, const char *path, const struct cert_head *head);
 
-/* A decision as its line, malloc'ed (any thread may), NULL when out of memory or a tree was lost; and adding
+/* An entry as its line, malloc'ed (any thread may), NULL when out of memory or a tree was lost; and adding
  * such a line. 0 or -errno, printed by cert_file_finish. */
-char *cert_decision_format(const struct cert_decision *d);
+char *cert_entry_format(const struct cert_entry *d);
 int cert_file_add(struct cert_writer *w, const char *line);
 
 /* Ends and frees w: the file is whole and has its name, or, if anything failed or `keep` is false, is
@@ -117,10 +117,10 @@ int cert_file_open(struct cert_reader **out, const char *path);
 int cert_file_read(struct cert_reader **out, FILE *f, const char *name);
 const struct cert_head *cert_file_head(const struct cert_reader *r);
 
-/* The next decision, to be freed: 1. 0 at the end, when the digest was right. -errno otherwise; prints. */
-int cert_file_next(struct cert_reader *r, struct cert_decision *d);
+/* The next entry, to be freed: 1. 0 at the end, when the digest was right. -errno otherwise; prints. */
+int cert_file_next(struct cert_reader *r, struct cert_entry *d);
 
-/* Lines read so far: that of the latest decision, for messages. */
+/* Lines read so far: that of the latest entry, for messages. */
 long cert_file_line(const struct cert_reader *r);
 void cert_file_close(struct cert_reader *r);
 

@@ -1,0 +1,190 @@
+/* Corners, batched through the layers; then each set's range and the error of taking it. */
+#include "check/corners.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/upward.h"
+
+// Rows of width numbers in c->rows.
+enum { MOST, TMP, LO, HI, OFF, NEXT, ERRORS, ROWS = ERRORS + MLP_MAX_LAYERS };
+
+static double *row(const struct corners *c, const struct net *net, int i)
+{
+	return c->rows + (size_t)i * net->width;
+}
+
+static double *doubles(size_t n)
+{
+	double *p = aligned_alloc(64, n * sizeof(*p));
+
+	if (p)
+		memset(p, 0, n * sizeof(*p));
+	return p;
+}
+
+int corners_open(struct corners *c, const struct net *net)
+{
+	size_t batch = (size_t)CORNERS_MAX * net->width;
+	bool whole = true;
+
+	for (int l = 0; l < net->n; l++) {
+		c->z[l] = doubles(batch);
+		c->all.z_lo[l] = doubles(net->width);
+		c->all.z_hi[l] = doubles(net->width);
+		whole &= c->z[l] && c->all.z_lo[l] && c->all.z_hi[l];
+	}
+	c->x = doubles(batch);
+	c->h = doubles(batch);
+	c->rows = doubles((size_t)ROWS * net->width);
+	c->all.x_most = c->x_most;
+	return whole && c->x && c->h && c->rows ? 0 : -ENOMEM;
+}
+
+void corners_close(struct corners *c)
+{
+	for (int l = 0; l < MLP_MAX_LAYERS; l++) {
+		free(c->z[l]);
+		free(c->all.z_lo[l]);
+		free(c->all.z_hi[l]);
+	}
+	free(c->x);
+	free(c->h);
+	free(c->rows);
+}
+
+static void set_states(struct corners *c, const struct net *net, const struct region *r)
+{
+	for (int v = 0; v < c->ncorners; v++) {
+		double *x = c->x + (size_t)v * net->width;
+
+		memcpy(x, r->x, r->nin * sizeof(*x));
+		for (int d = 0; d < r->ndims; d++) {
+			double t = c->t[v][d];
+
+			x[r->dim[d].input] = t;
+			if (r->dim[d].tied >= 0) // off by a rounding
+				x[r->dim[d].tied] = t >= REGION_KINK ? 1 : REGION_TIED_SLOPE * t;
+		}
+	}
+}
+
+// Errors of the inputs: of corners, and of the arithmetic of tied ones.
+static void input_errors(const struct corners *c, const struct region *r, double *off)
+{
+	double most = 0;
+
+	for (int s = 0; s < c->nsets; s++)
+		most = fmax(most, c->set[s].off);
+	memset(off, 0, r->nin * sizeof(*off));
+	for (int d = 0; d < r->ndims; d++) {
+		double e = most * fmax(fabs(r->dim[d].lo), fabs(r->dim[d].hi));
+
+		off[r->dim[d].input] = e;
+		if (r->dim[d].tied >= 0)
+			off[r->dim[d].tied] = REGION_TIED_SLOPE * e + 2 * UPWARD_UNIT;
+	}
+}
+
+// to[i] = the largest |number i| of some rows.
+static void largest(const struct corners *c, const struct net *net, int n, const double *x, double *to)
+{
+	double *lo = row(c, net, LO), *hi = row(c, net, HI);
+
+	product_spread((n + PRODUCT_PAD - 1) / PRODUCT_PAD * PRODUCT_PAD, c->ncorners, x, net->width, lo, hi);
+	for (int i = 0; i < n; i++)
+		to[i] = fmax(-lo[i], hi[i]);
+}
+
+// z of every corner in every layer, and how far z may be off.
+static void propagate(struct corners *c, const struct net *net, const struct region *r)
+{
+	double *most = row(c, net, MOST), *off = row(c, net, OFF);
+	const double *in = c->x;
+
+	set_states(c, net, r);
+	input_errors(c, r, off);
+	for (int l = 0; l < net->n; l++) {
+		const struct net_layer *layer = &net->layer[l];
+		const struct product product = net_product(layer, false);
+
+		if (l) {
+			product_leaky(layer->in, c->ncorners, net->slope, c->z[l - 1], net->width, c->h,
+				net->width);
+			in = c->h;
+			off = row(c, net, ERRORS + l - 1); // leaky(z) is off by no more, and a rounding
+		}
+		largest(c, net, layer->in, in, most);
+		for (int i = 0; l && i < layer->in; i++)
+			row(c, net, OFF)[i] = off[i] + UPWARD_UNIT * most[i];
+		if (!l)
+			for (int i = 0; i < layer->in; i++)
+				c->x_most[i] = most[i] + off[i];
+		net_errors(layer, most, row(c, net, OFF), row(c, net, TMP), row(c, net, ERRORS + l));
+		product_rows(&product, c->ncorners, in, net->width, c->z[l], net->width);
+		for (int v = 0; v < c->ncorners; v++)
+			for (int j = 0; j < layer->stride; j++)
+				c->z[l][(size_t)v * net->width + j] += layer->b[j];
+	}
+}
+
+// The set's ranges of layer l's z join those of all sets. bent[j], the error of taking means of z, becomes that
+// of taking means of leaky(z).
+static bool bend(struct corners *c, const struct net *net, int l, const struct corners_set *s, bool first,
+	double *bent)
+{
+	double *lo = row(c, net, LO), *hi = row(c, net, HI), *errors = row(c, net, ERRORS + l);
+	double rest = 1 - net->slope;
+	bool any = false;
+
+	product_spread(net->layer[l].stride, s->n, c->z[l] + (size_t)s->from * net->width, net->width, lo, hi);
+	for (int j = 0; j < net->layer[l].out; j++) {
+		double error = errors[j] + bent[j], least = down_add(lo[j], -error), most = hi[j] + error;
+
+		c->all.z_lo[l][j] = first || least < c->all.z_lo[l][j] ? least : c->all.z_lo[l][j];
+		c->all.z_hi[l][j] = first || most > c->all.z_hi[l][j] ? most : c->all.z_hi[l][j];
+		if (lo[j] < 0 && hi[j] > 0)
+			bent[j] += rest * (hi[j] < -lo[j] ? hi[j] : -lo[j]);
+		any |= bent[j] > 0;
+	}
+	return any;
+}
+
+static void bound_set(struct corners *c, const struct net *net, struct corners_set *s, bool first)
+{
+	double *bent = row(c, net, OFF), *next = row(c, net, NEXT), *swap, error;
+	double lo = INFINITY, hi = -INFINITY;
+	int last = net->n - 1;
+
+	memset(bent, 0, net->width * sizeof(*bent));
+	for (int l = 0; l < last; l++) {
+		const struct net_layer *layer = &net->layer[l + 1];
+		const struct product magnitudes = net_product(layer, true);
+		bool any = bend(c, net, l, s, first, bent);
+
+		memset(next, 0, net->width * sizeof(*next));
+		for (int k = 0; any && k < layer->in; k++)
+			if (bent[k] > 0)
+				product_add(&magnitudes, k, bent[k] * (1 + layer->error), next);
+		swap = bent;
+		bent = next;
+		next = swap;
+	}
+	for (int v = s->from; v < s->from + s->n; v++) {
+		double y = c->z[last][(size_t)v * net->width];
+
+		lo = fmin(lo, y);
+		hi = fmax(hi, y);
+	}
+	error = bent[0] + row(c, net, ERRORS + last)[0];
+	s->y_lo = down_add(lo, -error);
+	s->y_hi = hi + error;
+}
+
+void corners_bound(struct corners *c, const struct net *net, const struct region *r)
+{
+	propagate(c, net, r);
+	for (int s = 0; s < c->nsets; s++)
+		bound_set(c, net, &c->set[s], s == 0);
+}

@@ -1,0 +1,36 @@
+/*
+ * The checker's inner loops: products of a matrix with rows of numbers, for three instruction sets.
+ *
+ * w is (in, stride), stride a multiple of PRODUCT_PAD, all of it aligned to 64 bytes; x rows have in numbers, y
+ * rows stride, at distances xs and ys. A sum's order is not promised; a sum of n products is within n *
+ * UPWARD_UNIT times the sum of their magnitudes of the exact one, and, while rounding is upward, not below it.
+ */
+#ifndef CHECK_PRODUCT_H
+#define CHECK_PRODUCT_H
+
+#include <stdbool.h>
+
+#define PRODUCT_PAD 16 /* doubles */
+
+struct product {
+	const double *w;
+	int in, stride;
+	bool magnitudes; /* of w: |w| */
+};
+
+/* y[r] = x[r] . w for some rows. */
+void product_rows(const struct product *p, int rows, const double *x, int xs, double *y, int ys);
+
+/* y[r] = w . x[r] for up to 8 rows: x rows have stride numbers, y rows in. */
+void product_back(const struct product *p, int rows, const double *x, int xs, double *y, int ys);
+
+/* to += a |w row k|. */
+void product_add(const struct product *p, int k, double a, double *to);
+
+/* lo and hi [n]: the least and greatest of rows of n numbers, n a multiple of PRODUCT_PAD. */
+void product_spread(int n, int rows, const double *x, int xs, double *lo, double *hi);
+
+/* y = leaky(x) = max(x, slope x), n numbers in each row. */
+void product_leaky(int n, int rows, double slope, const double *x, int xs, double *y, int ys);
+
+#endif

@@ -16,13 +16,13 @@ int bound_open(struct bound *b, const struct net *net)
 {
 	b->net = net;
 	b->room = malloc(rounding_room(net) * sizeof(*b->room));
-	return b->room && !corners_open(&b->corners, net) && !relax_open(&b->relax, net) ? 0 : -ENOMEM;
+	return b->room && !corners_open(&b->corners, net) && !lines_open(&b->lines, net) ? 0 : -ENOMEM;
 }
 
 void bound_close(struct bound *b)
 {
 	corners_close(&b->corners);
-	relax_close(&b->relax);
+	lines_close(&b->lines);
 	free(b->room);
 	free(b->waiting.at);
 }
@@ -92,10 +92,10 @@ static bool prove(struct bound *b, const struct bound_claim *claim, const struct
 		if (within(claim, lo, hi, off))
 			return true;
 	}
-	relax_box(&b->relax, b->net, r, c->lo, c->hi, true);
-	lo = fmax(lo, b->relax.y_lo);
-	hi = fmin(hi, b->relax.y_hi);
-	return within(claim, lo, hi, fmin(off, rounding_bound(b->net, &b->relax.set, b->room)));
+	lines_box(&b->lines, b->net, r, c->lo, c->hi, true);
+	lo = fmax(lo, b->lines.y_lo);
+	hi = fmin(hi, b->lines.y_hi);
+	return within(claim, lo, hi, fmin(off, rounding_bound(b->net, &b->lines.set, b->room)));
 }
 
 // Puts both halves of b->piece on the stack, split where y varies most, at a kink if there is one.
@@ -107,7 +107,7 @@ static int split(struct bound *b)
 	double at;
 
 	for (int i = 0, search = d < 0; search && i < r->ndims; i++)
-		if (d < 0 || b->relax.gain[i] > b->relax.gain[d])
+		if (d < 0 || b->lines.gain[i] > b->lines.gain[d])
 			d = i;
 	if (d < 0)
 		return -ERANGE;
@@ -127,8 +127,8 @@ int bound_alone(struct bound *b, const struct bound_claim *claim, const struct c
 	int err;
 
 	if (intervals) {
-		relax_box(&b->relax, b->net, b->region, c->lo, c->hi, false);
-		if (within(claim, b->relax.y_lo, b->relax.y_hi, rounding_bound(b->net, &b->relax.set, b->room)))
+		lines_box(&b->lines, b->net, b->region, c->lo, c->hi, false);
+		if (within(claim, b->lines.y_lo, b->lines.y_hi, rounding_bound(b->net, &b->lines.set, b->room)))
 			return 0;
 	}
 	err = cell_push(&b->waiting, c, b->region);

@@ -7,7 +7,7 @@
 
 #include "check/cell.h"
 #include "check/corners.h"
-#include "check/relax.h"
+#include "check/lines.h"
 
 #define BOUND_PIECES 4096 /* that a cell is split into at most before it counts as not proved */
 
@@ -22,7 +22,7 @@ struct bound {
 	const struct region *region;
 	struct corners corners;
 	struct bound_claim claim[CORNERS_SETS]; /* of every set of corners */
-	struct relax relax;
+	struct lines lines;
 	double *room; /* rounding_room */
 	struct cell_stack waiting;
 	struct cell piece, half;

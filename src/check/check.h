@@ -9,7 +9,7 @@
  * - net.c: the network folded in intervals, rounding.c: how far float execution is from real arithmetic.
  * - cell.c: the cells of a partition, each within a set of doubles, and their measure from above. A tree of
  *   cuts covers the region by construction; what is proven is 1 minus the measure of all other leaves.
- * - corners.c, relax.c: bounds of y over such sets, bound.c: which to try, and splitting where none will do.
+ * - corners.c, lines.c: bounds of y over such sets, bound.c: which to try, and splitting where none will do.
  * - proof.c: every leaf's bound, its verdict, the shares, the counterexample.
  * - check.c: model, decision, region and target are those that the property text asks for.
  *

@@ -1,5 +1,5 @@
 /* Linear bounds: forwards to the ranges of z, backwards for y. */
-#include "check/relax.h"
+#include "check/lines.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,9 +11,9 @@
 #define SIDES (2 * VARIANTS) // functions that go back: y from above, -y from above
 
 enum { CENTRE, ERROR, SPAN, MID, RADIUS, IN_ERROR, IN_MOST, TMP, OUT_ERROR, OUT_MID, OUT_RADIUS, ROWS };
-_Static_assert(ROWS <= sizeof(((struct relax *)0)->row) / sizeof(double *), "a place for every row");
+_Static_assert(ROWS <= sizeof(((struct lines *)0)->row) / sizeof(double *), "a place for every row");
 
-static double *take(struct relax *x, const struct net *net, size_t rows)
+static double *take(struct lines *x, const struct net *net, size_t rows)
 {
 	double *p = x->next;
 
@@ -21,7 +21,7 @@ static double *take(struct relax *x, const struct net *net, size_t rows)
 	return p;
 }
 
-int relax_open(struct relax *x, const struct net *net)
+int lines_open(struct lines *x, const struct net *net)
 {
 	// generators and a centre, twice: to layer 1's sums by w, and then by w and |w| to layer 2's
 	size_t forms = REGION_INPUTS + 1, rows = 5 * forms + ROWS + (6 + VARIANTS) * (size_t)net->n + 2 * SIDES;
@@ -49,7 +49,7 @@ int relax_open(struct relax *x, const struct net *net)
 	return 0;
 }
 
-void relax_close(struct relax *x)
+void lines_close(struct lines *x)
 {
 	free(x->memory);
 }
@@ -81,7 +81,7 @@ static struct form tied_form(double lo, double hi)
 	return (struct form){s * lo + chord * (t.c - lo) + gap / 2, chord * t.g, gap / 2 + off};
 }
 
-static void add_form(struct relax *x, const struct net *net, int d, int input, struct form f, double *in, double *off)
+static void add_form(struct lines *x, const struct net *net, int d, int input, struct form f, double *in, double *off)
 {
 	const struct net_layer *layer = &net->layer[0];
 	const double *w = layer->w + (size_t)input * layer->stride;
@@ -96,7 +96,7 @@ static void add_form(struct relax *x, const struct net *net, int d, int input, s
 
 // Layer 1: its sums are row CENTRE + generators +- row ERROR; SPAN bounds their magnitude.
 static void first_layer(
-	struct relax *x, const struct net *net, const struct region *r, const double *lo, const double *hi)
+	struct lines *x, const struct net *net, const struct region *r, const double *lo, const double *hi)
 {
 	const struct net_layer *layer = &net->layer[0];
 	const struct product product = net_product(layer, false);
@@ -130,7 +130,7 @@ static void first_layer(
 }
 
 // The lines around layer l's activations.
-static void draw_lines(struct relax *x, const struct net *net, int l)
+static void draw_lines(struct lines *x, const struct net *net, int l)
 {
 	double s = net->slope;
 
@@ -148,7 +148,7 @@ static void draw_lines(struct relax *x, const struct net *net, int l)
 }
 
 // Intervals: the activations' as rows MID and RADIUS, then the sums of layer l as OUT_MID and OUT_RADIUS.
-static void interval_layer(struct relax *x, const struct net *net, int l)
+static void interval_layer(struct lines *x, const struct net *net, int l)
 {
 	const struct net_layer *layer = &net->layer[l];
 	const struct product product = net_product(layer, false), magnitudes = net_product(layer, true);
@@ -177,7 +177,7 @@ static void interval_layer(struct relax *x, const struct net *net, int l)
 
 // Layer 2's sums with lines for layer 1's activations: rows of (upper + lower) / 2 go by w, of (upper - lower) / 2
 // by |w|, so that every weight meets the line that its sign asks for. Their errors go by |w| as well.
-static void second_layer(struct relax *x, const struct net *net, int ndims)
+static void second_layer(struct lines *x, const struct net *net, int ndims)
 {
 	const struct net_layer *layer = &net->layer[1];
 	const struct product product = net_product(layer, false), magnitudes = net_product(layer, true);
@@ -216,7 +216,7 @@ static void second_layer(struct relax *x, const struct net *net, int ndims)
 }
 
 // Every side's function of the activations of layer l becomes one of its sums: greater, line by line.
-static void through_lines(struct relax *x, const struct net *net, int l)
+static void through_lines(struct lines *x, const struct net *net, int l)
 {
 	for (int side = 0; side < SIDES; side++) {
 		double *a = x->a + (size_t)side * net->width, *back = x->back + (size_t)side * net->width;
@@ -232,7 +232,7 @@ static void through_lines(struct relax *x, const struct net *net, int l)
 }
 
 // Every side's function of the sums of layer l > 0 becomes one of the activations before it, up to rounding.
-static void through_weights(struct relax *x, const struct net *net, int l)
+static void through_weights(struct lines *x, const struct net *net, int l)
 {
 	const struct net_layer *layer = &net->layer[l];
 	const struct product product = net_product(layer, false);
@@ -250,7 +250,7 @@ static void through_weights(struct relax *x, const struct net *net, int l)
 }
 
 // The greatest that a side's function of layer 1's sums can be.
-static double greatest(struct relax *x, const struct net *net, int ndims, int side)
+static double greatest(struct lines *x, const struct net *net, int ndims, int side)
 {
 	const double *a = x->a + (size_t)side * net->width;
 	double sum = x->value[side];
@@ -272,7 +272,7 @@ static double greatest(struct relax *x, const struct net *net, int ndims, int si
 }
 
 // y by lines.
-static void go_back(struct relax *x, const struct net *net, int ndims)
+static void go_back(struct lines *x, const struct net *net, int ndims)
 {
 	memset(x->gain, 0, ndims * sizeof(*x->gain));
 	memset(x->a, 0, (size_t)SIDES * net->width * sizeof(*x->a));
@@ -294,7 +294,7 @@ static void go_back(struct relax *x, const struct net *net, int ndims)
 	}
 }
 
-void relax_box(struct relax *x, const struct net *net, const struct region *r, const double *lo, const double *hi,
+void lines_box(struct lines *x, const struct net *net, const struct region *r, const double *lo, const double *hi,
 	bool lines)
 {
 	int last = net->n - 1;

@@ -6,14 +6,14 @@
  * above lower z for any lower in [slope, 1]. Layer 1's z are linear in the varied inputs, layer 2's are
  * bounded by putting these lines into its sums, later ones by intervals alone.
  */
-#ifndef CHECK_RELAX_H
-#define CHECK_RELAX_H
+#ifndef CHECK_LINES_H
+#define CHECK_LINES_H
 
 #include "cert/region.h"
 #include "check/net.h"
 #include "check/rounding.h"
 
-struct relax {
+struct lines {
 	struct rounding_set set; /* result: the box */
 	double y_lo, y_hi;	 /* result: hold the real y */
 	double gain[REGION_INPUTS]; /* result: by dimension, how far the linear functions vary along it */
@@ -28,11 +28,11 @@ struct relax {
 };
 
 /* 0 or -ENOMEM; zeroed ones can be closed. */
-int relax_open(struct relax *x, const struct net *net);
-void relax_close(struct relax *x);
+int lines_open(struct lines *x, const struct net *net);
+void lines_close(struct lines *x);
 
 /* Bounds y over the box lo..hi of varied inputs, by intervals alone or with lines as well. Rounding is upward. */
-void relax_box(struct relax *x, const struct net *net, const struct region *r, const double *lo, const double *hi,
+void lines_box(struct lines *x, const struct net *net, const struct region *r, const double *lo, const double *hi,
 	bool lines);
 
 #endif

@@ -39,6 +39,7 @@ void cert_head_free(struct cert_head *h)
 	free(h->model_name);
 	free(h->property_file);
 	free(h->property);
+	free(h->set);
 	*h = (struct cert_head){0};
 }
 
@@ -247,10 +248,10 @@ static json_t *head_json(const struct cert_head *h)
 	for (int i = 0; i < h->nparams; i++)
 		json_object_set_new(params, h->params[i].name, json_real(h->params[i].value));
 	hash_sha256(hex, &(struct hash_part){h->property, strlen(h->property)}, 1);
-	return json_pack("{s:s, s:i, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s}, s:o, s:[]}", "format", CERT_FORMAT,
+	return json_pack("{s:s, s:i, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:o, s:[]}", "format", CERT_FORMAT,
 		"version", CERT_VERSION, "canopy", CANOPY_VERSION, "model", "name",
 		h->model_name ? h->model_name : "", "sha256", h->model_sha256, "property", "file",
-		h->property_file ? h->property_file : "", "sha256", hex, "text", h->property, "parameters",
+		h->property_file ? h->property_file : "", "set", h->set ? h->set : "", "sha256", hex, "text", h->property, "parameters",
 		params, "decisions");
 }
 

@@ -81,7 +81,8 @@ struct cert_head {
 	char *property_file; /* for people */
 	char *property;	     /* the property text, verbatim */
 	char property_sha256[HASH_HEX];
-	struct cert_param *params; /* [nparams] the text's, as far as they were overridden in it */
+	char *set; /* the set or property of it that is judged */
+	struct cert_param *params; /* [nparams] what its parameters are, where they were overridden: for people */
 	int nparams;
 };
 
@@ -111,13 +112,14 @@ int cert_file_add(struct cert_writer *w, const char *line);
 int cert_file_finish(struct cert_writer *w, bool keep);
 
 /* Opens a file, or takes a stream that stays the caller's (name is for messages), and reads the head, which
- * r owns. Prints file, line and member of what is wrong. 0 or -errno. */
+ * r owns. Prints file, line and member of what is wrong. 0; -EKEYREJECTED for a property text of another digest; -errno. */
 struct cert_reader;
 int cert_file_open(struct cert_reader **out, const char *path);
 int cert_file_read(struct cert_reader **out, FILE *f, const char *name);
 const struct cert_head *cert_file_head(const struct cert_reader *r);
 
-/* The next entry, to be freed: 1. 0 at the end, when the digest was right. -errno otherwise; prints. */
+/* The next entry, to be freed: 1. 0 at the end, when the digest was right; -EKEYREJECTED when not. -errno otherwise;
+ * prints. */
 int cert_file_next(struct cert_reader *r, struct cert_entry *d);
 
 /* Lines read so far: that of the latest entry, for messages. */

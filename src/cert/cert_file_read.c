@@ -108,9 +108,10 @@ static int read_params(const struct cert_reader *r, struct cert_head *h, json_t 
 static int read_property(struct cert_reader *r, json_t *property)
 {
 	struct cert_head *h = &r->head;
-	const char *file, *text, *hex;
+	const char *file, *text, *hex, *set;
 	char computed[HASH_HEX];
-	const struct members_one members[] = {{"file", MEMBERS_TEXT, &file, MEMBERS_ANY}, {"sha256", MEMBERS_TEXT, &hex, MEMBERS_ANY},
+	const struct members_one members[] = {{"file", MEMBERS_TEXT, &file, MEMBERS_ANY},
+		{"set", MEMBERS_TEXT, &set, MEMBERS_ANY}, {"sha256", MEMBERS_TEXT, &hex, MEMBERS_ANY},
 		{"text", MEMBERS_TEXT, &text, MEMBERS_ANY}};
 	int err = members_read(&r->at, property, members, MEMBERS_COUNT(members));
 
@@ -119,9 +120,13 @@ static int read_property(struct cert_reader *r, json_t *property)
 	if (err)
 		return err;
 	hash_sha256(computed, &(struct hash_part){text, strlen(text)}, 1);
-	if (strcmp(computed, h->property_sha256))
-		return members_fail(&r->at, "the property text has another digest than its 'sha256' says");
+	if (strcmp(computed, h->property_sha256)) {
+		members_fail(&r->at, "the property text has another digest than its 'sha256' says");
+		return -EKEYREJECTED;
+	}
 	err = copy(&h->property_file, file);
+	if (!err)
+		err = copy(&h->set, set);
 	return err ? err : copy(&h->property, text);
 }
 
@@ -266,8 +271,10 @@ static int read_end(struct cert_reader *r)
 	err = next_line(r, &len);
 	if (err)
 		return err;
-	if (len != strlen(last) || memcmp(r->text, last, len))
-		return members_fail(&r->at, "the digest of the lines before is %s: the file was changed", hex);
+	if (len != strlen(last) || memcmp(r->text, last, len)) {
+		members_fail(&r->at, "the digest of the lines before is %s: the file was changed", hex);
+		return -EKEYREJECTED;
+	}
 	return getc(r->f) == EOF ? 0 : members_fail(&r->at, "the file goes on after its digest");
 }
 

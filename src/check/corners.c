@@ -79,11 +79,11 @@ static void input_errors(const struct corners *c, const struct region *r, double
 		most = fmax(most, c->set[s].off);
 	memset(off, 0, r->nin * sizeof(*off));
 	for (int d = 0; d < r->ndims; d++) {
-		double e = most * fmax(fabs(r->dim[d].lo), fabs(r->dim[d].hi));
+		double size = fmax(fabs(r->dim[d].lo), fabs(r->dim[d].hi));
 
-		off[r->dim[d].input] = e;
+		off[r->dim[d].input] = most * size;
 		if (r->dim[d].tied >= 0)
-			off[r->dim[d].tied] = REGION_TIED_SLOPE * e + 2 * UPWARD_UNIT;
+			off[r->dim[d].tied] = REGION_TIED_SLOPE * (most + 4 * UPWARD_UNIT) * (size + 1);
 	}
 }
 

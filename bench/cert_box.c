@@ -1,4 +1,5 @@
-/* Box and linear certificates: us a region on one core, against the floor that the peak multiply-add rate sets. */
+/* Box and linear certificates: us a region on one core, against the floor that the peak
+ * multiply-add rate sets. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +10,13 @@
 
 #define REGIONS 480
 #define REPEATS 15
-#define PYTORCH_PER_S 87000. /* batched boxes in float32, one thread: the figure to compare with */
+#define PYTORCH_PER_S 87000. /* batched boxes in float32, one thread: the figure to compare with   \
+			      */
 
 static const int dims[] = {70, 256, 256, 1};
 
 struct set {
-	void *box, *linear; // engines' states
+	void *box, *linear;			    // engines' states
 	struct region line[REGIONS], wide[REGIONS]; // the newest inv_rtt; all ten, by 5%
 	double y_lo[REGIONS], y_hi[REGIONS];
 };
@@ -24,7 +26,8 @@ static void batch(struct set *s)
 	box_batch(s->box, s->line, REGIONS, 1, s->y_lo, s->y_hi);
 }
 
-static void ask_all(const struct engine_ops *ops, void *state, const struct region *r, int slices, long budget)
+static void ask_all(
+	const struct engine_ops *ops, void *state, const struct region *r, int slices, long budget)
 {
 	struct engine_ask ask = {.slices = slices, .budget = budget};
 	struct engine_answer o;
@@ -62,9 +65,9 @@ static void linear_ten(struct set *s)
 }
 
 /*
- * FLOP of what cannot be spared, in units of a float multiply-add's 2: boxes, layer 1 by shared inputs, then both
- * products of layer 2 a slice; linear, in double (worth two), the pairs of (functions + centre + box) through layer
- * 2 and back with six bounds on y.
+ * FLOP of what cannot be spared, in units of a float multiply-add's 2: boxes, layer 1 by shared
+ * inputs, then both products of layer 2 a slice; linear, in double (worth two), the pairs of
+ * (functions + centre + box) through layer 2 and back with six bounds on y.
  */
 #define MADDS(n) (2. * (n))
 #define BOX(slices) MADDS(70 * 256 + 2 * 7 * 256 + (slices)*2. * (256 * 256 + 256))
@@ -107,10 +110,11 @@ static void bench_kernel(const char *kernel, struct set *s)
 	for (int i = 0; i < (int)(sizeof(benches) / sizeof(benches[0])); i++) {
 		double us = best_us(benches[i].run, s), floor_us = benches[i].flop / peak / 1e3;
 
-		printf("  %-26s %8.2f us a region, floor %7.2f us (%3.0f%%)", benches[i].name, us, floor_us,
-			100 * floor_us / us);
+		printf("  %-26s %8.2f us a region, floor %7.2f us (%3.0f%%)", benches[i].name, us,
+			floor_us, 100 * floor_us / us);
 		if (i == 0)
-			printf(", %.0f regions/s, %.1f x PyTorch", 1e6 / us, 1e6 / us / PYTORCH_PER_S);
+			printf(", %.0f regions/s, %.1f x PyTorch", 1e6 / us,
+				1e6 / us / PYTORCH_PER_S);
 		printf("\n");
 	}
 }

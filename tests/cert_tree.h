@@ -1,4 +1,5 @@
-/* The partition that an engine gives to its sink, kept, and held against the network point by point. */
+/* The partition that an engine gives to its sink, kept, and held against the network point by
+ * point. */
 #ifndef TESTS_CERT_TREE_H
 #define TESTS_CERT_TREE_H
 
@@ -59,7 +60,8 @@ static inline void tree_leaf(void *arg, double y_lo, double y_hi, enum engine_ve
 }
 
 /* The leaf that t lies in; on a cut, both sides hold it: `above` chooses. */
-static inline const struct tree_node *tree_find(const struct tree *tree, const double *t, bool above)
+static inline const struct tree_node *tree_find(
+	const struct tree *tree, const double *t, bool above)
 {
 	int64_t i = 0;
 
@@ -70,6 +72,13 @@ static inline const struct tree_node *tree_find(const struct tree *tree, const d
 	}
 	return &tree->node[i];
 }
+
+/* Points that tests try are so many times fewer under a sanitizer, which slows them down. */
+#ifdef CANOPY_DEBUG
+#define PROBE_FEWER 10
+#else
+#define PROBE_FEWER 1
+#endif
 
 /* Executes networks at many points: in float as the sender does, in double as it could be. */
 #define PROBE_POINTS 256
@@ -145,14 +154,14 @@ static inline bool tree_allows(const struct engine_ask *ask, const struct engine
 		ok &= leaf->verdict == ENGINE_UNKNOWN || hit == (leaf->verdict == ENGINE_HOLDS);
 	}
 	if (!ok)
-		printf("%s: y = %.17g outside [%.17g, %.17g] or its leaf, t[0] = %.17g\n", o->engine, y, o->y_lo,
-			o->y_hi, t[0]);
+		printf("%s: y = %.17g outside [%.17g, %.17g] or its leaf, t[0] = %.17g\n",
+			o->engine, y, o->y_lo, o->y_hi, t[0]);
 	return ok;
 }
 
 /* Violations among n random points of the region, executed in float, every eighth in double too. */
-static inline long tree_sample(const struct engine_ask *ask, const struct engine_answer *o, const struct tree *tree,
-	struct probe *p, struct rng *g, long n)
+static inline long tree_sample(const struct engine_ask *ask, const struct engine_answer *o,
+	const struct tree *tree, struct probe *p, struct rng *g, long n)
 {
 	const struct region *r = &ask->region;
 	double x[PROBE_POINTS * REGION_INPUTS], t[PROBE_POINTS][REGION_INPUTS], y[2];
@@ -163,7 +172,7 @@ static inline long tree_sample(const struct engine_ask *ask, const struct engine
 		lo[d] = r->dim[d].lo;
 		hi[d] = r->dim[d].hi;
 	}
-	for (long at = 0; at < n; at += PROBE_POINTS) {
+	for (long at = 0; at < n; at += PROBE_POINTS * PROBE_FEWER) {
 		for (int i = 0; i < PROBE_POINTS; i++) {
 			random_point(g, r, lo, hi, t[i]);
 			region_state(r, t[i], x + (size_t)i * r->nin);
@@ -181,11 +190,12 @@ static inline long tree_sample(const struct engine_ask *ask, const struct engine
 }
 
 /* Violations at and around the extremes that a search finds in the region. */
-static inline long tree_attack(const struct engine_ask *ask, const struct engine_answer *o, const struct tree *tree,
-	struct probe *p, struct search *s)
+static inline long tree_attack(const struct engine_ask *ask, const struct engine_answer *o,
+	const struct tree *tree, struct probe *p, struct search *s)
 {
 	const struct region *r = &ask->region;
-	double lo[REGION_INPUTS], hi[REGION_INPUTS], t[REGION_INPUTS], at[REGION_INPUTS], x[2 * REGION_INPUTS], y[2];
+	double lo[REGION_INPUTS], hi[REGION_INPUTS], t[REGION_INPUTS], at[REGION_INPUTS],
+		x[2 * REGION_INPUTS], y[2];
 	long bad = 0;
 
 	for (int d = 0; d < r->ndims; d++) {

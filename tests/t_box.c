@@ -45,8 +45,10 @@ static void golden_boxes(void **state)
 	assert_int_equal(json_array_size(boxes), 200);
 	json_array_foreach(boxes, i, c)
 	{
-		const json_t *want = json_object_get(c, "ibp_pre"), *exact = json_object_get(c, "exact_pre");
-		double lo, hi, float_lo, float_hi, want_lo = json_number_value(json_array_get(want, 0)),
+		const json_t *want = json_object_get(c, "ibp_pre"),
+			     *exact = json_object_get(c, "exact_pre");
+		double lo, hi, float_lo, float_hi,
+			want_lo = json_number_value(json_array_get(want, 0)),
 			want_hi = json_number_value(json_array_get(want, 1));
 		struct region r;
 
@@ -64,8 +66,10 @@ static void golden_boxes(void **state)
 			assert_true(hi >= json_number_value(json_array_get(exact, 1)) - TOLERANCE);
 		}
 	}
-	print_message("float boxes lie at most %.4f outside real ones; of those over 1 wide, at most %.4f times as "
-		      "wide\n", apart, widest);
+	print_message("float boxes lie at most %.4f outside real ones; of those over 1 wide, at "
+		      "most %.4f times as "
+		      "wide\n",
+		apart, widest);
 	assert_true(widest < 1.02);
 	json_decref(j);
 	box_free(b);
@@ -74,7 +78,7 @@ static void golden_boxes(void **state)
 static const struct {
 	int pid;
 	const char *part;
-	double lo, hi;	     // inv_rtt
+	double lo, hi;		 // inv_rtt
 	double loss_lo, loss_hi; // NAN: as it is
 } published[] = {
 	{6, "good", 0.75, 1, NAN, NAN},
@@ -144,8 +148,11 @@ static long check_published(void *box, const json_t *c, int i, const json_t *par
 		assert_true(fabs(tanh(leaves.hi[s]) - hi) <= TOLERANCE);
 	}
 	assert_true(fabs(o.proven - golden_number(part, "proven")) <= TOLERANCE);
-	// the golden file compares ranges of windows; where no percent hits the target, all of it is refuted
-	assert_true(fabs(o.refuted - (band_empty(&ask.band) ? 1 : golden_number(part, "refuted"))) <= TOLERANCE);
+	// the golden file compares ranges of windows; where no percent hits the target, all of it
+	// is refuted
+	assert_true(
+		fabs(o.refuted - (band_empty(&ask.band) ? 1 : golden_number(part, "refuted"))) <=
+		TOLERANCE);
 	ask.real = false;
 	ask.sink = NULL;
 	assert_int_equal(engine_box.run(box, &ask, &o), 0);
@@ -165,13 +172,14 @@ static void golden_shares(void **state)
 	need_file(ORCA ".index");
 	box = engine_box.open(orca);
 	j = golden_json(GOLDEN "cert_recommended.json");
-	json_array_foreach(json_object_get(j, "cases"), i, c)
-		for (int p = 0; p < (int)(sizeof(published) / sizeof(published[0])); p++) {
-			const json_t *part = json_object_get(json_object_get(c, "out"), published[p].part);
+	json_array_foreach(json_object_get(j, "cases"), i,
+		c) for (int p = 0; p < (int)(sizeof(published) / sizeof(published[0])); p++)
+	{
+		const json_t *part = json_object_get(json_object_get(c, "out"), published[p].part);
 
-			if (golden_number(c, "pid") == published[p].pid && json_is_object(part))
-				parts += check_published(box, c, p, part);
-		}
+		if (golden_number(c, "pid") == published[p].pid && json_is_object(part))
+			parts += check_published(box, c, p, part);
+	}
 	print_message("%ld parts\n", parts);
 	assert_true(parts > 80);
 	json_decref(j);
@@ -220,9 +228,10 @@ static void same_bits(void **state)
 	mlp_select(best);
 }
 
-// Interval arithmetic on the network as executed, each sum with its bound on rounding, in double; with that of
-// the box's own sums too if own.
-static void executed_box(const struct actor *a, const struct region *r, bool own, double *y_lo, double *y_hi)
+// Interval arithmetic on the network as executed, each sum with its bound on rounding, in double;
+// with that of the box's own sums too if own.
+static void executed_box(
+	const struct actor *a, const struct region *r, bool own, double *y_lo, double *y_hi)
 {
 	double lo[MLP_MAX_WIDTH], hi[MLP_MAX_WIDTH], next_lo[MLP_MAX_WIDTH], next_hi[MLP_MAX_WIDTH];
 	const double unit = 0x1p-24;
@@ -230,9 +239,11 @@ static void executed_box(const struct actor *a, const struct region *r, bool own
 	region_hull(r, lo, hi);
 	for (int l = 0; l < a->n; l++) {
 		const struct mlp_layer *layer = &a->mlp->layer[l];
-		double rounding = mlp_rounding(a->mlp, l) + (own ? pair_rounding(layer->in, 0) * unit : 0);
+		double rounding =
+			mlp_rounding(a->mlp, l) + (own ? pair_rounding(layer->in, 0) * unit : 0);
 
-		for (int k = 0; k < layer->in; k++) { // the state becomes floats; activations are floats
+		for (int k = 0; k < layer->in;
+			k++) { // the state becomes floats; activations are floats
 			lo[k] -= 2 * unit * fabs(lo[k]);
 			hi[k] += 2 * unit * fabs(hi[k]);
 		}
@@ -278,11 +289,13 @@ static void contains_naive(void **state)
 		box_batch(b, &r, 1, 5, lo, hi);
 		part = r;
 		for (int s = 0; s < 5; s++) {
-			double width = r.ndims ? r.dim[0].hi - r.dim[0].lo : 0, real_lo, real_hi, exec_lo, exec_hi;
+			double width = r.ndims ? r.dim[0].hi - r.dim[0].lo : 0, real_lo, real_hi,
+			       exec_lo, exec_hi;
 
 			if (r.ndims) {
 				part.dim[0].lo = r.dim[0].lo + width * s / 5;
-				part.dim[0].hi = s == 4 ? r.dim[0].hi : r.dim[0].lo + width * (s + 1) / 5;
+				part.dim[0].hi =
+					s == 4 ? r.dim[0].hi : r.dim[0].lo + width * (s + 1) / 5;
 			}
 			box_real(a, &part, &real_lo, &real_hi);
 			executed_box(a, &part, false, &exec_lo, &exec_hi);
@@ -298,7 +311,8 @@ static void contains_naive(void **state)
 }
 
 // Executed networks stay inside, and do what verdicts say.
-static void check_sound(const struct actor *a, struct rng *g, const struct region *r, int slices, long points)
+static void check_sound(
+	const struct actor *a, struct rng *g, const struct region *r, int slices, long points)
 {
 	struct tree tree = {0};
 	struct engine_sink sink = {tree_cut, tree_leaf, &tree};
@@ -319,7 +333,8 @@ static void check_sound(const struct actor *a, struct rng *g, const struct regio
 	random_point(g, r, lo, hi, t);
 	region_state(r, t, x);
 	percent = action_percent(mlp_action(actor_run(a, x, probe.scratch)));
-	band_make(&ask.band, percent - (int)(40 * rng_uniform(g)), percent + (int)(20 * rng_uniform(g)), 100);
+	band_make(&ask.band, percent - (int)(40 * rng_uniform(g)),
+		percent + (int)(20 * rng_uniform(g)), 100);
 	assert_int_equal(engine_box.run(box, &ask, &o), 0);
 	assert_int_equal(tree.leaves, slices);
 	assert_int_equal(o.pieces, slices);
@@ -422,7 +437,8 @@ static void overflow(void **state)
 	free_actor(loud);
 }
 
-// Slices of an interval of neighbouring numbers: some are empty, the shares still sum to what there is.
+// Slices of an interval of neighbouring numbers: some are empty, the shares still sum to what there
+// is.
 static void thin(void **state)
 {
 	static const int dims[] = {70, 64, 1};
@@ -440,6 +456,8 @@ static void thin(void **state)
 	band_make(&ask.band, 5, 4, 100);
 	assert_int_equal(engine_box.run(box, &ask, &o), 0);
 	assert_true(o.proven == 0 && o.refuted == 1);
+	ask.region.ndims = 0;
+	assert_int_equal(engine_box.run(box, &ask, &o), -EINVAL);
 	engine_box.close(box);
 	free_actor(a);
 }

@@ -62,8 +62,10 @@ static void golden_boxes(void **state)
 	j = golden_json(GOLDEN "boxes.json");
 	json_array_foreach(json_object_get(j, "boxes"), i, c)
 	{
-		const json_t *crown = json_object_get(c, "crown_full_pre"), *exact = json_object_get(c, "exact_pre");
-		double width = json_number_value(json_array_get(crown, 1)) - json_number_value(json_array_get(crown, 0));
+		const json_t *crown = json_object_get(c, "crown_full_pre"),
+			     *exact = json_object_get(c, "exact_pre");
+		double width = json_number_value(json_array_get(crown, 1)) -
+			       json_number_value(json_array_get(crown, 0));
 		double lo, hi;
 		struct relax_bound b;
 		struct region r;
@@ -71,7 +73,8 @@ static void golden_boxes(void **state)
 		golden_region(&r, c);
 		bound_region(x, &r, &b);
 		box_real(orca, &r, &lo, &hi);
-		assert_true(b.lo >= lo - 1e-6 && b.hi <= hi + 1e-6); // up to what rounding adds to a point
+		assert_true(b.lo >= lo - 1e-6 &&
+			    b.hi <= hi + 1e-6); // up to what rounding adds to a point
 		if (exact) {
 			double from = json_number_value(json_array_get(exact, 0));
 			double to = json_number_value(json_array_get(exact, 1));
@@ -91,8 +94,10 @@ static void golden_boxes(void **state)
 		worst = fmax(worst, (b.hi - b.lo) / width);
 		looser += b.hi - b.lo > width * (1 + 1e-6);
 	}
-	print_message("width over the reference's linear bounds: mean %.4f, worst %.4f, looser in %d of %d; over the "
-		      "exact width: mean %.3f\n", ratio / n, worst, looser, n, over_exact / lines);
+	print_message("width over the reference's linear bounds: mean %.4f, worst %.4f, looser in "
+		      "%d of %d; over the "
+		      "exact width: mean %.3f\n",
+		ratio / n, worst, looser, n, over_exact / lines);
 	assert_true(ratio / n < 1 && worst < 1.05 && looser < n / 4);
 	json_decref(j);
 	relax_free(x);
@@ -107,14 +112,17 @@ static void line_ask(struct engine_ask *ask, const json_t *c)
 		x[k] = json_number_value(json_array_get(json_object_get(c, "state"), k));
 	region_point(&ask->region, x, STATE_SIZE);
 	assert_int_equal(region_vary(&ask->region, 68, json_number_value(json_array_get(inv, 0)),
-				 json_number_value(json_array_get(inv, 1))), 0);
+				 json_number_value(json_array_get(inv, 1))),
+		0);
 	if (!json_is_true(json_object_get(c, "consistent_delay_metric")))
 		ask->region.dim[0].tied = -1;
 	band_make(&ask->band, (int64_t)ceil(json_number_value(json_array_get(target, 0))),
-		(int64_t)floor(json_number_value(json_array_get(target, 1))), (uint32_t)golden_number(c, "w"));
+		(int64_t)floor(json_number_value(json_array_get(target, 1))),
+		(uint32_t)golden_number(c, "w"));
 }
 
-// Against the exact ranges and shares of lines, delay_metric tied or not: N slices, then branch and bound.
+// Against the exact ranges and shares of lines, delay_metric tied or not: N slices, then branch and
+// bound.
 static void golden_lines(void **state)
 {
 	static const int slices[] = {1, 5};
@@ -131,7 +139,8 @@ static void golden_lines(void **state)
 	json_array_foreach(json_object_get(j, "lines"), i, c)
 	{
 		const json_t *range = json_object_get(c, "pre_range");
-		double from = json_number_value(json_array_get(range, 0)), exact = golden_number(c, "fraction_installed");
+		double from = json_number_value(json_array_get(range, 0)),
+		       exact = golden_number(c, "fraction_installed");
 		double to = json_number_value(json_array_get(range, 1));
 		struct engine_ask ask = {.real = true};
 		struct engine_answer o;
@@ -154,7 +163,8 @@ static void golden_lines(void **state)
 		assert_true(o.proven <= exact + 1e-8 && exact <= 1 - o.refuted + 1e-8);
 		n++;
 	}
-	print_message("%d lines: width over the exact one %.3f (N = 1), %.3f (N = 5); undecided after 200 cells %.1e\n",
+	print_message("%d lines: width over the exact one %.3f (N = 1), %.3f (N = 5); undecided "
+		      "after 200 cells %.1e\n",
 		n, wider[0] / n, wider[1] / n, unknown / n);
 	assert_true(wider[0] / n < 1.5 && wider[1] / n < 1.03 && unknown / n < 1e-3);
 	json_decref(j);
@@ -197,8 +207,8 @@ static void inside_box(void **state)
 }
 
 // Executed networks stay inside, and do what verdicts say.
-static void check_sound(const struct actor *a, struct rng *g, const struct region *r, int slices, long budget,
-	long points)
+static void check_sound(const struct actor *a, struct rng *g, const struct region *r, int slices,
+	long budget, long points)
 {
 	struct tree tree = {0};
 	struct engine_sink sink = {tree_cut, tree_leaf, &tree};
@@ -216,7 +226,8 @@ static void check_sound(const struct actor *a, struct rng *g, const struct regio
 	random_point(g, r, lo, hi, t);
 	region_state(r, t, x);
 	percent = action_percent(mlp_action(actor_run(a, x, probe.scratch)));
-	band_make(&ask.band, percent - (int)(20 * rng_uniform(g)), percent + (int)(10 * rng_uniform(g)), 100);
+	band_make(&ask.band, percent - (int)(20 * rng_uniform(g)),
+		percent + (int)(10 * rng_uniform(g)), 100);
 	assert_int_equal(engine_linear.run(linear, &ask, &o), 0);
 	assert_int_equal(tree.leaves, o.pieces);
 	assert_true(o.pieces <= (budget > slices ? budget : slices));
@@ -236,8 +247,8 @@ static void check_sound(const struct actor *a, struct rng *g, const struct regio
 	ask.sink = NULL; // and the answer is the same every time
 	memset(&again, 0, sizeof(again));
 	assert_int_equal(engine_linear.run(linear, &ask, &again), 0);
-	assert_true(again.proven == o.proven && again.refuted == o.refuted && again.y_lo == o.y_lo &&
-		    again.y_hi == o.y_hi && again.pieces == o.pieces);
+	assert_true(again.proven == o.proven && again.refuted == o.refuted &&
+		    again.y_lo == o.y_lo && again.y_hi == o.y_hi && again.pieces == o.pieces);
 	probe_free(&probe);
 	search_free(search);
 	engine_linear.close(linear);
@@ -261,7 +272,8 @@ static void sound_random(void **state)
 	}
 }
 
-// Regions an operator asks about: noise on all inv_rtt; delay and loss of three frames; wide and narrow lines.
+// Regions an operator asks about: noise on all inv_rtt; delay and loss of three frames; wide and
+// narrow lines.
 static void orca_region(struct rng *g, struct region *r, const double *x, int kind)
 {
 	region_point(r, x, STATE_SIZE);
@@ -297,10 +309,10 @@ static void sound_orca(void **state)
 
 		golden_region(&golden, json_array_get(boxes, i));
 		if (golden.ndims)
-			check_sound(orca, &g, &golden, 1, 1 + i % 50, 20 * PROBE_POINTS);
+			check_sound(orca, &g, &golden, 1, 1 + i % 50, 30 * PROBE_POINTS);
 		orca_region(&g, &r, golden.x, i % 4);
 		if (r.ndims)
-			check_sound(orca, &g, &r, 1 + i % 3, 1 + i % 60, 20 * PROBE_POINTS);
+			check_sound(orca, &g, &r, 1 + i % 3, 1 + i % 60, 30 * PROBE_POINTS);
 	}
 	json_decref(j);
 }
@@ -334,7 +346,8 @@ static void anytime(void **state)
 		unknown = 1 - o.proven - o.refuted;
 		width = o.y_hi - o.y_lo;
 		if (budgets[i] == 0)
-			assert_true(o.proven == 0 && o.refuted == 0 && !o.complete && width == INFINITY && o.pieces == 1);
+			assert_true(o.proven == 0 && o.refuted == 0 && !o.complete &&
+				    width == INFINITY && o.pieces == 1);
 	}
 	print_message("six inputs, undecided after %ld cells: %.3f\n", budgets[6], unknown);
 	assert_true(unknown < 0.9);
@@ -355,7 +368,8 @@ static void check_hostile(void *linear, const struct engine_ask *ask)
 	assert_true(o.y_lo == -INFINITY && o.y_hi == INFINITY);
 }
 
-// Overflow and NaN prove nothing, though the band holds everything; intervals of neighbouring numbers end.
+// Overflow and NaN prove nothing, though the band holds everything; intervals of neighbouring
+// numbers end.
 static void hostile(void **state)
 {
 	static const int dims[] = {70, 64, 30, 1};
@@ -415,8 +429,9 @@ static void same_bits(void **state)
 			assert_int_equal(engine_linear.run(linear, &ask, &o), 0);
 			first = have_first ? first : o;
 			have_first = true;
-			assert_true(o.y_lo == first.y_lo && o.y_hi == first.y_hi && o.pieces == first.pieces &&
-				    o.proven == first.proven && o.refuted == first.refuted);
+			assert_true(o.y_lo == first.y_lo && o.y_hi == first.y_hi &&
+				    o.pieces == first.pieces && o.proven == first.proven &&
+				    o.refuted == first.refuted);
 		}
 		engine_linear.close(linear);
 		free_actor(a);

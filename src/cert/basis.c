@@ -47,8 +47,10 @@ static void vary(struct basis *b, int d, double lo, double hi, double *centre)
 	const struct region_dim *dim = &b->region->dim[d];
 	double mid = lo + (hi - lo) / 2, tied = region_tied(mid);
 	bool bent = dim->tied >= 0 && lo < REGION_KINK && hi > REGION_KINK;
-	struct basis_function t = {d, bent ? 2 : 1, bent ? 3 : 2, {lo - mid, hi - mid, REGION_KINK - mid}, 0};
-	struct basis_function u = {d, 1, 3, {region_tied(lo) - tied, region_tied(hi) - tied, 1 - tied}, 0};
+	struct basis_function t = {
+		d, bent ? 2 : 1, bent ? 3 : 2, {lo - mid, hi - mid, REGION_KINK - mid}, 0};
+	struct basis_function u = {
+		d, 1, 3, {region_tied(lo) - tied, region_tied(hi) - tied, 1 - tied}, 0};
 	int stride = b->layer->stride;
 
 	kernel_axpy(stride, mid, b->layer->w + (size_t)dim->input * stride, centre);
@@ -89,7 +91,8 @@ void basis_along(const struct basis *b, int e, const double *g, size_t step, dou
 	}
 }
 
-void basis_ranges(const struct basis *b, const double *g, size_t step, int n, double *lo, double *hi)
+void basis_ranges(
+	const struct basis *b, const double *g, size_t step, int n, double *lo, double *hi)
 {
 	for (int e = 0; e < b->n; e += b->f[e].count) {
 		const double *row = g + e * step;

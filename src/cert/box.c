@@ -14,12 +14,12 @@
 #define CHUNK 48   // slices whose layers are held at once
 #define SEARCHES 8 // undecided slices in which a counterexample is sought
 #define UNIT 0x1p-24
-#define SHARE_ROUNDINGS 3 // of (hi - lo) / (HI - LO)
-#define REAL_ROUNDINGS 8  // around a sum in double: centre, radius, activation
+#define SHARE_ROUNDINGS 3     // of (hi - lo) / (HI - LO)
+#define REAL_ROUNDINGS 8      // around a sum in double: centre, radius, activation
 #define GROUPS FRAME_FEATURES // of inputs of like size: k, k + GROUPS, ...
-#define SHIFTS 2 // centres that differ between the slices of a region: the first input's, and what is tied to it
-/* Executing an input rounds it, and so does its centre. An activation rounds the slope, a product, and
- * here the ends, the centre and the radius of its interval. */
+#define SHIFTS 2 // centres that differ between slices: the first input's, and what is tied to it
+/* Executing an input rounds it, and so does its centre. An activation rounds the slope, a product,
+ * and here the ends, the centre and the radius of its interval. */
 #define INPUT_ROUNDINGS 4
 #define ACTIVATION_ROUNDINGS 10
 #define OUTWARD (1 + 1e-6) // covers the rounding of the few operations that apply these factors
@@ -27,12 +27,13 @@
 struct box {
 	const struct actor *actor;
 	struct pair_f layer[MLP_MAX_LAYERS];
-	struct pair_f groups;	 // |w| of layer 0, summed over the inputs of a group
-	float keep, add;	 // as pair_f's, of what layer 0 reads
-	int stride;		 // of rows of inputs and of hidden layers
+	struct pair_f groups; // |w| of layer 0, summed over the inputs of a group
+	float keep, add;      // as pair_f's, of what layer 0 reads
+	int stride;	      // of rows of inputs and of hidden layers
 	float *memory;
-	float *inputs, *base;	 // per region: inputs that all slices share, and layer 0's sums of them
-	float *rows[2];		 // hidden layers by turns
+	float *inputs;	// per region: what all slices share
+	float *base;	// layer 0's sums of it
+	float *rows[2]; // hidden layers by turns
 	struct search *search;
 };
 
@@ -55,6 +56,7 @@ static int padded(int n, int to)
 	return (n + to - 1) / to * to;
 }
 
+// The weights of the groups.
 static void sum_groups(struct box *b, float *w)
 {
 	const struct actor_layer *from = &b->actor->layer[0];
@@ -69,8 +71,8 @@ static void sum_groups(struct box *b, float *w)
 
 			for (int k = g; k < from->in; k += GROUPS)
 				sum += fabsf(from->away[(size_t)k * from->stride + o]);
-			w[((size_t)(o / PAIR_PANEL_F) * GROUPS + g) * PAIR_PANEL_F + o % PAIR_PANEL_F] =
-				(float)(sum * OUTWARD);
+			w[((size_t)(o / PAIR_PANEL_F) * GROUPS + g) * PAIR_PANEL_F +
+				o % PAIR_PANEL_F] = (float)(sum * OUTWARD);
 		}
 }
 
@@ -90,7 +92,8 @@ static void carve(struct box *b)
 		double relative;
 
 		read_factors(b, l, l ? 0 : SHIFTS, l ? ACTIVATION_ROUNDINGS : INPUT_ROUNDINGS,
-			l ? &b->layer[l - 1].keep : &b->keep, l ? &b->layer[l - 1].add : &b->add, &relative);
+			l ? &b->layer[l - 1].keep : &b->keep, l ? &b->layer[l - 1].add : &b->add,
+			&relative);
 		for (int o = 0; o < p->out; o++) {
 			bias[o] = (float)from->b[o];
 			radius[o] = (float)(relative * fabs(from->b[o]) + 2 * MLP_TINY);
@@ -171,9 +174,9 @@ static void interval(const struct box *b, double lo, double hi, bool centre, flo
 }
 
 /*
- * A row of inputs: centres of those that all slices share, the sliced ones being 0, and what goes to radii for
- * inputs that do not vary: of every group the largest, or of every input in a network without hidden layers.
- * Whether executing the region is safe.
+ * A row of inputs: centres of those that all slices share, the sliced ones being 0, and what goes
+ * to radii for inputs that do not vary: of every group the largest, or of every input in a network
+ * without hidden layers. Whether executing the region is safe.
  */
 static bool shared_inputs(const struct box *b, const struct region *r, float *row)
 {
@@ -209,14 +212,17 @@ static bool shared_inputs(const struct box *b, const struct region *r, float *ro
 	return safe;
 }
 
-// The inputs that vary within slice s, how many, and what each adds: the centre too if the row lacks it.
-static int varied_inputs(const struct box *b, const struct region *r, int s, int slices, int *input, float (*in)[2])
+// The inputs that vary within slice s, how many, and what each adds: the centre too if the row
+// lacks it.
+static int varied_inputs(
+	const struct box *b, const struct region *r, int s, int slices, int *input, float (*in)[2])
 {
 	int n = 0;
 
 	for (int d = 0; d < r->ndims; d++) {
 		const struct region_dim *dim = &r->dim[d];
-		double lo = d ? dim->lo : leaf_cut(r, s, slices), hi = d ? dim->hi : leaf_cut(r, s + 1, slices);
+		double lo = d ? dim->lo : leaf_cut(r, s, slices),
+		       hi = d ? dim->hi : leaf_cut(r, s + 1, slices);
 		bool centre = d == 0 || b->actor->n == 1;
 
 		input[n] = dim->input;
@@ -229,7 +235,8 @@ static int varied_inputs(const struct box *b, const struct region *r, int s, int
 	return n;
 }
 
-// Row `row` of the first hidden layer, or of the inputs of a network without one: slice s of region i.
+// Row `row` of the first hidden layer, or of the inputs of a network that has none: slice s of
+// region i.
 static void first_row(struct box *b, const struct region *r, int i, int s, int slices, int row)
 {
 	const float *base = (b->actor->n > 1 ? b->base : b->inputs) + (size_t)i * b->stride;
@@ -273,7 +280,8 @@ static void chunk(struct box *b, const struct region *regions, int slices, long 
 		first_row(b, &first[i], i, (int)((from + row) % slices), slices, row);
 	}
 	for (int l = 1; l < n - 1; l++) {
-		pair_rows_f(&b->layer[l], x, b->stride, b->rows[l & 1], b->stride, rows, PAIR_ACTIVATED);
+		pair_rows_f(&b->layer[l], x, b->stride, b->rows[l & 1], b->stride, rows,
+			PAIR_ACTIVATED);
 		x = b->rows[l & 1];
 	}
 	for (int row = 0; row < rows; row++) {
@@ -286,7 +294,8 @@ static void chunk(struct box *b, const struct region *regions, int slices, long 
 	}
 }
 
-void box_batch(struct box *b, const struct region *regions, int n, int slices, double *y_lo, double *y_hi)
+void box_batch(
+	struct box *b, const struct region *regions, int n, int slices, double *y_lo, double *y_hi)
 {
 	long all = (long)n * slices;
 
@@ -302,7 +311,8 @@ void box_real(const struct actor *a, const struct region *r, double *y_lo, doubl
 	region_hull(r, lo, hi);
 	for (int l = 0; l < a->n; l++) {
 		const struct actor_layer *layer = &a->layer[l];
-		double error = (layer->in + REAL_ROUNDINGS) * 0x1p-52, slope = l < a->n - 1 ? a->slope : 1;
+		double error = (layer->in + REAL_ROUNDINGS) * 0x1p-52,
+		       slope = l < a->n - 1 ? a->slope : 1;
 
 		for (int k = 0; k < layer->in; k++) {
 			c[k] = lo[k] + (hi[k] - lo[k]) / 2;
@@ -336,62 +346,60 @@ struct run {
 	double t[REGION_INPUTS];
 };
 
-// Slice s as a region of its own.
-static void slice_region(struct region *part, const struct region *r, int s, int slices)
+// Looks for a counterexample in slice s, unless one is known or many were in vain.
+static void find_miss(struct run *run, int s, enum engine_verdict v)
 {
-	if (!r->ndims)
+	const struct region *r = &run->ask->region;
+	double lo[REGION_INPUTS], hi[REGION_INPUTS];
+
+	if (run->missed || v == ENGINE_HOLDS || (v == ENGINE_UNKNOWN && run->searches >= SEARCHES))
 		return;
-	part->dim[0].lo = leaf_cut(r, s, slices);
-	part->dim[0].hi = leaf_cut(r, s + 1, slices);
+	for (int d = 0; d < r->ndims; d++) {
+		lo[d] = d ? r->dim[d].lo : leaf_cut(r, s, run->ask->slices);
+		hi[d] = d ? r->dim[d].hi : leaf_cut(r, s + 1, run->ask->slices);
+	}
+	run->searches++;
+	run->missed = search_miss(run->box->search, run->ask, lo, hi, run->t);
 }
 
-// Closes the leaf of slice s.
-static void take_slice(struct run *run, int s, double y_lo, double y_hi)
+static void close_slice(struct run *run, int s, double y_lo, double y_hi)
 {
 	const struct engine_ask *ask = run->ask;
-	const struct region *r = &ask->region;
+	const struct region_dim *dim = &ask->region.dim[0];
+	double lo = leaf_cut(&ask->region, s, ask->slices),
+	       hi = leaf_cut(&ask->region, s + 1, ask->slices);
 	enum engine_verdict v = leaf_verdict(ask, y_lo, y_hi);
-	double lo = r->ndims ? leaf_cut(r, s, ask->slices) : 0;
-	double hi = r->ndims ? leaf_cut(r, s + 1, ask->slices) : 1;
-	double share = r->ndims ? (hi - lo) / (r->dim[0].hi - r->dim[0].lo) : 1;
 
-	leaf_add(&run->sum, share, y_lo, y_hi, v);
-	if (ask->sink) {
-		if (s + 1 < ask->slices)
-			ask->sink->cut(ask->sink->arg, run->normal, hi);
+	leaf_add(&run->sum, (hi - lo) / (dim->hi - dim->lo), y_lo, y_hi, v);
+	if (ask->sink && s + 1 < ask->slices)
+		ask->sink->cut(ask->sink->arg, run->normal, hi);
+	if (ask->sink)
 		ask->sink->leaf(ask->sink->arg, y_lo, y_hi, v);
-	}
-	if (ask->witness && !run->missed && v != ENGINE_HOLDS &&
-		(v == ENGINE_FAILS || run->searches < SEARCHES)) {
-		double from[REGION_INPUTS], to[REGION_INPUTS];
-
-		for (int d = 0; d < r->ndims; d++) {
-			from[d] = d ? r->dim[d].lo : lo;
-			to[d] = d ? r->dim[d].hi : hi;
-		}
-		run->searches++;
-		run->missed = search_miss(run->box->search, ask, from, to, run->t);
-	}
+	if (ask->witness)
+		find_miss(run, s, v);
 }
 
 static int run_box(void *state, const struct engine_ask *ask, struct engine_answer *out)
 {
 	struct run run = {.box = state, .ask = ask, .normal = {1}};
 	double y_lo[CHUNK], y_hi[CHUNK];
-	struct region part = ask->region;
+	struct region slice = ask->region;
 
+	if (ask->region.ndims < 1)
+		return -EINVAL;
 	leaf_start(&run.sum);
 	for (int at = 0; at < ask->slices; at += CHUNK) {
 		int n = ask->slices - at < CHUNK ? ask->slices - at : CHUNK;
 
 		if (!ask->real)
-			chunk(state, &ask->region, ask->slices, at, n, y_lo, y_hi);
+			chunk(run.box, &ask->region, ask->slices, at, n, y_lo, y_hi);
 		for (int i = 0; i < n; i++) {
 			if (ask->real) {
-				slice_region(&part, &ask->region, at + i, ask->slices);
-				box_real(run.box->actor, &part, &y_lo[i], &y_hi[i]);
+				slice.dim[0].lo = leaf_cut(&ask->region, at + i, ask->slices);
+				slice.dim[0].hi = leaf_cut(&ask->region, at + i + 1, ask->slices);
+				box_real(run.box->actor, &slice, &y_lo[i], &y_hi[i]);
 			}
-			take_slice(&run, at + i, y_lo[i], y_hi[i]);
+			close_slice(&run, at + i, y_lo[i], y_hi[i]);
 		}
 	}
 	leaf_answer(&run.sum, SHARE_ROUNDINGS, out);

@@ -1,7 +1,8 @@
 /*
  * Leaves: what the engines that answer with a partition into boxes have in common.
  *
- * Every leaf has a share of the region's measure, bounds on y and the verdict that follows from them.
+ * Every leaf has a share of the region's measure, bounds on y and the verdict that follows from
+ * them.
  */
 #ifndef CERT_LEAF_H
 #define CERT_LEAF_H
@@ -21,9 +22,9 @@ void leaf_start(struct leaf_sum *s);
 void leaf_add(struct leaf_sum *s, double share, double y_lo, double y_hi, enum engine_verdict v);
 
 /*
- * Fills the answer's proven, refuted, y_lo, y_hi, pieces and complete; exact and the like become NAN. Each
- * share has passed through at most `roundings` relative roundings of 2^-53; sums are rounded down by that
- * much, except that all is all.
+ * Fills the answer's proven, refuted, y_lo, y_hi, pieces and complete; exact and the like become
+ * NAN. Each share has passed through at most `roundings` relative roundings of 2^-53; sums are
+ * rounded down by that much, except that all is all.
  */
 void leaf_answer(const struct leaf_sum *s, long roundings, struct engine_answer *out);
 

@@ -14,7 +14,8 @@
 #define SHARE_ROUNDINGS 4 // of a part's share, per split above it
 
 /*
- * A cell of the partition: the region cut at every ancestor. Children come in pairs, the lower side first.
+ * A cell of the partition: the region cut at every ancestor. Children come in pairs, the lower side
+ * first.
  */
 struct node {
 	int64_t parent;	  // -1: the region
@@ -37,7 +38,7 @@ struct linear {
 struct run {
 	struct linear *engine;
 	const struct engine_ask *ask;
-	int depth; // of the deepest node
+	int depth;				     // of the deepest node
 	double lo[REGION_INPUTS], hi[REGION_INPUTS]; // the cell at hand
 	int searches;
 	bool missed;
@@ -150,7 +151,8 @@ static enum engine_verdict verdict(const struct engine_ask *ask, const struct no
 	return leaf_verdict(ask, n->y_lo - n->slack, n->y_hi + n->slack);
 }
 
-// Bounds node i. An ancestor's slack holds here too: it is computed anew only if that may decide the cell.
+// Bounds node i. An ancestor's slack holds here too: it is computed anew only if that may decide
+// the cell.
 static void bound(struct run *run, int64_t i, struct relax_bound *b)
 {
 	const struct engine_ask *ask = run->ask;
@@ -165,8 +167,8 @@ static void bound(struct run *run, int64_t i, struct relax_bound *b)
 		n->slack = fmin(n->slack, relax_slack(run->engine->relax));
 }
 
-// Breadth first: nodes in the order they came, so that the largest parts are decided first. Splits stop when
-// the budget is promised to the leaves there are.
+// Breadth first: nodes in the order they came, so that the largest parts are decided first. Splits
+// stop when the budget is promised to the leaves there are.
 static int explore(struct run *run, long leaves)
 {
 	struct linear *e = run->engine;
@@ -215,7 +217,8 @@ static void close_leaf(struct run *run, int64_t i, struct leaf_sum *sum)
 	leaf_add(sum, n->share, y_lo, y_hi, v);
 	if (ask->sink)
 		ask->sink->leaf(ask->sink->arg, y_lo, y_hi, v);
-	if (!ask->witness || run->missed || v == ENGINE_HOLDS || (v == ENGINE_UNKNOWN && run->searches >= SEARCHES))
+	if (!ask->witness || run->missed || v == ENGINE_HOLDS ||
+		(v == ENGINE_UNKNOWN && run->searches >= SEARCHES))
 		return;
 	run->searches++;
 	find_cell(run, i);

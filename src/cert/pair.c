@@ -20,11 +20,6 @@ static inline d2 abs_d2(d2 a)
 	return (d2){fabs(a[0]), fabs(a[1])};
 }
 
-static inline d2 max_d2(d2 a, d2 b)
-{
-	return (d2){fmax(a[0], b[0]), fmax(a[1], b[1])};
-}
-
 static inline f4 fma_f4(f4 a, f4 b, f4 c)
 {
 	for (int i = 0; i < 4; i++)
@@ -58,9 +53,6 @@ static inline f4 max_f4(f4 a, f4 b)
 #define SET1(s) ((d2){s, s})
 #define FMA fma_d2
 #define ABS abs_d2
-#define MAX max_d2
-#define FMA1 fma
-#define ABS1 fabs
 #define ROWS 2
 #include "cert/pair_body.h"
 
@@ -68,6 +60,7 @@ static inline f4 max_f4(f4 a, f4 b)
 #define TARGET
 #define T float
 #define LAYER struct pair_f
+#define ACTIVATES
 #define PANEL PAIR_PANEL_F
 #define V f4
 #define LANES 4
@@ -95,9 +88,6 @@ static inline f4 max_f4(f4 a, f4 b)
 #define SET1 _mm256_set1_pd
 #define FMA _mm256_fmadd_pd
 #define ABS(a) _mm256_andnot_pd(_mm256_set1_pd(-0.0), a)
-#define MAX _mm256_max_pd
-#define FMA1 fma
-#define ABS1 fabs
 #define ROWS 2
 #include "cert/pair_body.h"
 
@@ -105,6 +95,7 @@ static inline f4 max_f4(f4 a, f4 b)
 #define TARGET __attribute__((target("avx2,fma")))
 #define T float
 #define LAYER struct pair_f
+#define ACTIVATES
 #define PANEL PAIR_PANEL_F
 #define V __m256
 #define LANES 8
@@ -131,9 +122,6 @@ static inline f4 max_f4(f4 a, f4 b)
 #define SET1 _mm512_set1_pd
 #define FMA _mm512_fmadd_pd
 #define ABS _mm512_abs_pd
-#define MAX _mm512_max_pd
-#define FMA1 fma
-#define ABS1 fabs
 #define ROWS 6
 #include "cert/pair_body.h"
 
@@ -141,6 +129,7 @@ static inline f4 max_f4(f4 a, f4 b)
 #define TARGET __attribute__((target("avx512f,fma")))
 #define T float
 #define LAYER struct pair_f
+#define ACTIVATES
 #define PANEL PAIR_PANEL_F
 #define V __m512
 #define LANES 16

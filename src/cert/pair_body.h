@@ -1,10 +1,11 @@
 /*
  * The loops of pair.c, a template included once per instruction set and precision. Needs: FN(name),
- * TARGET, T (float or double), LAYER (struct pair_f or pair_d), PANEL, V (a vector of LANES T), LOAD,
- * STORE, SET1, FMA (a * b + c, rounded once), ABS, MAX, FMA1 and ABS1 (the same of one T), and ROWS, whose
- * 4 ROWS sums fill the registers.
+ * TARGET, T (float or double), LAYER (struct pair_f or pair_d), PANEL, V (a vector of LANES T),
+ * LOAD, STORE, SET1, FMA (a * b + c, rounded once), ABS and ROWS, whose 4 ROWS sums fill the
+ * registers; for what activated rows need ACTIVATES, MAX, and FMA1 and ABS1 of one T.
  */
 
+#ifdef ACTIVATES
 // What the activation makes of sums in c +- s, as the next layer reads it.
 static inline __attribute__((always_inline)) TARGET void FN(activate)(
 	const LAYER *l, V c, V s, T *yc, T *ys)
@@ -18,10 +19,11 @@ static inline __attribute__((always_inline)) TARGET void FN(activate)(
 	STORE(yc, c);
 	STORE(ys, FMA(SET1(l->keep), radius, FMA(SET1(l->add), ABS(c), SET1(l->least))));
 }
+#endif
 
 // rows x 2 vectors of columns. Centres are added in chains, as mlp_forward adds.
-static inline __attribute__((always_inline)) TARGET void FN(tile)(const LAYER *l, const T *x, int xs,
-	T *y, int ys, int col, const enum pair_kind kind, const int rows)
+static inline __attribute__((always_inline)) TARGET void FN(tile)(const LAYER *l, const T *x,
+	int xs, T *y, int ys, int col, const enum pair_kind kind, const int rows)
 {
 	const T *w = l->w + (size_t)(col / PANEL) * l->in * PANEL + col % PANEL;
 	const T *xr = x + xs / 2;
@@ -64,56 +66,60 @@ static inline __attribute__((always_inline)) TARGET void FN(tile)(const LAYER *l
 
 				if (from)
 					sum += LOAD(at);
-				if (to == l->in && kind == PAIR_ACTIVATED)
-					FN(activate)(l, sum, s[r][v], at, at + ys / 2);
-				else
-					STORE(at, sum);
-				if (to == l->in && kind == PAIR_SUMS)
-					STORE(at + ys / 2, s[r][v]);
+				STORE(at, sum);
 				c[r][v] = (V){0};
+				if (to < l->in)
+					continue;
+				if (kind == PAIR_SUMS)
+					STORE(at + ys / 2, s[r][v]);
+#ifdef ACTIVATES
+				if (kind == PAIR_ACTIVATED)
+					FN(activate)(l, sum, s[r][v], at, at + ys / 2);
+#endif
 			}
 	}
 }
 
-// All columns of up to ROWS rows.
-#define BAND(n)                                                                                    \
+#ifdef ACTIVATES
+#define TILE_ACTIVATED(n)                                                                          \
+	if (kind == PAIR_ACTIVATED)                                                                \
+	FN(tile)(l, from, xs, to, ys, col, PAIR_ACTIVATED, n)
+#else
+#define TILE_ACTIVATED(n)
+#endif
+#define TILE(n)                                                                                    \
 	case n:                                                                                    \
-		if (kind == PAIR_ACTIVATED)                                                        \
-			FN(tile)(l, x, xs, y, ys, col, PAIR_ACTIVATED, n);                         \
-		else if (kind == PAIR_SUMS)                                                        \
-			FN(tile)(l, x, xs, y, ys, col, PAIR_SUMS, n);                              \
-		else                                                                               \
-			FN(tile)(l, x, xs, y, ys, col, PAIR_CENTRES, n);                           \
+		if (kind == PAIR_CENTRES)                                                          \
+			FN(tile)(l, from, xs, to, ys, col, PAIR_CENTRES, n);                       \
+		if (kind == PAIR_SUMS)                                                             \
+			FN(tile)(l, from, xs, to, ys, col, PAIR_SUMS, n);                          \
+		TILE_ACTIVATED(n);                                                                 \
 		break
 
 static TARGET void FN(rows)(
 	const LAYER *l, const T *x, int xs, T *y, int ys, int rows, enum pair_kind kind)
 {
-	for (int col = 0; col < l->stride; col += 2 * LANES) // its weights stay in the first-level cache
+	for (int col = 0; col < l->stride; col += 2 * LANES) // its weights stay in the nearest cache
 		for (int at = 0; at < rows; at += ROWS) {
-			int n = rows - at < ROWS ? rows - at : ROWS;
-			const T *x0 = x;
-			T *y0 = y;
+			const T *from = x + (size_t)at * xs;
+			T *to = y + (size_t)at * ys;
 
-			x = x0 + (size_t)at * xs;
-			y = y0 + (size_t)at * ys;
-			switch (n) {
-				BAND(1);
-				BAND(2);
+			switch (rows - at < ROWS ? rows - at : ROWS) {
+				TILE(1);
+				TILE(2);
 #if ROWS > 2
-				BAND(3);
-				BAND(4);
-				BAND(5);
-				BAND(6);
+				TILE(3);
+				TILE(4);
+				TILE(5);
+				TILE(6);
 #endif
 			}
-			x = x0;
-			y = y0;
 		}
 }
 
-// y = activated(x + sum of in[v] times row input[v] of w): x holds sums, in[v] a centre and a radius.
-static __attribute__((unused)) TARGET void FN(shift)(
+#ifdef ACTIVATES
+// y = activated(x + sum of in[v] times row input[v] of w): x holds sums, in[v] is a pair.
+static TARGET void FN(shift)(
 	const LAYER *l, int nv, const int *input, const T (*in)[2], const T *x, T *y, int stride)
 {
 	for (int col = 0; col < l->stride; col += LANES) {
@@ -131,7 +137,7 @@ static __attribute__((unused)) TARGET void FN(shift)(
 }
 
 // One output: PANEL chains each of centres and radii, added in a fixed tree.
-static __attribute__((unused)) TARGET void FN(dot)(const LAYER *l, const T *x, int xs, T y[2])
+static TARGET void FN(dot)(const LAYER *l, const T *x, int xs, T y[2])
 {
 	T lane[2][PANEL];
 	V c[PANEL / LANES] = {0}, s[PANEL / LANES] = {0};
@@ -163,7 +169,11 @@ static __attribute__((unused)) TARGET void FN(dot)(const LAYER *l, const T *x, i
 	y[1] = lane[1][0] + l->bias_radius[0];
 }
 
-#undef BAND
+#endif
+
+#undef TILE
+#undef TILE_ACTIVATED
+#undef ACTIVATES
 #undef FN
 #undef TARGET
 #undef T

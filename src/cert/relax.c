@@ -1,4 +1,5 @@
-/* Backward linear bounds: from the ranges of one layer to those of the next, down to the varied inputs. */
+/* Backward linear bounds: from the ranges of one layer to those of the next, down to the varied
+ * inputs. */
 #include "cert/relax.h"
 
 #include <float.h>
@@ -66,15 +67,21 @@ static int padded(int n)
 }
 
 // Packs an (in, out) matrix whose element (i, o) is at w[i * by_in + o * by_out].
-static void pack(struct arena *arena, struct pair_d *p, int in, int out, const double *w, int by_in, int by_out,
-	const double *zero)
+static void pack(struct arena *arena, struct pair_d *p, int in, int out, const double *w, int by_in,
+	int by_out, const double *zero)
 {
 	double *to = take_doubles(arena, (size_t)padded(out) * in);
 
-	*p = (struct pair_d){.in = in, .out = out, .stride = padded(out), .w = to, .bias = zero, .bias_radius = zero};
+	*p = (struct pair_d){.in = in,
+		.out = out,
+		.stride = padded(out),
+		.w = to,
+		.bias = zero,
+		.bias_radius = zero};
 	for (int o = 0; to && o < p->stride; o++)
 		for (int i = 0; i < in; i++)
-			to[((size_t)(o / PAIR_PANEL_D) * in + i) * PAIR_PANEL_D + o % PAIR_PANEL_D] =
+			to[((size_t)(o / PAIR_PANEL_D) * in + i) * PAIR_PANEL_D +
+				o % PAIR_PANEL_D] =
 				o < out ? w[(size_t)i * by_in + (size_t)o * by_out] : 0;
 }
 
@@ -95,12 +102,15 @@ static void lay_out(struct relax *x, struct arena *arena)
 		if (l > 0 && l < a->n - 1) {
 			const struct actor_layer *from = &a->layer[l];
 
-			pack(arena, &x->forward[l], from->in, from->out, from->w, from->stride, 1, zero);
-			pack(arena, &x->back[l], from->out, from->in, from->w, 1, from->stride, zero);
+			pack(arena, &x->forward[l], from->in, from->out, from->w, from->stride, 1,
+				zero);
+			pack(arena, &x->back[l], from->out, from->in, from->w, 1, from->stride,
+				zero);
 		}
 	}
 	still = take_doubles(arena, x->width);
-	basis_init(&x->basis, a, still, take_doubles(arena, (size_t)(BASIS_MOST + 1) * a->layer[0].stride));
+	basis_init(&x->basis, a, still,
+		take_doubles(arena, (size_t)(BASIS_MOST + 1) * a->layer[0].stride));
 	x->x = take_doubles(arena, x->width);
 	x->gain = take_doubles(arena, BASIS_MOST + 1);
 	for (int i = 0; i < 2; i++) {
@@ -180,7 +190,8 @@ void relax_region(struct relax *x, const struct region *r)
 	basis_region(&x->basis, r, x->x);
 }
 
-// Takes [lo, hi] as the range of sum j of layer l, with the error it may have and what is known besides.
+// Takes [lo, hi] as the range of sum j of layer l, with the error it may have and what is known
+// besides.
 static void set_range(struct relax *x, int l, int j, double lo, double hi)
 {
 	double most = x->most[l][j], error = x->error[l][j];
@@ -236,8 +247,10 @@ static void pair_up(struct relax *x)
 		double constant = e == b->n ? 0.5 : 0;
 
 		for (int j = 0; j < b->rows.out; j++) {
-			c[j] = (l->upper[j] + l->lower[0][j]) / 2 * from[j] + constant * l->intercept[j];
-			s[j] = (l->upper[j] - l->lower[0][j]) / 2 * from[j] + constant * l->intercept[j];
+			c[j] = (l->upper[j] + l->lower[0][j]) / 2 * from[j] +
+			       constant * l->intercept[j];
+			s[j] = (l->upper[j] - l->lower[0][j]) / 2 * from[j] +
+			       constant * l->intercept[j];
 		}
 	}
 }
@@ -282,7 +295,8 @@ static void second_layer(struct relax *x)
 
 	pair_up(x);
 	box_pair(x, 0, x->pairs + (x->basis.n + 1) * step);
-	pair_rows_d(&x->forward[1], x->pairs, (int)step, x->sums, (int)step, x->basis.n + 2, PAIR_SUMS);
+	pair_rows_d(
+		&x->forward[1], x->pairs, (int)step, x->sums, (int)step, x->basis.n + 2, PAIR_SUMS);
 	part(x, x->basis.n + 2, layer->out);
 	basis_ranges(&x->basis, x->sums, step, layer->out, lo, unused);
 	basis_ranges(&x->basis, x->sums + x->width, step, layer->out, unused, hi);
@@ -345,11 +359,12 @@ static void go_back(struct relax *x, int l, struct bounds *b)
 		double *swap = x->rows[0];
 
 		for (int r = 0; r < b->n; r++)
-			b->value[r] += through_lines(
-				x, l, x->rows[0] + (size_t)r * x->width, r & 1, r / 2 % b->variants);
+			b->value[r] += through_lines(x, l, x->rows[0] + (size_t)r * x->width, r & 1,
+				r / 2 % b->variants);
 		if (l == 0)
 			break;
-		pair_rows_d(&x->back[l], x->rows[0], x->width, x->rows[1], x->width, b->n, PAIR_CENTRES);
+		pair_rows_d(&x->back[l], x->rows[0], x->width, x->rows[1], x->width, b->n,
+			PAIR_CENTRES);
 		x->rows[0] = x->rows[1];
 		x->rows[1] = swap;
 	}

@@ -1,18 +1,19 @@
 /*
- * Backward linear bounds on the real network over a box of a region (CROWN, Zhang et al. 2018; DeepPoly,
- * Singh et al. 2019).
+ * Backward linear bounds on the real network over a box of a region (CROWN, Zhang et al. 2018;
+ * DeepPoly, Singh et al. 2019).
  *
- * Over z in [l, u], l < 0 < u, the activation lies between a z + (1 - a) u, a = (u - slope l) / (u - l),
- * and any line through 0 of a slope from `slope` to 1. So a sum of activations is bounded by sums of z, those
- * of the layer before by their activations, and so on down to the region's varied inputs t, over whose box
- * a linear function is bounded exactly. Layer 1's z are linear in t, hence their bounds exact; layer 2's
- * come from one product with (w, |w|) for each varied input; later ones by going back row by row. An input
- * and what is tied to it count as one varied input, the kink included: a function of t_d alone, linear on
- * either side of the kink, is extreme at an end or there.
+ * Over z in [l, u], l < 0 < u, the activation lies between a z + (1 - a) u, a = (u - slope l) / (u
+ * - l), and any line through 0 of a slope from `slope` to 1. So a sum of activations is bounded by
+ * sums of z, those of the layer before by their activations, and so on down to the region's varied
+ * inputs t, over whose box a linear function is bounded exactly. Layer 1's z are linear in t, hence
+ * their bounds exact; layer 2's come from one product with (w, |w|) for each varied input; later
+ * ones by going back row by row. An input and what is tied to it count as one varied input, the
+ * kink included: a function of t_d alone, linear on either side of the kink, is extreme at an end
+ * or there.
  *
- * The arithmetic is double, rounded to nearest. What it may err is bounded once per region: every bound is
- * a sum of products that pass through a limited number of roundings, so that number times 2^-53 times the
- * sum of their magnitudes is added outward. [lo, hi] therefore holds the real y.
+ * The arithmetic is double, rounded to nearest. What it may err is bounded once per region: every
+ * bound is a sum of products that pass through a limited number of roundings, so that number times
+ * 2^-53 times the sum of their magnitudes is added outward. [lo, hi] therefore holds the real y.
  */
 #ifndef CERT_RELAX_H
 #define CERT_RELAX_H

@@ -104,8 +104,8 @@ static double slope_along(const struct region *r, int d, double t, const double 
 	return g[dim->input] + tied;
 }
 
-float search_extreme(struct search *s, const struct region *r, const double *lo, const double *hi, bool up,
-	double *t)
+float search_extreme(struct search *s, const struct region *r, const double *lo, const double *hi,
+	bool up, double *t)
 {
 	double x[REGION_INPUTS], at[REGION_INPUTS], along[REGION_INPUTS], step = 1;
 	float best, y;
@@ -124,7 +124,8 @@ float search_extreme(struct search *s, const struct region *r, const double *lo,
 				along[d] = (up ? 1 : -1) * slope_along(r, d, t[d], g);
 		}
 		for (int d = 0; d < r->ndims; d++) {
-			double by = along[d] == 0 ? 0 : copysign(step * (hi[d] - lo[d]) / 2, along[d]);
+			double by =
+				along[d] == 0 ? 0 : copysign(step * (hi[d] - lo[d]) / 2, along[d]);
 
 			at[d] = fmax(lo[d], fmin(hi[d], t[d] + by));
 		}

@@ -313,6 +313,8 @@ static void test_regions(void **state)
 	assert_int_equal(p.region.dim[1].input, INV_RTT);
 	assert_int_equal(p.region.dim[1].tied, DELAY);
 	assert_true(p.region.dim[1].lo == 0.9 && p.region.dim[1].hi == 1); // clipped
+	p = part_over("inv_rtt in [-3, 0.5]", &d);
+	assert_true(p.region.dim[0].lo == 0 && p.region.dim[0].hi == 0.5);
 	p = part_over("loss in [0, 0], inv_rtt in [1, 1]", &d);
 	assert_int_equal(p.status, PART_TRIGGERED);
 	assert_int_equal(p.region.ndims, 0);

@@ -343,6 +343,44 @@ static void test_exact(void **state)
 	property_free(p);
 }
 
+// Between two windows as near to p, hold takes the lower.
+static void test_hold_between(void **state)
+{
+	struct fixture *f = *state;
+	struct property_file *p = parsed("property p\nthen dcwnd == -1\n");
+	struct cert_decision d = f->d[1];
+	struct qc_run run = run_of(f, p);
+	struct qc_model m;
+
+	d.w = 200; // 100 % and 101 %: 200 and 202 packets
+	d.p = 201;
+	d.nth = 0;
+	run.decisions = &d;
+	run.n = 1;
+	assert_int_equal(qc_measure(&m, &run), 0);
+	assert_true(m.all.triggered == 1 && m.all.hold == 1);
+	property_free(p);
+}
+
+// What went before in another flow is not looked back on.
+static void test_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct property_file *p =
+		parsed("set s = min over last 2 decisions of p\nproperty p\nthen cwnd >= 4\n");
+	struct qc *q = qc_new(p, f->actor, &box3);
+	struct qc_share s;
+
+	for (int i = 0; i < 4; i++) {
+		if (i == 2)
+			qc_restart(q);
+		assert_int_equal(qc_decide(q, &f->d[i], &s), 0);
+		assert_int_equal(s.triggered, i % 2);
+	}
+	qc_free(q);
+	property_free(p);
+}
+
 static int each_fails(void *arg, long i, const struct cert_decision *d, const struct part *part,
 	const struct engine_answer *a)
 {
@@ -401,6 +439,8 @@ int main(void)
 		WITH(test_measure, setup_extended),
 		WITH(test_last, setup_published),
 		WITH(test_baselines, setup_published),
+		WITH(test_hold_between, setup_published),
+		WITH(test_restart, setup_published),
 		WITH(test_exact, setup_published),
 		WITH(test_refusals, setup_published),
 	};

@@ -1,4 +1,5 @@
-/* Recorded decisions: columns of any contents, some of them of another type or shape, behind a valid digest. */
+/* Recorded decisions: columns of any contents, some of them of another type or shape, behind a
+ * valid digest. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,10 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const char *name;
 		enum st_dtype dtype;
 		int width;
-	} columns[] = {{"t_ns", ST_I64, 0}, {"state", ST_F32, STATE_SIZE}, {"w", ST_I64, 0}, {"p", ST_I64, 0},
-		{"installed", ST_I64, 0}, {"percent", ST_I64, 0}, {"action", ST_F64, 0},
-		{"deltas", ST_I64, POLICY_CHANGES}, {"ndeltas", ST_I64, 0}, {"reward", ST_F64, 0},
-		{"report", ST_F64, DECISION_REPORT}, {"open", ST_U8, 0}};
+	} columns[] = {{"t_ns", ST_I64, 0}, {"state", ST_F32, STATE_SIZE}, {"w", ST_I64, 0},
+		{"p", ST_I64, 0}, {"installed", ST_I64, 0}, {"percent", ST_I64, 0},
+		{"action", ST_F64, 0}, {"deltas", ST_I64, POLICY_CHANGES}, {"ndeltas", ST_I64, 0},
+		{"reward", ST_F64, 0}, {"report", ST_F64, DECISION_REPORT}, {"open", ST_U8, 0}};
 	enum { N = sizeof(columns) / sizeof(columns[0]) };
 	static const struct st_meta meta[] = {{"format", "canopy-decisions"}, {"version", "1"}};
 	struct bytes b = {data, size};
@@ -49,8 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	log_set_level(-1);
 	for (int i = 0; i < N; i++) {
-		t[i] = (struct st_tensor){columns[i].name, columns[i].dtype, columns[i].width ? 2 : 1,
-			{rows, columns[i].width + (i == 1 ? wide : 0)}, NULL};
+		t[i] = (struct st_tensor){columns[i].name, columns[i].dtype,
+			columns[i].width ? 2 : 1, {rows, columns[i].width + (i == 1 ? wide : 0)},
+			NULL};
 		if (odd == (unsigned)i)
 			t[i].dtype = next(&b) % 6;
 		else if (odd == (unsigned)i + 16)
@@ -60,7 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!st_format(&file, &len, "fuzz", t, N - (odd == 64), meta, 2) &&
 		!decision_file_parse(&f, file, len, "fuzz"))
 		for (size_t i = 0; i < f->n; i++)
-			if (f->rows[i].open && (!f->rows[i].w || f->rows[i].ndeltas > POLICY_CHANGES))
+			if (f->rows[i].open &&
+				(!f->rows[i].w || f->rows[i].ndeltas > POLICY_CHANGES))
 				abort();
 	decision_file_free(f);
 	for (int i = 0; i < N; i++)

@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		x[i] = i % 7 / 4.0;
 	if (!property_parse(&f, text, "fuzz", lets, size % 3)) {
 		check_echo(f);
-		judge(f, &(struct cert_decision){x, STATE_SIZE, 100, 97, 103, PROPERTY_CHANGES, changes, 0});
+		judge(f, &(struct cert_decision){
+				 x, STATE_SIZE, 100, 97, 103, PROPERTY_CHANGES, changes, 0});
 		judge(f, &(struct cert_decision){x, 74, UINT32_MAX, 1, UINT32_MAX, 3, changes, 0});
 		property_free(f);
 	}

@@ -47,7 +47,8 @@ static inline struct property_file *golden_properties(const json_t *c)
 /* Fills the case; its pointers lead into itself and j. Free its properties. */
 static inline void golden_case(struct golden_case *g, const json_t *j)
 {
-	const json_t *state = json_object_get(j, "state"), *past = json_object_get(j, "past_deltas");
+	const json_t *state = json_object_get(j, "state"),
+		     *past = json_object_get(j, "past_deltas");
 	const json_t *out = json_object_get(j, "out");
 	const uint32_t w = golden_number(j, "w");
 
@@ -58,8 +59,12 @@ static inline void golden_case(struct golden_case *g, const json_t *j)
 		g->x[i] = json_number_value(json_array_get(state, i));
 	for (int i = 0; i < GOLDEN_K; i++)
 		g->changes[i] = json_number_value(json_array_get(past, GOLDEN_K - 1 - i));
-	g->d = (struct cert_decision){.x = g->x, .nin = STATE_SIZE, .w = w,
-		.p = golden_number(j, "prev_window"), .nchanges = GOLDEN_K, .changes = g->changes,
+	g->d = (struct cert_decision){.x = g->x,
+		.nin = STATE_SIZE,
+		.w = w,
+		.p = golden_number(j, "prev_window"),
+		.nchanges = GOLDEN_K,
+		.changes = g->changes,
 		.clean = action_window(action_percent(golden_number(j, "a_now")), w)};
 	g->properties = golden_properties(j);
 	g->good = json_object_get(out, g->id == 7 ? "robust" : "good");

@@ -1,7 +1,7 @@
 /*
  * The engines by other means, slow and short, to test what stands on them: interval propagation in
- * double; exact shares along lines from the zero crossings of every layer; in two dimensions the mean over
- * SLOW_LINES lines. Their answers are of the real network; nothing is rounded outward.
+ * double; exact shares along lines from the zero crossings of every layer; in two dimensions the
+ * mean over SLOW_LINES lines. Their answers are of the real network; nothing is rounded outward.
  */
 #ifndef TESTS_SLOW_ENGINES_H
 #define TESTS_SLOW_ENGINES_H
@@ -42,7 +42,8 @@ static inline void slow_layer(const struct mlp *m, int l, const double *x, doubl
 }
 
 /* Interval propagation from the box lo, hi of inputs. */
-static inline void slow_box(const struct mlp *m, const double *lo, const double *hi, double *y_lo, double *y_hi)
+static inline void slow_box(
+	const struct mlp *m, const double *lo, const double *hi, double *y_lo, double *y_hi)
 {
 	double a[SLOW_WIDTH], b[SLOW_WIDTH], c[SLOW_WIDTH], d[SLOW_WIDTH];
 
@@ -105,14 +106,16 @@ static inline void slow_cut(struct slow_line *s, int l)
 		slow_z(s, s->at[i + 1], l, b);
 		for (int k = 0; k < out && s->n < SLOW_POINTS; k++)
 			if ((a[k] < 0) != (b[k] < 0))
-				s->at[s->n++] = s->at[i] + (s->at[i + 1] - s->at[i]) * a[k] / (a[k] - b[k]);
+				s->at[s->n++] =
+					s->at[i] + (s->at[i + 1] - s->at[i]) * a[k] / (a[k] - b[k]);
 		memcpy(a, b, out * sizeof(*a));
 	}
 	qsort(s->at, s->n, sizeof(*s->at), slow_order);
 }
 
 /* Share of the line on which the band is hit, and the range of y. */
-static inline double slow_share(struct slow_line *s, const struct band *band, double *y_lo, double *y_hi)
+static inline double slow_share(
+	struct slow_line *s, const struct band *band, double *y_lo, double *y_hi)
 {
 	const struct region_dim *d = &s->r->dim[s->dim];
 	double share = 0, a, b;
@@ -160,8 +163,14 @@ static inline int slow_run_box(void *state, const struct engine_ask *ask, struct
 	const double first = r.dim[0].lo, width = (r.dim[0].hi - first) / ask->slices;
 	double lo[REGION_INPUTS], hi[REGION_INPUTS];
 
-	*out = (struct engine_answer){.engine = "box", .exact = NAN, .real_lo = NAN, .real_hi = NAN,
-		.y_lo = INFINITY, .y_hi = -INFINITY, .pieces = ask->slices, .complete = true};
+	*out = (struct engine_answer){.engine = "box",
+		.exact = NAN,
+		.real_lo = NAN,
+		.real_hi = NAN,
+		.y_lo = INFINITY,
+		.y_hi = -INFINITY,
+		.pieces = ask->slices,
+		.complete = true};
 	for (int i = 0; i < ask->slices; i++) {
 		double a, b;
 
@@ -179,15 +188,19 @@ static inline int slow_run_box(void *state, const struct engine_ask *ask, struct
 	return 0;
 }
 
-static inline int slow_run_exact(void *state, const struct engine_ask *ask, struct engine_answer *out)
+static inline int slow_run_exact(
+	void *state, const struct engine_ask *ask, struct engine_answer *out)
 {
 	struct slow_line *s = state;
 	const struct region *r = &ask->region;
 	const int lines = r->ndims == 2 ? SLOW_LINES : 1;
 	double share = 0;
 
-	*out = (struct engine_answer){.engine = "exact", .y_lo = INFINITY, .y_hi = -INFINITY,
-		.pieces = lines, .complete = true};
+	*out = (struct engine_answer){.engine = "exact",
+		.y_lo = INFINITY,
+		.y_hi = -INFINITY,
+		.pieces = lines,
+		.complete = true};
 	s->r = r;
 	s->dim = r->ndims - 1;
 	for (int i = 0; i < lines; i++) {

@@ -1,4 +1,5 @@
-/* Files of recorded decisions: what is written is read back, what is absurd is refused, folders are gathered. */
+/* Files of recorded decisions: what is written is read back, what is absurd is refused, folders are
+ * gathered. */
 #include <errno.h>
 #include <math.h>
 #include <sys/stat.h>
@@ -26,8 +27,13 @@ static void fill(void)
 	for (int i = 0; i < ROWS; i++) {
 		struct decision_row *r = &rows[i];
 
-		*r = (struct decision_row){.t_ns = 20000000ll * i, .w = 40 + i, .installed = 50 + i,
-			.percent = 120, .action = 0.1 * i, .reward = NAN, .open = i % 2 == 0};
+		*r = (struct decision_row){.t_ns = 20000000ll * i,
+			.w = 40 + i,
+			.installed = 50 + i,
+			.percent = 120,
+			.action = 0.1 * i,
+			.reward = NAN,
+			.open = i % 2 == 0};
 		for (int k = 0; k < DECISION_STATE; k++)
 			r->state[k] = i + k / 128.0f;
 		for (int k = 0; k < DECISION_REPORT; k++)
@@ -58,7 +64,8 @@ static void test_round_trip(void **state)
 		fill();
 		write_rows(path, nstate);
 		for (int i = 0; i < ROWS; i++) // what is not written comes back as 0
-			memset(rows[i].state + nstate, 0, (DECISION_STATE - nstate) * sizeof(float));
+			memset(rows[i].state + nstate, 0,
+				(DECISION_STATE - nstate) * sizeof(float));
 		assert_int_equal(decision_file_read(&f, path), 0);
 		assert_true(f->n == ROWS && f->nstate == nstate);
 		assert_memory_equal(f->rows, rows, sizeof(rows));
@@ -155,22 +162,27 @@ static void refused_column(const char *name, const struct st_tensor *t, const ch
 static void test_absurd_columns(void **state)
 {
 	static const double data[ROWS * 200];
-	static const char *const names[] = {"t_ns", "state", "w", "p", "installed", "percent", "action",
-		"deltas", "ndeltas", "reward", "report", "open"};
+	static const char *const names[] = {"t_ns", "state", "w", "p", "installed", "percent",
+		"action", "deltas", "ndeltas", "reward", "report", "open"};
 	char said[80];
 
 	for (size_t i = 0; i < LEN(names); i++) {
 		snprintf(said, sizeof(said), "there is no column %s", names[i]);
 		refused_column(names[i], NULL, said);
 		snprintf(said, sizeof(said), "column %s has the wrong type or shape", names[i]);
-		refused_column(names[i], &(struct st_tensor){names[i], ST_I32, 1, {ROWS}, data}, said);
+		refused_column(
+			names[i], &(struct st_tensor){names[i], ST_I32, 1, {ROWS}, data}, said);
 		if (i)
 			refused_column(names[i],
-				&(struct st_tensor){names[i], ST_F64, 2, {ROWS - 1, STATE_SIZE}, data}, said);
+				&(struct st_tensor){
+					names[i], ST_F64, 2, {ROWS - 1, STATE_SIZE}, data},
+				said);
 	}
-	refused_column("state", &(struct st_tensor){"state", ST_F32, 2, {ROWS, STATE_SIZE - 1}, data},
+	refused_column("state",
+		&(struct st_tensor){"state", ST_F32, 2, {ROWS, STATE_SIZE - 1}, data},
 		"states have 69 numbers, not 70 to 96");
-	refused_column("state", &(struct st_tensor){"state", ST_F32, 2, {ROWS, DECISION_STATE + 1}, data},
+	refused_column("state",
+		&(struct st_tensor){"state", ST_F32, 2, {ROWS, DECISION_STATE + 1}, data},
 		"states have 97 numbers, not 70 to 96");
 	refused_column("deltas", &(struct st_tensor){"deltas", ST_I64, 2, {ROWS, 9}, data},
 		"column deltas has the wrong type or shape");
@@ -215,7 +227,8 @@ static void check_recorded(const char *path, int nfiles, int nin)
 		const struct decision_row *row = &rows[2 * (i % 3)];
 
 		assert_int_equal(d->nth, i % 3);
-		assert_true(d->nin == nin && d->w == row->w && d->p == row->p && d->nchanges == row->ndeltas);
+		assert_true(d->nin == nin && d->w == row->w && d->p == row->p &&
+			    d->nchanges == row->ndeltas);
 		for (int k = 0; k < nin; k++)
 			assert_true(d->x[k] == row->state[k]);
 		for (int k = 0; k < d->nchanges; k++)
@@ -232,7 +245,8 @@ static void check_recorded(const char *path, int nfiles, int nin)
 
 static void test_recorded(void **state)
 {
-	char *dir = in_top("d"), *inner = in_top("d/decisions"), *one = in_top("d/decisions/b-1.safetensors"),
+	char *dir = in_top("d"), *inner = in_top("d/decisions"),
+	     *one = in_top("d/decisions/b-1.safetensors"),
 	     *two = in_top("d/decisions/a-1.safetensors"), *other = in_top("d/decisions/notes.txt");
 
 	assert_int_equal(file_mkdirs(inner), 0);
@@ -245,12 +259,14 @@ static void test_recorded(void **state)
 	check_recorded(dir, 2, 74); // a result folder
 	check_recorded(inner, 2, 74);
 	write_rows(one, STATE_SIZE);
-	check_refusals(load, &(struct refusal){dir, "b-1.safetensors: its states have 70 numbers, those of"}, 1);
+	check_refusals(load,
+		&(struct refusal){dir, "b-1.safetensors: its states have 70 numbers, those of"}, 1);
 	for (int i = 0; i < ROWS; i++)
 		rows[i].open = 0;
 	write_rows(one, STATE_SIZE);
 	check_refusals(load, &(struct refusal){one, "there is no decision in 1 files"}, 1);
-	check_refusals(load, &(struct refusal){"/nonexistent", "/nonexistent: No such file or directory"}, 1);
+	check_refusals(load,
+		&(struct refusal){"/nonexistent", "/nonexistent: No such file or directory"}, 1);
 	unlink(one);
 	unlink(two);
 	unlink(other);

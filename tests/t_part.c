@@ -26,8 +26,13 @@ static struct cert_decision decision(uint32_t w, uint32_t p, int n, const int64_
 {
 	for (int i = 0; i < REGION_INPUTS; i++)
 		state_of_ones[i] = 0.5;
-	return (struct cert_decision){.x = state_of_ones, .nin = STATE_SIZE, .w = w, .p = p, .clean = w,
-		.nchanges = n, .changes = changes};
+	return (struct cert_decision){.x = state_of_ones,
+		.nin = STATE_SIZE,
+		.w = w,
+		.p = p,
+		.clean = w,
+		.nchanges = n,
+		.changes = changes};
 }
 
 static void check_golden(const struct golden_case *g, int triggered[2])
@@ -53,7 +58,8 @@ static void check_golden(const struct golden_case *g, int triggered[2])
 	}
 }
 
-// Triggering and targets, and how often doing nothing meets them: 15 of 20 in deep buffers, 11 of 16 in shallow ones.
+// Triggering and targets, and how often doing nothing meets them: 15 of 20 in deep buffers, 11 of
+// 16 in shallow ones.
 static void test_golden(void **state)
 {
 	int triggered[16][2] = {{0}};
@@ -63,7 +69,8 @@ static void test_golden(void **state)
 	need_file(GOLDEN_CERT);
 	j = golden_json(GOLDEN_CERT);
 	assert_non_null(j);
-	json_array_foreach(json_object_get(j, "cases"), i, c) {
+	json_array_foreach(json_object_get(j, "cases"), i, c)
+	{
 		struct golden_case g;
 
 		golden_case(&g, c);
@@ -80,8 +87,8 @@ static void test_golden(void **state)
 	json_decref(j);
 }
 
-static enum part_status status_of(const struct property_file *f, const char *name,
-	const struct cert_decision *d)
+static enum part_status status_of(
+	const struct property_file *f, const char *name, const struct cert_decision *d)
 {
 	struct part part;
 
@@ -110,10 +117,12 @@ static void test_triggers(void **state)
 
 		assert_int_equal(status_of(deep, "grow", &d), down ? PART_TRIGGERED : PART_GIVEN);
 		assert_int_equal(status_of(deep, "shrink", &d), up ? PART_TRIGGERED : PART_GIVEN);
+		assert_int_equal(status_of(deep, "recover", &d),
+			down && !zero ? PART_TRIGGERED : PART_GIVEN);
 		assert_int_equal(
-			status_of(deep, "recover", &d), down && !zero ? PART_TRIGGERED : PART_GIVEN);
-		assert_int_equal(status_of(shallow, "grow", &d), down ? PART_TRIGGERED : PART_GIVEN);
-		assert_int_equal(status_of(shallow, "shrink", &d), up ? PART_TRIGGERED : PART_GIVEN);
+			status_of(shallow, "grow", &d), down ? PART_TRIGGERED : PART_GIVEN);
+		assert_int_equal(
+			status_of(shallow, "shrink", &d), up ? PART_TRIGGERED : PART_GIVEN);
 	}
 	property_free(deep);
 	property_free(shallow);
@@ -122,9 +131,10 @@ static void test_triggers(void **state)
 static void test_short_history(void **state)
 {
 	const int64_t c[3] = {-1, -1, 1}; // the third would spoil it
-	struct property_file *f = parsed("let k = 2\nproperty k\ngiven dcwnd[-1..-k] <= 0\nthen dcwnd in [0, 1]\n"
-					 "property free\nthen cwnd / cwnd(clean) in [0.99, 1.01]\n"
-					 "property prev\nthen cwnd <= 2 * cwnd(prev)\n");
+	struct property_file *f =
+		parsed("let k = 2\nproperty k\ngiven dcwnd[-1..-k] <= 0\nthen dcwnd in [0, 1]\n"
+		       "property free\nthen cwnd / cwnd(clean) in [0.99, 1.01]\n"
+		       "property prev\nthen cwnd <= 2 * cwnd(prev)\n");
 	struct cert_decision d = decision(100, 0, 0, c);
 
 	assert_int_equal(status_of(f, "free", &d), PART_TRIGGERED);
@@ -143,11 +153,13 @@ static void test_conditions(void **state)
 	static const struct {
 		const char *given;
 		bool holds;
-	} all[] = {{"cwnd(prev) >= 100", true}, {"cwnd(prev) > 100", false}, {"cwnd(prev) == 100", true},
-		{"cwnd(report) < 2.5 * cwnd(prev)", true}, {"cwnd(report) < 2 * cwnd(prev)", false},
-		{"inv_rtt >= 0.5", true}, {"inv_rtt > 0.5", false}, {"some inv_rtt[*] > 0.5", false},
-		{"all inv_rtt[*] <= 0.5", true}, {"dcwnd[-2] == 7", true}, {"some dcwnd[-1..-3] < -2.5", true},
-		{"dcwnd[-1..-3] < 8", true}, {"dcwnd[-3] > -0.02 * cwnd(prev)", false},
+	} all[] = {{"cwnd(prev) >= 100", true}, {"cwnd(prev) > 100", false},
+		{"cwnd(prev) == 100", true}, {"cwnd(report) < 2.5 * cwnd(prev)", true},
+		{"cwnd(report) < 2 * cwnd(prev)", false}, {"inv_rtt >= 0.5", true},
+		{"inv_rtt > 0.5", false}, {"some inv_rtt[*] > 0.5", false},
+		{"all inv_rtt[*] <= 0.5", true}, {"dcwnd[-2] == 7", true},
+		{"some dcwnd[-1..-3] < -2.5", true}, {"dcwnd[-1..-3] < 8", true},
+		{"dcwnd[-3] > -0.02 * cwnd(prev)", false},
 		{"cwnd(prev) >= 100, inv_rtt > 0.5", false}, {"cwnd(clean) <= cwnd(report)", true}};
 	const int64_t c[3] = {0, 7, -3};
 	struct cert_decision d = decision(200, 100, 3, c);
@@ -226,10 +238,11 @@ static void test_targets(void **state)
 		{"dcwnd / cwnd(prev) > -0.333, dcwnd / cwnd(prev) < 1 / 2", change_of_prev},
 		{"dcwnd in [-max(25, 0.1 * cwnd(prev)), 0]", larger_of},
 		{"cwnd >= cwnd(prev) / 2, cwnd <= 2 * cwnd(prev)", halved_doubled},
-		{"cwnd / cwnd(prev) in [0.5, 2]", halved_doubled}, {"cwnd < cwnd(clean)", below_clean},
-		{"cwnd == cwnd(report) / 3", equals_third}, {"dcwnd / cwnd < 1", everything},
-		{"dcwnd / cwnd <= 2", everything}, {"dcwnd / cwnd >= 1", nothing},
-		{"dcwnd / cwnd > 1.5", nothing}, {"cwnd in [cwnd(prev) + 1, cwnd(prev)]", nothing},
+		{"cwnd / cwnd(prev) in [0.5, 2]", halved_doubled},
+		{"cwnd < cwnd(clean)", below_clean}, {"cwnd == cwnd(report) / 3", equals_third},
+		{"dcwnd / cwnd < 1", everything}, {"dcwnd / cwnd <= 2", everything},
+		{"dcwnd / cwnd >= 1", nothing}, {"dcwnd / cwnd > 1.5", nothing},
+		{"cwnd in [cwnd(prev) + 1, cwnd(prev)]", nothing},
 		{"cwnd > cwnd(clean), cwnd < cwnd(clean) + 1", nothing}};
 	struct rng rng;
 
@@ -239,8 +252,8 @@ static void test_targets(void **state)
 		struct property_file *f = parsed(text);
 
 		for (int k = 0; k < 40; k++) {
-			struct cert_decision d = decision(
-				1 + rng_below(&rng, 900), 1 + rng_below(&rng, k < 20 ? 30 : 900), 0, NULL);
+			struct cert_decision d = decision(1 + rng_below(&rng, 900),
+				1 + rng_below(&rng, k < 20 ? 30 : 900), 0, NULL);
 			int64_t lo, hi;
 
 			d.clean = 4 + rng_below(&rng, k < 20 ? 200 : 900);
@@ -270,9 +283,12 @@ static void test_far_targets(void **state)
 {
 	assert_true(far_target("cwnd <= 9", 1, true) == -PART_FAR);
 	assert_true(far_target("cwnd >= 9", 1, false) == PART_FAR);
-	assert_true(far_target("cwnd <= 999999999999999999 * cwnd(prev)", UINT32_MAX, false) == PART_FAR);
-	assert_true(far_target("cwnd >= 999999999999999999 * cwnd(prev)", UINT32_MAX, true) == PART_FAR);
-	assert_true(far_target("cwnd / cwnd(prev) <= 2", UINT32_MAX, false) == 2 * (int64_t)UINT32_MAX);
+	assert_true(far_target("cwnd <= 999999999999999999 * cwnd(prev)", UINT32_MAX, false) ==
+		    PART_FAR);
+	assert_true(far_target("cwnd >= 999999999999999999 * cwnd(prev)", UINT32_MAX, true) ==
+		    PART_FAR);
+	assert_true(
+		far_target("cwnd / cwnd(prev) <= 2", UINT32_MAX, false) == 2 * (int64_t)UINT32_MAX);
 }
 
 static struct part part_over(const char *over, struct cert_decision *d)
@@ -297,6 +313,8 @@ static void test_regions(void **state)
 	assert_int_equal(p.region.dim[1].input, INV_RTT);
 	assert_int_equal(p.region.dim[1].tied, DELAY);
 	assert_true(p.region.dim[1].lo == 0.9 && p.region.dim[1].hi == 1); // clipped
+	p = part_over("inv_rtt in [-3, 0.5]", &d);
+	assert_true(p.region.dim[0].lo == 0 && p.region.dim[0].hi == 0.5);
 	p = part_over("loss in [0, 0], inv_rtt in [1, 1]", &d);
 	assert_int_equal(p.status, PART_TRIGGERED);
 	assert_int_equal(p.region.ndims, 0);
@@ -363,7 +381,8 @@ static void test_refusals(void **state)
 {
 	static const char any[] = "property p\nthen dcwnd <= 0\n";
 	static const char zero[] = "property p\nthen cwnd <= 1 / (cwnd(prev) - cwnd(report))\n";
-	static const char big[] = "property p\nthen cwnd <= cwnd(prev) * cwnd(prev) * cwnd(prev) * cwnd(prev) * 2\n";
+	static const char big[] =
+		"property p\nthen cwnd <= cwnd(prev) * cwnd(prev) * cwnd(prev) * cwnd(prev) * 2\n";
 	static const char given[] = "property p\ngiven 1 / (cwnd(prev) - 7) > 0\nthen cwnd >= 4\n";
 	struct cert_decision d = decision(100, 100, 0, NULL);
 

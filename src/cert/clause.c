@@ -8,11 +8,13 @@
 
 static int need_end(struct lex *l)
 {
-	return lex_end(l) ? 0 : lex_error_next(l, "a comma or the end of the line should stand here");
+	return lex_end(l) ? 0
+			  : lex_error_next(l, "a comma or the end of the line should stand here");
 }
 
 // A constant that doubles represent as literals do.
-static int parse_real(double *out, struct rational *exact, struct lex *l, const struct expr_lets *lets)
+static int parse_real(
+	double *out, struct rational *exact, struct lex *l, const struct expr_lets *lets)
 {
 	const char *start = l->at;
 	int err = expr_parse_constant(exact, l, lets);
@@ -55,7 +57,8 @@ static int add_index(struct lex *l, const char *start, int at[], int *n, int k)
 }
 
 // [-1], [-1..-3], [0, -2], [*], in any mixture; the bracket is taken.
-static int parse_indices(struct lex *l, const struct expr_lets *lets, int first, int last, int at[], int *n)
+static int parse_indices(
+	struct lex *l, const struct expr_lets *lets, int first, int last, int at[], int *n)
 {
 	int err = 0, from, to;
 
@@ -128,7 +131,8 @@ static int parse_interval(double *lo, double *hi, struct lex *l, const struct ex
 }
 
 // "in [a, b]" or "*= [a, b]" of a feature.
-static int parse_range(struct property_over *o, struct lex *l, const struct expr_lets *lets, int feature)
+static int parse_range(
+	struct property_over *o, struct lex *l, const struct expr_lets *lets, int feature)
 {
 	const struct feature *f = &frame_features[feature];
 	int err;
@@ -144,8 +148,8 @@ static int parse_range(struct property_over *o, struct lex *l, const struct expr
 	if (o->relative && o->lo < 0)
 		return lex_error(l, "factors are not below 0");
 	if (!o->relative && (o->hi < f->lo || o->lo > f->hi))
-		return isinf(f->hi) ? lex_error(l, "%s is at least %g", f->name, f->lo) :
-				      lex_error(l, "%s lies in [%g, %g]", f->name, f->lo, f->hi);
+		return isinf(f->hi) ? lex_error(l, "%s is at least %g", f->name, f->lo)
+				    : lex_error(l, "%s lies in [%g, %g]", f->name, f->lo, f->hi);
 	return 0;
 }
 
@@ -198,8 +202,8 @@ static bool take_cmp(enum property_cmp *out, struct lex *l)
 	static const struct {
 		const char *mark;
 		enum property_cmp cmp;
-	} marks[] = {{"<=", PROPERTY_LE}, {">=", PROPERTY_GE}, {"==", PROPERTY_EQ}, {"<", PROPERTY_LT},
-		{">", PROPERTY_GT}};
+	} marks[] = {{"<=", PROPERTY_LE}, {">=", PROPERTY_GE}, {"==", PROPERTY_EQ},
+		{"<", PROPERTY_LT}, {">", PROPERTY_GT}};
 
 	for (int i = 0; i < (int)(sizeof(marks) / sizeof(marks[0])); i++)
 		if (lex_take(l, marks[i].mark)) {
@@ -215,14 +219,15 @@ static void needs(struct property *p, const struct expr *e)
 	p->needs_prev |= expr_uses(e, EXPR_PREV);
 }
 
-static int given_changes(struct property *p, struct property_given *g, struct lex *l,
-	const struct expr_lets *lets)
+static int given_changes(
+	struct property *p, struct property_given *g, struct lex *l, const struct expr_lets *lets)
 {
 	int err;
 
 	g->kind = PROPERTY_OF_CHANGES;
 	if (!lex_take(l, "["))
-		return lex_error(l, "which changes? dcwnd[-1] is the newest one, dcwnd[-1..-3] the last three");
+		return lex_error(l,
+			"which changes? dcwnd[-1] is the newest one, dcwnd[-1..-3] the last three");
 	err = parse_indices(l, lets, 1, PROPERTY_CHANGES, g->at, &g->n);
 	for (int i = 0; i < g->n; i++)
 		if (g->at[i] > p->needs_changes)
@@ -232,8 +237,8 @@ static int given_changes(struct property *p, struct property_given *g, struct le
 }
 
 // What a condition compares: changes, a feature, or an expression of windows.
-static int given_left(struct property *p, struct property_given *g, struct lex *l,
-	const struct expr_lets *lets)
+static int given_left(
+	struct property *p, struct property_given *g, struct lex *l, const struct expr_lets *lets)
 {
 	struct lex ahead = *l;
 	char name[LEX_NAME];
@@ -252,8 +257,8 @@ static int given_left(struct property *p, struct property_given *g, struct lex *
 	return expr_parse(&g->left, l, lets);
 }
 
-static int add_given(struct property *p, struct property_given *g, struct lex *l,
-	const struct expr_lets *lets)
+static int add_given(
+	struct property *p, struct property_given *g, struct lex *l, const struct expr_lets *lets)
 {
 	struct lex start = *l;
 	struct rational exact;
@@ -287,8 +292,9 @@ int clause_given(struct property *p, struct lex *l, const struct expr_lets *lets
 	if (!all)
 		return -ENOMEM;
 	do
-		err = n < PROPERTY_GIVENS ? add_given(p, &all[n++], l, lets) :
-					    lex_error_next(l, "at most %d conditions", PROPERTY_GIVENS);
+		err = n < PROPERTY_GIVENS
+			      ? add_given(p, &all[n++], l, lets)
+			      : lex_error_next(l, "at most %d conditions", PROPERTY_GIVENS);
 	while (!err && lex_take(l, ","));
 	err = err ? err : need_end(l);
 	p->given = all;
@@ -304,13 +310,15 @@ static int then_left(struct property_then *t, struct lex *l)
 
 	t->change = lex_take(l, "dcwnd");
 	if (!t->change && !lex_take(l, "cwnd"))
-		return lex_error_next(l, "cwnd or dcwnd, which the decision installs, should stand here");
+		return lex_error_next(
+			l, "cwnd or dcwnd, which the decision installs, should stand here");
 	if (*l->at == '(' || *l->at == '[')
 		return lex_error(l, "what is bounded is this decision's cwnd or dcwnd alone");
 	if (!lex_take(l, "/"))
 		return 0;
 	if (!lex_take(l, "cwnd"))
-		return lex_error_next(l, "cwnd, cwnd(prev), cwnd(clean) or cwnd(report) should stand here");
+		return lex_error_next(
+			l, "cwnd, cwnd(prev), cwnd(clean) or cwnd(report) should stand here");
 	if (*l->at != '(') {
 		t->over = PROPERTY_OVER_CWND;
 		return t->change ? 0 : lex_error(l, "cwnd / cwnd is always 1");

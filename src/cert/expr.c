@@ -72,7 +72,8 @@ static int parse_name(struct parser *p)
 		return parse_extreme(p, EXPR_MAX);
 	if (lex_take(p->l, "cwnd")) {
 		if (*p->l->at != '(')
-			return lex_error(p->l, "which one? cwnd(prev), cwnd(clean) or cwnd(report)");
+			return lex_error(
+				p->l, "which one? cwnd(prev), cwnd(clean) or cwnd(report)");
 		err = expr_window(&window, p->l);
 		return err ? err : emit_op(p, window);
 	}

@@ -1,6 +1,6 @@
 /*
- * Expressions of the property language: numbers, parameters, windows, + - * /, unary minus, min, max and
- * parentheses; evaluated exactly.
+ * Expressions of the property language: numbers, parameters, windows, + - * /, unary minus, min,
+ * max and parentheses; evaluated exactly.
  */
 #ifndef CERT_EXPR_H
 #define CERT_EXPR_H

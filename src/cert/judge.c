@@ -49,9 +49,9 @@ static int fail(int err, long index, const struct property *p, const char *why)
 
 static const char *engine_error(int err)
 {
-	return err == -EINVAL ? "the engine cannot take this region" :
-	       err == -E2BIG  ? "the region has more pieces than the engine can hold" :
-				strerror(-err);
+	return err == -EINVAL  ? "the engine cannot take this region"
+	       : err == -E2BIG ? "the region has more pieces than the engine can hold"
+			       : strerror(-err);
 }
 
 static int judge_one(struct judge *j, long index, struct judged *out, int i)
@@ -81,7 +81,8 @@ int judge_run(struct judge *j, const struct cert_decision *d, long index, struct
 	char why[96];
 
 	if (d->nin != nin) {
-		snprintf(why, sizeof(why), "its state has %d numbers, the model takes %d", d->nin, nin);
+		snprintf(why, sizeof(why), "its state has %d numbers, the model takes %d", d->nin,
+			nin);
 		return fail(-EINVAL, index, NULL, why);
 	}
 	out->d = *d;

@@ -12,10 +12,11 @@ struct judge {
 	float *scratch; /* mlp_scratch */
 };
 
-/* One decision judged; answer and share of properties without a part are not set, but for triggered. */
+/* One decision judged; answer and share of properties without a part are not set, but for
+ * triggered. */
 struct judged {
-	struct cert_decision d; /* clean filled in */
-	struct part *part;	/* [n] */
+	struct cert_decision d;	      /* clean filled in */
+	struct part *part;	      /* [n] */
 	struct engine_answer *answer; /* [n] */
 	struct qc_share *share;	      /* [n] */
 };
@@ -27,8 +28,8 @@ void judge_close(struct judge *j);
 int judged_init(struct judged *out, int n);
 void judged_free(struct judged *out);
 
-/* Judges d by the properties that the main set uses. index names the decision in errors, -1: none does.
- * Prints; 0 or -errno. */
+/* Judges d by the properties that the main set uses. index names the decision in errors, -1: none
+ * does. Prints; 0 or -errno. */
 int judge_run(struct judge *j, const struct cert_decision *d, long index, struct judged *out);
 
 #endif

@@ -36,8 +36,8 @@ bool lex_take(struct lex *l, const char *mark);
 int lex_need(struct lex *l, const char *mark);
 
 /*
- * Takes a name: a letter, then letters, digits and _, with dashes also - inside. False, taking nothing,
- * if none comes next or it is too long.
+ * Takes a name: a letter, then letters, digits and _, with dashes also - inside. False, taking
+ * nothing, if none comes next or it is too long.
  */
 bool lex_name(struct lex *l, char name[LEX_NAME], bool dashes);
 

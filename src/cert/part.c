@@ -11,9 +11,10 @@
 
 const char *part_error(int err)
 {
-	return err == -EDOM	 ? "a division by zero in its arithmetic" :
-	       err == -EOVERFLOW ? "its arithmetic needs more than 128 bits" :
-				   "the decision makes no sense: its state, its window or its size";
+	return err == -EDOM ? "a division by zero in its arithmetic"
+	       : err == -EOVERFLOW
+		       ? "its arithmetic needs more than 128 bits"
+		       : "the decision makes no sense: its state, its window or its size";
 }
 
 static bool valid(const struct cert_decision *d)
@@ -117,10 +118,11 @@ static void no_window(struct limits *t)
 
 /*
  * Raises t->lo (or lowers t->hi) to where (c - shift) / divisor >= bound (<=): c against bound *
- * divisor + shift; over the installed c itself, c (1 - bound) against shift, where c and shift are over 0.
+ * divisor + shift; over the installed c itself, c (1 - bound) against shift, where c and shift are
+ * over 0.
  */
-static int limit(struct limits *t, const struct property_then *th, const struct expr *bound, bool low,
-	const struct expr_windows *w)
+static int limit(struct limits *t, const struct property_then *th, const struct expr *bound,
+	bool low, const struct expr_windows *w)
 {
 	const bool strict = low ? th->lo_strict : th->hi_strict;
 	const struct rational shift = rational_of(th->change ? w->prev : 0);
@@ -146,8 +148,8 @@ static int limit(struct limits *t, const struct property_then *th, const struct 
 	}
 	if (err)
 		return err;
-	c = low ? (strict ? rational_floor(b) + 1 : rational_ceil(b)) :
-		  (strict ? rational_ceil(b) - 1 : rational_floor(b));
+	c = low ? (strict ? rational_floor(b) + 1 : rational_ceil(b))
+		: (strict ? rational_ceil(b) - 1 : rational_floor(b));
 	if (low)
 		t->lo = c > t->lo ? c : t->lo;
 	else
@@ -228,7 +230,8 @@ uint32_t part_window(float y, uint32_t w)
 
 const char *part_status_name(enum part_status s)
 {
-	static const char *const names[] = {"triggered", "too few changes", "condition not met", "empty"};
+	static const char *const names[] = {
+		"triggered", "too few changes", "condition not met", "empty"};
 
 	assert(s >= PART_TRIGGERED && s <= PART_EMPTY);
 	return names[s];

@@ -1,6 +1,6 @@
 /*
- * Parts: a property on a concrete decision. Triggered or not; and if so the region of states, the target
- * [lo, hi] of installed windows, and its band of pre-activations.
+ * Parts: a property on a concrete decision. Triggered or not; and if so the region of states, the
+ * target [lo, hi] of installed windows, and its band of pre-activations.
  */
 #ifndef CERT_PART_H
 #define CERT_PART_H
@@ -41,8 +41,8 @@ struct part {
 
 /*
  * 0, -EINVAL (a decision that makes no sense: nin, w = 0, numbers that are not finite) or what the
- * target's or a condition's arithmetic fails with (-EDOM, -EOVERFLOW); part_error says it in words. out is
- * untouched on failure.
+ * target's or a condition's arithmetic fails with (-EDOM, -EOVERFLOW); part_error says it in words.
+ * out is untouched on failure.
  */
 int part_make(struct part *out, const struct property *p, const struct cert_decision *d);
 

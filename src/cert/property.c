@@ -21,16 +21,17 @@ struct override {
 
 struct reader {
 	struct property_file *f;
-	char *lines;  // the text, cut up
-	FILE *echo;   // the text with parameters put in
+	char *lines; // the text, cut up
+	FILE *echo;  // the text with parameters put in
 	size_t necho;
 	struct lex set_at[PROPERTY_MAX]; // where each set's rule stands
 	struct override *override;
 	int noverride;
 };
 
-static const char *const reserved[] = {"let", "set", "property", "over", "given", "then", "in", "all",
-	"some", "mean", "min", "max", "last", "decisions", "of", "cwnd", "dcwnd", "prev", "clean", "report"};
+static const char *const reserved[] = {"let", "set", "property", "over", "given", "then", "in",
+	"all", "some", "mean", "min", "max", "last", "decisions", "of", "cwnd", "dcwnd", "prev",
+	"clean", "report"};
 #define NRESERVED ((int)(sizeof(reserved) / sizeof(reserved[0])))
 
 static int let_name(struct reader *r, struct lex *l, char name[LEX_NAME])
@@ -81,7 +82,8 @@ static int parse_let(struct reader *r, struct lex *l)
 		lex_line(&from, new.name, 0, o->value);
 		err = expr_parse_constant(&new.value, &from, lets);
 		if (!err && !lex_end(&from))
-			err = lex_error_next(&from, "a constant should stand here, and nothing after it");
+			err = lex_error_next(
+				&from, "a constant should stand here, and nothing after it");
 		fprintf(r->echo, "let %s = %s\n", new.name, o->value);
 	}
 	if (!err)
@@ -105,8 +107,8 @@ static int new_name(struct reader *r, struct lex *l, char name[LEX_NAME])
 static int parse_set(struct reader *r, struct lex *l)
 {
 	struct property_set *s = &r->f->set[r->f->nsets];
-	int err = r->f->nsets < PROPERTY_MAX ? new_name(r, l, s->name) :
-					       lex_error(l, "at most %d sets", PROPERTY_MAX);
+	int err = r->f->nsets < PROPERTY_MAX ? new_name(r, l, s->name)
+					     : lex_error(l, "at most %d sets", PROPERTY_MAX);
 
 	if (err)
 		return err;
@@ -129,8 +131,8 @@ static int close_property(const struct property_file *f)
 static int parse_property(struct reader *r, struct lex *l)
 {
 	struct property *p = &r->f->property[r->f->n];
-	int err = r->f->n < PROPERTY_MAX ? close_property(r->f) :
-					   lex_error(l, "at most %d properties", PROPERTY_MAX);
+	int err = r->f->n < PROPERTY_MAX ? close_property(r->f)
+					 : lex_error(l, "at most %d properties", PROPERTY_MAX);
 
 	err = err ? err : new_name(r, l, p->name);
 	if (!err && !lex_end(l))
@@ -151,9 +153,9 @@ static int parse_clause(struct reader *r, struct lex *l, const char *word)
 		return lex_error(l, "it belongs to a property; 'property NAME' goes before it");
 	if (*word == 'o' ? !!p->over : *word == 'g' ? !!p->given : !!p->then)
 		return lex_error(l, "the property has one already; commas separate several items");
-	return *word == 'o' ? clause_over(p, l, lets) :
-	       *word == 'g' ? clause_given(p, l, lets) :
-			      clause_then(p, l, lets);
+	return *word == 'o'   ? clause_over(p, l, lets)
+	       : *word == 'g' ? clause_given(p, l, lets)
+			      : clause_then(p, l, lets);
 }
 
 static int parse_line(struct reader *r, struct lex *l)
@@ -164,7 +166,8 @@ static int parse_line(struct reader *r, struct lex *l)
 	if (lex_end(l))
 		return 0;
 	if (!lex_name(l, word, true))
-		return lex_error_next(l, "let, set, property, over, given or then should stand here");
+		return lex_error_next(
+			l, "let, set, property, over, given or then should stand here");
 	if (!strcmp(word, "let"))
 		return parse_let(r, l);
 	if (!strcmp(word, "set"))
@@ -353,7 +356,8 @@ int property_load(struct property_file **out, const char *what, const char *cons
 	if (near)
 		pr_err("%s: there are no such properties, did you mean '%s'?\n", what, near);
 	else
-		pr_err("%s: there are no such properties; the path of a file has a '.' or '/'\n", what);
+		pr_err("%s: there are no such properties; the path of a file has a '.' or '/'\n",
+			what);
 	return -ENOENT;
 }
 

@@ -1,12 +1,12 @@
 /*
  * Quantitative certificates: what a network provably does, as shares, per part, decision and model.
  *
- * A property has at most one part on a decision; its QC is exact where the engine has it, else proven. A
- * set's value is the mean or the minimum over its members that trigger, taken for proven, exact and QC
- * alike (refuted of a minimum is the maximum, so that proven <= exact <= 1 - refuted stays). "min over
- * last n" is the minimum over the flow's last n decisions, and triggers where its member triggers on
- * each of them. A decision's QC is the main set's value, a model's the mean over the decisions on which
- * the main set triggers.
+ * A property has at most one part on a decision; its QC is exact where the engine has it, else
+ * proven. A set's value is the mean or the minimum over its members that trigger, taken for proven,
+ * exact and QC alike (refuted of a minimum is the maximum, so that proven <= exact <= 1 - refuted
+ * stays). "min over last n" is the minimum over the flow's last n decisions, and triggers where its
+ * member triggers on each of them. A decision's QC is the main set's value, a model's the mean over
+ * the decisions on which the main set triggers.
  */
 #ifndef CERT_QC_H
 #define CERT_QC_H
@@ -37,10 +37,11 @@ struct qc_share {
 struct qc_share qc_share_of(const struct engine_answer *a);
 
 /*
- * The main set's share: rows[b] has the shares [f->n] of the flow's decision b before the one judged,
- * b < nrows; f->history rows are enough, fewer are known early in a flow.
+ * The main set's share: rows[b] has the shares [f->n] of the flow's decision b before the one
+ * judged, b < nrows; f->history rows are enough, fewer are known early in a flow.
  */
-struct qc_share qc_combine(const struct property_file *f, const struct qc_share *const *rows, int nrows);
+struct qc_share qc_combine(
+	const struct property_file *f, const struct qc_share *const *rows, int nrows);
 
 /* --- One flow, decision after decision --- */
 struct qc;
@@ -53,14 +54,14 @@ void qc_free(struct qc *q);
 void qc_restart(struct qc *q);
 
 /*
- * Judges the flow's next decision and gives the main set's share; d->clean and d->nth are ignored: the
- * actor says what it installs at d->x. Prints what part_make or engine_run fails with and returns it; the
- * decision then counts as not seen, and out is untouched.
+ * Judges the flow's next decision and gives the main set's share; d->clean and d->nth are ignored:
+ * the actor says what it installs at d->x. Prints what part_make or engine_run fails with and
+ * returns it; the decision then counts as not seen, and out is untouched.
  */
 int qc_decide(struct qc *q, const struct cert_decision *d, struct qc_share *out);
 
-/* Property i's part of the latest decision, and its engine's answer if part->status says triggered. NULL
- * for a property that the main set does not use. */
+/* Property i's part of the latest decision, and its engine's answer if part->status says triggered.
+ * NULL for a property that the main set does not use. */
 const struct part *qc_part(const struct qc *q, int i, const struct engine_answer **answer);
 
 /* --- A model over recorded decisions --- */
@@ -96,8 +97,8 @@ struct qc_run {
 	const struct cert_decision *decisions; /* [n] flow by flow; clean is ignored */
 	long n;
 	int threads;
-	/* Called in the order of decisions, then properties, for every triggered part, never two at a
-	 * time; NULL for none. d has clean filled in. 0 or -errno, which ends the run. */
+	/* Called in the order of decisions, then properties, for every triggered part, never two at
+	 * a time; NULL for none. d has clean filled in. 0 or -errno, which ends the run. */
 	int (*each)(void *arg, long i, const struct cert_decision *d, const struct part *part,
 		const struct engine_answer *answer);
 	void *arg;

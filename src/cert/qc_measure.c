@@ -30,7 +30,8 @@ struct measure {
 	struct qc_model model;
 };
 
-// The window of a policy that takes the percent nearest to p; it has a choice of two at most, and takes the lower.
+// The window of a policy that takes the percent nearest to p; it has a choice of two at most, and
+// takes the lower.
 static uint32_t hold_window(const struct cert_decision *d)
 {
 	uint32_t best = action_window(100, d->w);
@@ -51,8 +52,8 @@ static struct qc_share all_or_none(bool holds)
 }
 
 // What a policy gets whose window is c in every state.
-static int share_constant(struct qc_share *out, const struct property *p, const struct cert_decision *d,
-	uint32_t c)
+static int share_constant(
+	struct qc_share *out, const struct property *p, const struct cert_decision *d, uint32_t c)
 {
 	struct cert_decision own = *d;
 	int64_t lo, hi;
@@ -68,7 +69,8 @@ static int share_constant(struct qc_share *out, const struct property *p, const 
 static int judge_others(const struct measure *m, struct slot *s)
 {
 	const struct property_file *f = m->run->file;
-	const uint32_t hold = hold_window(&s->judged.d), nothing = action_window(100, s->judged.d.w);
+	const uint32_t hold = hold_window(&s->judged.d),
+		       nothing = action_window(100, s->judged.d.w);
 	int err = 0;
 
 	for (int i = 0; i < f->n && !err; i++) {
@@ -81,7 +83,8 @@ static int judge_others(const struct measure *m, struct slot *s)
 		}
 		s->other[CEILING][i] = all_or_none(!band_empty(&part->band));
 		err = share_constant(&s->other[NOTHING][i], part->property, &s->judged.d, nothing);
-		err = err ? err : share_constant(&s->other[HOLD][i], part->property, &s->judged.d, hold);
+		err = err ? err
+			  : share_constant(&s->other[HOLD][i], part->property, &s->judged.d, hold);
 	}
 	return err;
 }
@@ -166,7 +169,8 @@ static int done(void *arg, int i)
 	int err = count_properties(m, i, s);
 
 	for (int k = 0; k < WHO; k++) {
-		const struct qc_share *rows[PROPERTY_LAST], *own = k ? s->other[k] : s->judged.share;
+		const struct qc_share *rows[PROPERTY_LAST],
+			*own = k ? s->other[k] : s->judged.share;
 		int n = 0;
 
 		memcpy(m->past[k] + i % f->history * f->n, own, f->n * sizeof(*own));
@@ -181,8 +185,8 @@ static int done(void *arg, int i)
 
 static void finish(struct qc_total *t)
 {
-	double *const sums[] = {&t->proven, &t->refuted, &t->qc, &t->nothing, &t->hold, &t->ceiling,
-		&t->y_width};
+	double *const sums[] = {
+		&t->proven, &t->refuted, &t->qc, &t->nothing, &t->hold, &t->ceiling, &t->y_width};
 
 	for (int i = 0; i < (int)(sizeof(sums) / sizeof(sums[0])); i++)
 		*sums[i] = t->triggered ? *sums[i] / t->triggered : NAN;
@@ -250,7 +254,8 @@ static int check(const struct qc_run *run)
 int qc_measure(struct qc_model *out, const struct qc_run *run)
 {
 	struct measure m = {.run = run};
-	const struct work work = {.threads = run->threads, .jobs = run->n, .arg = &m, .job = job, .done = done};
+	const struct work work = {
+		.threads = run->threads, .jobs = run->n, .arg = &m, .job = job, .done = done};
 	int err = check(run);
 
 	if (err)

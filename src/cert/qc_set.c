@@ -94,10 +94,12 @@ static struct qc_share member_share(const struct rows *r, int member, int back)
 		return (struct qc_share){.triggered = false};
 	if (member >= 0)
 		return r->row[back][member];
-	return set->rule == PROPERTY_MIN_LAST ? over_last(r, set, back) : over_members(r, set, back);
+	return set->rule == PROPERTY_MIN_LAST ? over_last(r, set, back)
+					      : over_members(r, set, back);
 }
 
-struct qc_share qc_combine(const struct property_file *f, const struct qc_share *const *rows, int nrows)
+struct qc_share qc_combine(
+	const struct property_file *f, const struct qc_share *const *rows, int nrows)
 {
 	const struct rows r = {f, rows, nrows};
 

@@ -64,8 +64,8 @@ static int add_rows(struct recorded *r, const struct decision_file *f, const cha
 	int err;
 
 	if (r->nfiles && f->nstate != r->nin) {
-		pr_err("%s: its states have %d numbers, those of %s %d\n", path, f->nstate, r->files[0].path,
-			r->nin);
+		pr_err("%s: its states have %d numbers, those of %s %d\n", path, f->nstate,
+			r->files[0].path, r->nin);
 		return -EINVAL;
 	}
 	r->nin = f->nstate;

@@ -97,7 +97,8 @@ int sets_parse(struct property_file *f, int i, struct lex *l)
 	} else if (lex_name(l, word, true)) {
 		err = lex_unknown(l, "rule", rules, 2);
 	} else {
-		err = lex_error_next(l, "mean(...), min(...) or min over last N decisions of NAME should stand here");
+		err = lex_error_next(l, "mean(...), min(...) or min over last N decisions of NAME "
+					"should stand here");
 	}
 	if (!err && !lex_end(l))
 		err = lex_error_next(l, "the end of the line should stand here");

@@ -11,7 +11,7 @@
 #define OUTWARD 1.001  // covers the rounding of the bounds themselves, in double and in float
 #define BACKWARD_TERMS (MLP_MAX_WIDTH / ACTOR_PAD + 8) // roundings a term of kernel_backward_range meets
 
-_Static_assert(BACKWARD_TERMS * UNIT < (OUTWARD - 1) / 4, "OUTWARD covers a float sum of terms of one sign");
+_Static_assert(BACKWARD_TERMS < (1 << 24) / 4000, "a quarter of OUTWARD covers a float sum of terms of one sign");
 
 struct slack {
 	float *added[MLP_MAX_LAYERS];  // [in] error that executing a layer adds, by what it reads

@@ -58,6 +58,8 @@ static int pack_layer(struct actor_layer *l, const struct mlp *mlp, int at)
 			l->away[(size_t)k * l->stride + o] = float_away(w);
 		}
 		l->norm[o] = column_norm(l, o);
+		l->most_norm = fmax(l->most_norm, l->norm[o]);
+		l->most_b = fmax(l->most_b, fabs(l->b[o]));
 	}
 	return 0;
 }

@@ -20,6 +20,7 @@ struct actor_layer {
 	double *b;	     /* (stride) */
 	float *away;	     /* (in, stride): w as floats, rounded away from zero */
 	double *norm;	     /* (stride): Euclidean norms of the columns of w, rounded up */
+	double most_norm, most_b; /* largest of norm and of |b| */
 	double rounding;     /* mlp_rounding of the executed layer */
 };
 
@@ -46,7 +47,7 @@ bool actor_reaches(const struct actor *a, const struct region *r);
 /* What is known of the real network over a region: ranges of the inputs, and of z in each hidden layer. */
 struct actor_ranges {
 	const double *x_lo, *x_hi; /* [layer[0].in] */
-	const double *z_lo[MLP_MAX_LAYERS], *z_hi[MLP_MAX_LAYERS]; /* [layer[l].out], l < n - 1 */
+	const double *z_lo[MLP_MAX_LAYERS], *z_hi[MLP_MAX_LAYERS]; /* [layer[l].stride], aligned, l < n - 1 */
 };
 
 /*

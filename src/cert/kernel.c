@@ -57,6 +57,7 @@ static inline f4 abs_f4(f4 v)
 #define FOLD FOLD2
 #define WIDE 4
 #define WIDE3 2
+#define ROWS 1
 #include "cert/kernel_body.h"
 
 #define FN(name) name##_f_c
@@ -73,6 +74,7 @@ static inline f4 abs_f4(f4 v)
 #define ABS abs_f4
 #define WIDE 4
 #define WIDE3 2
+#define ROWS 1
 #include "cert/kernel_body.h"
 
 #ifdef __x86_64__
@@ -90,6 +92,7 @@ static inline f4 abs_f4(f4 v)
 #define FOLD FOLD4
 #define WIDE 4
 #define WIDE3 4
+#define ROWS 1
 #include "cert/kernel_body.h"
 
 #define FN(name) name##_f_avx2
@@ -106,6 +109,7 @@ static inline f4 abs_f4(f4 v)
 #define ABS(v) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v)
 #define WIDE 4
 #define WIDE3 4
+#define ROWS 1
 #include "cert/kernel_body.h"
 
 #define FN(name) name##_d_avx512
@@ -122,6 +126,7 @@ static inline f4 abs_f4(f4 v)
 #define FOLD FOLD8
 #define WIDE 8
 #define WIDE3 8
+#define ROWS 4
 #include "cert/kernel_body.h"
 
 #define FN(name) name##_f_avx512
@@ -138,6 +143,7 @@ static inline f4 abs_f4(f4 v)
 #define ABS _mm512_abs_ps
 #define WIDE 8
 #define WIDE3 8
+#define ROWS 4
 #include "cert/kernel_body.h"
 #endif
 

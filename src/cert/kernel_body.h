@@ -2,7 +2,8 @@
  * The loops of kernel.c, a template included once per instruction set and precision. Needs: FN(name),
  * TARGET, T (double or float), WEIGHT(l, at) (a vector of the layer's weights from there on), V (a vector
  * of LANES T), LOAD, STORE, SET1, FMA (a * b + c, rounded once), FOLD (adds up the lanes, in a fixed tree,
- * into lane 0), WIDE and WIDE3 (vectors of a column block, for up to two and for three vectors at once).
+ * into lane 0), WIDE and WIDE3 (vectors of a column block, for up to two and for three vectors at once)
+ * and ROWS (of a backward block).
  */
 static inline __attribute__((always_inline)) TARGET void FN(columns)(const struct actor_layer *l,
 	const T *const *x, T *const *y, int col, const int wide, const int nv)
@@ -85,27 +86,46 @@ static TARGET void FN(axpy)(int n, T a, const T *x, T *y)
 		STORE(y + i, FMA(av, LOAD(x + i), LOAD(y + i)));
 }
 #else
+// Rows k on, of which the layer has at least that many.
+static inline __attribute__((always_inline)) TARGET void FN(range_rows)(const struct actor_layer *l,
+	const struct kernel_range *g, const struct kernel_range *y, int k, const int rows)
+{
+	const T *w = l->away + (size_t)k * l->stride;
+	V centre[ROWS][ACTOR_PAD / LANES] = {0}, radius[ROWS][ACTOR_PAD / LANES] = {0};
+	V most[ROWS][ACTOR_PAD / LANES] = {0};
+
+	for (int c = 0; c < l->stride; c += ACTOR_PAD)
+#pragma GCC unroll 4
+		for (int i = 0; i < ACTOR_PAD / LANES; i++) {
+			int at = c + i * LANES;
+			V gc = LOAD(g->centre + at), gr = LOAD(g->radius + at), gm = LOAD(g->most + at);
+
+#pragma GCC unroll 4
+			for (int r = 0; r < rows; r++) {
+				V wv = LOAD(w + (size_t)r * l->stride + at), mag = ABS(wv);
+
+				centre[r][i] = FMA(wv, gc, centre[r][i]);
+				radius[r][i] = FMA(mag, gr, radius[r][i]);
+				most[r][i] = FMA(mag, gm, most[r][i]);
+			}
+		}
+#pragma GCC unroll 4
+	for (int r = 0; r < rows; r++) {
+		y->centre[k + r] = FN(total)(centre[r]);
+		y->radius[k + r] = FN(total)(radius[r]);
+		y->most[k + r] = FN(total)(most[r]);
+	}
+}
+
 static TARGET void FN(backward_range)(
 	const struct actor_layer *l, const struct kernel_range *g, const struct kernel_range *y)
 {
-	for (int k = 0; k < l->in; k++) {
-		const T *w = l->away + (size_t)k * l->stride;
-		V centre[ACTOR_PAD / LANES] = {0}, radius[ACTOR_PAD / LANES] = {0};
-		V most[ACTOR_PAD / LANES] = {0};
+	int k = 0;
 
-		for (int c = 0; c < l->stride; c += ACTOR_PAD)
-#pragma GCC unroll 4
-			for (int i = 0; i < ACTOR_PAD / LANES; i++) {
-				V wv = LOAD(w + c + i * LANES), mag = ABS(wv);
-
-				centre[i] = FMA(wv, LOAD(g->centre + c + i * LANES), centre[i]);
-				radius[i] = FMA(mag, LOAD(g->radius + c + i * LANES), radius[i]);
-				most[i] = FMA(mag, LOAD(g->most + c + i * LANES), most[i]);
-			}
-		y->centre[k] = FN(total)(centre);
-		y->radius[k] = FN(total)(radius);
-		y->most[k] = FN(total)(most);
-	}
+	for (; k + ROWS <= l->in; k += ROWS)
+		FN(range_rows)(l, g, y, k, ROWS);
+	for (; k < l->in; k++)
+		FN(range_rows)(l, g, y, k, 1);
 }
 #endif
 
@@ -125,3 +145,4 @@ static TARGET void FN(backward_range)(
 #undef FMA
 #undef WIDE
 #undef WIDE3
+#undef ROWS

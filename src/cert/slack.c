@@ -7,33 +7,72 @@
 #include "cert/actor.h"
 #include "cert/kernel.h"
 
-#define UNIT 0x1p-24   // rounding to float, relative
-#define OUTWARD 1.001  // covers the rounding of the bounds themselves, in double and in float
+#define UNIT 0x1p-24  // rounding to float, relative
+#define OUTWARD 1.001 // covers the rounding of the bounds themselves, in double and in float
 #define BACKWARD_TERMS (MLP_MAX_WIDTH / ACTOR_PAD + 8) // roundings a term of kernel_backward_range meets
 
-_Static_assert(BACKWARD_TERMS < (1 << 24) / 4000, "a quarter of OUTWARD covers a float sum of terms of one sign");
+_Static_assert(MLP_MAX_WIDTH <= (1 << 24) / 2000, "half of OUTWARD covers a float sum of terms of one sign");
 
-struct slack {
-	float *added[MLP_MAX_LAYERS];  // [in] error that executing a layer adds, by what it reads
-	double errors[MLP_MAX_LAYERS]; // norm of the whole error in what a layer reads
-	struct kernel_range by_sum, by_input; // derivative of y by a layer's sums, and by what it reads
+// Of a layer: the slope of what follows it, and the norm of the error in what it reads.
+struct activation {
+	double slope, errors;
 };
 
-static size_t row_bytes(const struct actor *a)
-{
-	size_t n = a->width > REGION_INPUTS ? a->width : REGION_INPUTS;
+#define LANES 2
+#include "cert/lanes.h"
+#include "cert/slack_body.h"
+#include "cert/lanes_end.h"
+#ifdef __x86_64__
+#define LANES 4
+#include "cert/lanes.h"
+#include "cert/slack_body.h"
+#include "cert/lanes_end.h"
+#define LANES 8
+#include "cert/lanes.h"
+#include "cert/slack_body.h"
+#include "cert/lanes_end.h"
+#endif
 
-	return (n * sizeof(float) + ACTOR_ALIGN - 1) / ACTOR_ALIGN * ACTOR_ALIGN;
+static const struct {
+	// What sums of layer l, between z_lo and z_hi, are for layer l + 1 to read: the error that executing that
+	// adds, and the sums of squares of the whole error and of the largest values.
+	void (*activate)(const struct actor_layer *l, const double *z_lo, const double *z_hi,
+		const struct activation *a, float *added, double squares[2]);
+	// From the derivative by what the activation gives to that by the sums; returns what executing the
+	// layer's biases, and its products where they are given, adds to the bound.
+	double (*derive)(const struct actor_layer *l, const double *z_lo, const double *z_hi,
+		const struct activation *a, const struct kernel_range *by_input, const float *products,
+		const struct kernel_range *by_sum);
+} loops[] = {
+#ifdef __x86_64__
+	[MLP_AVX2] = {activate_avx2, derive_avx2},
+	[MLP_AVX512] = {activate_avx512, derive_avx512},
+#endif
+	[MLP_C] = {activate_c, derive_c},
+};
+
+struct slack {
+	float *added[MLP_MAX_LAYERS];	      // [in] error that executing a layer adds, by what it reads
+	struct activation of[MLP_MAX_LAYERS]; // by layer
+	struct kernel_range by_sum, by_input; // derivative of y by a layer's sums, and by what it reads
+	float *products, *none;		      // [stride] what the products of layer 0 add, and nothing
+};
+
+static size_t row_floats(const struct actor *a)
+{
+	size_t n = a->width > REGION_INPUTS ? a->width : REGION_INPUTS, unit = ACTOR_ALIGN / sizeof(float);
+
+	return (n + unit - 1) / unit * unit;
 }
 
 size_t actor_slack_scratch(const struct actor *a)
 {
-	return ((size_t)(a->n + 6) * row_bytes(a) + ACTOR_ALIGN) / sizeof(double);
+	return ((size_t)(a->n + 8) * row_floats(a) * sizeof(float) + ACTOR_ALIGN) / sizeof(double);
 }
 
 static void carve(struct slack *s, const struct actor *a, double *scratch)
 {
-	size_t row = row_bytes(a) / sizeof(float);
+	size_t row = row_floats(a);
 	float *at = (float *)(((uintptr_t)scratch + ACTOR_ALIGN - 1) & ~(uintptr_t)(ACTOR_ALIGN - 1));
 
 	for (int l = 0; l < a->n; l++, at += row)
@@ -41,114 +80,61 @@ static void carve(struct slack *s, const struct actor *a, double *scratch)
 	s->by_sum = (struct kernel_range){at, at + row, at + 2 * row};
 	at += 3 * row;
 	s->by_input = (struct kernel_range){at, at + row, at + 2 * row};
+	at += 3 * row;
+	s->products = at;
+	s->none = at + row;
+	memset(s->none, 0, row * sizeof(*s->none));
 }
 
-// Unlike fmax these are one instruction; NaN in the first operand gives the second.
-static inline double larger(double a, double b)
+// Whether sums of a layer over inputs of this norm are sure not to overflow.
+static bool in_range(const struct actor_layer *l, double norm)
 {
-	return a > b ? a : b;
-}
-
-static inline double smaller(double a, double b)
-{
-	return a < b ? a : b;
-}
-
-// |executed sum - real sum| of neuron j of layer l (Cauchy and Schwarz).
-static inline double sum_error(const struct slack *s, const struct actor_layer *layer, int l, int j)
-{
-	return OUTWARD * (s->errors[l] * layer->norm[j] + layer->rounding * fabs(layer->b[j]) + MLP_TINY);
-}
-
-// What the sums of layer l are for layer l + 1 to read. Returns the norm of what it reads.
-static double activate(struct slack *s, const struct actor *a, const struct actor_ranges *r, int l)
-{
-	const struct actor_layer *layer = &a->layer[l];
-	const double *z_lo = r->z_lo[l], *z_hi = r->z_hi[l];
-	double rounding = layer[1].rounding, activation = 2 * UNIT * a->slope;
-	double errors = 0, squares = 0;
-
-	for (int j = 0; j < layer->out; j++) {
-		double error = sum_error(s, layer, l, j);
-		double above = larger(z_hi[j] + error, 0), below = larger(error - z_lo[j], 0);
-		double most = larger(above, a->slope * below);
-		double added = OUTWARD * (rounding * most + activation * below + MLP_TINY);
-
-		s->added[l + 1][j] = (float)added;
-		errors += (added + error) * (added + error);
-		squares += most * most;
-	}
-	s->errors[l + 1] = OUTWARD * sqrt(errors);
-	return OUTWARD * sqrt(squares);
-}
-
-// Whether sums of layer l over inputs of this norm are sure not to overflow.
-static bool in_range(const struct actor_layer *layer, double norm)
-{
-	double most = 0;
-
-	for (int j = 0; j < layer->out; j++)
-		most = larger(most, norm * layer->norm[j] + fabs(layer->b[j]));
-	return most < FLT_MAX / 2 && norm < FLT_MAX / 2;
+	return norm * l->most_norm + l->most_b < FLT_MAX / 2 && norm < FLT_MAX / 2;
 }
 
 // The errors, layer by layer; false when a sum may overflow.
 static bool forward(struct slack *s, const struct actor *a, const struct actor_ranges *r)
 {
-	double errors = 0, squares = 0, norm;
+	double squares[2] = {0}; // of errors, of magnitudes
 
 	for (int i = 0; i < a->layer[0].in; i++) {
-		double mag = larger(fabs(r->x_lo[i]), fabs(r->x_hi[i]));
-		double added = OUTWARD * ((a->layer[0].rounding + UNIT) * mag + MLP_TINY);
+		double lo = fabs(r->x_lo[i]), hi = fabs(r->x_hi[i]), most = lo > hi ? lo : hi;
+		double added = OUTWARD * ((a->layer[0].rounding + UNIT) * most + MLP_TINY);
 
 		s->added[0][i] = (float)added;
-		errors += added * added;
-		squares += mag * mag;
+		squares[0] += added * added;
+		squares[1] += most * most;
 	}
-	s->errors[0] = OUTWARD * sqrt(errors);
-	norm = OUTWARD * sqrt(squares);
-	for (int l = 0; l < a->n - 1; l++) {
-		if (!in_range(&a->layer[l], norm))
+	for (int l = 0; l < a->n; l++) {
+		s->of[l] = (struct activation){a->slope, OUTWARD * sqrt(squares[0])};
+		if (!in_range(&a->layer[l], OUTWARD * sqrt(squares[1])))
 			return false;
-		norm = activate(s, a, r, l);
+		if (l + 1 < a->n)
+			loops[mlp_isa()].activate(
+				&a->layer[l], r->z_lo[l], r->z_hi[l], &s->of[l], s->added[l + 1], squares);
 	}
-	return in_range(&a->layer[a->n - 1], norm);
+	return true;
 }
 
-// From the derivative by what layer l's activation gives to that by its sums; returns what executing its
-// biases adds to the bound.
-static double through_activation(struct slack *s, const struct actor *a, const struct actor_ranges *r, int l)
-{
-	const struct actor_layer *layer = &a->layer[l];
-	const double *z_lo = r->z_lo[l], *z_hi = r->z_hi[l];
-	double sum = 0;
-
-	for (int j = 0; j < layer->out; j++) {
-		double c = s->by_input.centre[j], most, error = sum_error(s, layer, l, j);
-		double d = OUTWARD * (s->by_input.radius[j] + BACKWARD_TERMS * UNIT * s->by_input.most[j]) +
-			   MLP_TINY;
-		double least_slope = z_lo[j] - error > 0 ? 1 : a->slope;
-		double most_slope = z_hi[j] + error < 0 ? a->slope : 1;
-		double lo = smaller(least_slope * (c - d), most_slope * (c - d));
-		double hi = larger(least_slope * (c + d), most_slope * (c + d));
-
-		most = OUTWARD * larger(fabs(lo), fabs(hi));
-		s->by_sum.centre[j] = (float)((lo + hi) / 2);
-		s->by_sum.radius[j] = (float)(OUTWARD * (hi - lo) / 2 + UNIT * most);
-		s->by_sum.most[j] = (float)most;
-		sum += most * (layer->rounding * fabs(layer->b[j]) + MLP_TINY);
-	}
-	return sum;
-}
-
-// What executing a layer adds to the bound by its products.
-static double products(const struct actor_layer *layer, const float *added, const float *most)
+// What executing the products of a layer adds to the bound.
+static double products(const struct actor_layer *l, const float *added, const float *most)
 {
 	double sum = 0;
 
-	for (int k = 0; k < layer->in; k++)
+	for (int k = 0; k < l->in; k++)
 		sum += added[k] * (OUTWARD * most[k] + MLP_TINY);
 	return sum;
+}
+
+// The last layer: its own share of the bound, and the derivative by what it reads.
+static double start(struct slack *s, const struct actor_layer *l, const float *added)
+{
+	for (int k = 0; k < l->in; k++) {
+		s->by_input.centre[k] = l->away[(size_t)k * l->stride];
+		s->by_input.most[k] = fabsf(s->by_input.centre[k]);
+	}
+	memset(s->by_input.radius, 0, l->in * sizeof(*s->by_input.radius));
+	return products(l, added, s->by_input.most) + l->rounding * fabs(l->b[0]) + MLP_TINY;
 }
 
 static void clear_padding(const struct kernel_range *g, const struct actor_layer *l)
@@ -163,23 +149,22 @@ static void clear_padding(const struct kernel_range *g, const struct actor_layer
 double actor_slack(const struct actor *a, const struct actor_ranges *r, double *scratch)
 {
 	int last = a->n - 1;
-	const struct actor_layer *layer = &a->layer[last];
 	struct slack s;
 	double bound;
 
 	carve(&s, a, scratch);
 	if (!forward(&s, a, r))
 		return INFINITY;
-	bound = layer->rounding * fabs(layer->b[0]) + MLP_TINY;
-	for (int k = 0; k < layer->in; k++) {
-		s.by_input.centre[k] = layer->away[(size_t)k * layer->stride];
-		s.by_input.radius[k] = 0;
-		s.by_input.most[k] = fabsf(s.by_input.centre[k]);
-	}
-	bound += products(layer, s.added[last], s.by_input.most);
+	kernel_forward_mag(&a->layer[0], 1, (const float *[]){s.added[0]}, &s.products);
+	bound = start(&s, &a->layer[last], s.added[last]);
 	for (int l = last - 1; l >= 0; l--) {
-		layer = &a->layer[l];
-		bound += through_activation(&s, a, r, l);
+		const struct actor_layer *layer = &a->layer[l];
+
+		clear_padding(&s.by_input, layer);
+		bound += loops[mlp_isa()].derive(layer, r->z_lo[l], r->z_hi[l], &s.of[l], &s.by_input,
+			l ? s.none : s.products, &s.by_sum);
+		if (l == 0)
+			break;
 		clear_padding(&s.by_sum, layer);
 		kernel_backward_range(layer, &s.by_sum, &s.by_input);
 		bound += products(layer, s.added[l], s.by_input.most);

@@ -1,8 +1,4 @@
-/*
- * The loops of sweep.c, a template included once per instruction set. Needs: FN(name), TARGET, V (a vector
- * of LANES doubles), LOAD, STORE, SET1, FMA (a * b + c, rounded once), MIN, MAX, ABS, NEGATIVE(v) (bits of
- * the lanes below zero) and CHOOSE(z, a, b) (z < 0 ? a : b, by lane).
- */
+/* The loops of sweep.c, compiled once per instruction set (lanes.h). */
 static TARGET void FN(leaky)(int n, double slope, const double *z, double *h)
 {
 	V s = SET1(slope);
@@ -126,17 +122,3 @@ static TARGET void FN(polygon)(int n, const struct sweep_plane *z, int m, const 
 		crossed[from / SWEEP_WORD] = both;
 	}
 }
-
-#undef FN
-#undef TARGET
-#undef V
-#undef LANES
-#undef LOAD
-#undef STORE
-#undef SET1
-#undef FMA
-#undef MIN
-#undef MAX
-#undef ABS
-#undef NEGATIVE
-#undef CHOOSE

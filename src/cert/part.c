@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
 #include "nn/mlp.h"
 #include "policy/action.h"

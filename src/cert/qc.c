@@ -1,7 +1,6 @@
 /* A flow's quantitative certificates, decision after decision. */
 #include "cert/qc.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +9,7 @@
 struct qc {
 	struct judge judge;
 	struct judged judged;
-	struct qc_share *past; // (history, n): the newest decision's at row seen % history
+	struct qc_share *past; // (history, n): decision s of the flow at row s % history
 	long seen;
 };
 

@@ -107,7 +107,7 @@ static void propagate(struct corners *c, const struct net *net, const struct reg
 	input_errors(c, r, off);
 	for (int l = 0; l < net->n; l++) {
 		const struct net_layer *layer = &net->layer[l];
-		const struct product product = net_product(layer, false);
+		const struct product product = net_sums(layer);
 
 		if (l) {
 			product_leaky(layer->in, c->ncorners, net->slope, c->z[l - 1], net->width, c->h,
@@ -123,35 +123,11 @@ static void propagate(struct corners *c, const struct net *net, const struct reg
 				c->x_most[i] = most[i] + off[i];
 		net_errors(layer, most, row(c, net, OFF), row(c, net, TMP), row(c, net, ERRORS + l));
 		product_rows(&product, c->ncorners, in, net->width, c->z[l], net->width);
-		for (int v = 0; v < c->ncorners; v++)
-			for (int j = 0; j < layer->stride; j++)
-				c->z[l][(size_t)v * net->width + j] += layer->b[j];
 	}
 }
 
-// The set's ranges of layer l's z join those of all sets. bent[j], the error of taking means of z, becomes that
-// of taking means of leaky(z).
-static bool bend(struct corners *c, const struct net *net, int l, const struct corners_set *s, bool first,
-	double *bent)
-{
-	double *lo = row(c, net, LO), *hi = row(c, net, HI), *errors = row(c, net, ERRORS + l);
-	double rest = 1 - net->slope;
-	bool any = false;
-
-	product_spread(net->layer[l].stride, s->n, c->z[l] + (size_t)s->from * net->width, net->width, lo, hi);
-	for (int j = 0; j < net->layer[l].out; j++) {
-		double error = errors[j] + bent[j], least = down_add(lo[j], -error), most = hi[j] + error;
-
-		c->all.z_lo[l][j] = first || least < c->all.z_lo[l][j] ? least : c->all.z_lo[l][j];
-		c->all.z_hi[l][j] = first || most > c->all.z_hi[l][j] ? most : c->all.z_hi[l][j];
-		if (lo[j] < 0 && hi[j] > 0)
-			bent[j] += rest * (hi[j] < -lo[j] ? hi[j] : -lo[j]);
-		any |= bent[j] > 0;
-	}
-	return any;
-}
-
-static void bound_set(struct corners *c, const struct net *net, struct corners_set *s, bool first)
+// Layer by layer, bent[j] is how much a mean of z may err, and then of leaky(z).
+static void bound_set(struct corners *c, const struct net *net, struct corners_set *s)
 {
 	double *bent = row(c, net, OFF), *next = row(c, net, NEXT), *swap, error;
 	double lo = INFINITY, hi = -INFINITY;
@@ -161,7 +137,9 @@ static void bound_set(struct corners *c, const struct net *net, struct corners_s
 	for (int l = 0; l < last; l++) {
 		const struct net_layer *layer = &net->layer[l + 1];
 		const struct product magnitudes = net_product(layer, true);
-		bool any = bend(c, net, l, s, first, bent);
+		const struct product_bend bend = {row(c, net, ERRORS + l), bent, c->all.z_lo[l], c->all.z_hi[l]};
+		bool any = product_bend(net->layer[l].stride, s->n, c->z[l] + (size_t)s->from * net->width,
+			net->width, 1 - net->slope, &bend);
 
 		memset(next, 0, net->width * sizeof(*next));
 		for (int k = 0; any && k < layer->in; k++)
@@ -185,6 +163,11 @@ static void bound_set(struct corners *c, const struct net *net, struct corners_s
 void corners_bound(struct corners *c, const struct net *net, const struct region *r)
 {
 	propagate(c, net, r);
+	for (int l = 0; l < net->n - 1; l++)
+		for (int j = 0; j < net->width; j++) {
+			c->all.z_lo[l][j] = INFINITY;
+			c->all.z_hi[l][j] = -INFINITY;
+		}
 	for (int s = 0; s < c->nsets; s++)
-		bound_set(c, net, &c->set[s], s == 0);
+		bound_set(c, net, &c->set[s]);
 }

@@ -39,7 +39,7 @@ typedef int64_t i8 __attribute__((vector_size(64), aligned(8), may_alias));
 struct loops {
 	void (*rows)(const struct product *p, int rows, const double *x, int xs, double *y, int ys);
 	void (*back)(const struct product *p, int rows, const double *x, int xs, double *y, int ys);
-	void (*add)(const double *w, int n, double a, double *to);
+	void (*add)(const double *w, int n, double a, double *to, bool magnitudes);
 	void (*spread)(int n, int rows, const double *x, int xs, double *lo, double *hi);
 	bool (*bend)(int n, int rows, const double *x, int xs, double rest, const struct product_bend *b);
 	void (*leaky)(int n, int rows, double slope, const double *x, int xs, double *y, int ys);
@@ -68,9 +68,14 @@ void product_back(const struct product *p, int rows, const double *x, int xs, do
 	loops.back(p, rows, x, xs, y, ys);
 }
 
-void product_add(const struct product *p, int k, double a, double *to)
+void product_add(const double *w, int n, double a, double *to)
 {
-	loops.add(p->w + (size_t)k * p->stride, p->stride, a, to);
+	loops.add(w, n, a, to, false);
+}
+
+void product_add_magnitudes(const double *w, int n, double a, double *to)
+{
+	loops.add(w, n, a, to, true);
 }
 
 void product_spread(int n, int rows, const double *x, int xs, double *lo, double *hi)

@@ -24,8 +24,9 @@ void product_rows(const struct product *p, int rows, const double *x, int xs, do
 /* y[r] = w . x[r] for up to 8 rows: x rows have stride numbers, y rows in. */
 void product_back(const struct product *p, int rows, const double *x, int xs, double *y, int ys);
 
-/* to += a |w row k|. */
-void product_add(const struct product *p, int k, double a, double *to);
+/* to += a w and to += a |w|, n numbers. */
+void product_add(const double *w, int n, double a, double *to);
+void product_add_magnitudes(const double *w, int n, double a, double *to);
 
 /* lo and hi [n]: the least and greatest of rows of n numbers, n a multiple of PRODUCT_PAD. */
 void product_spread(int n, int rows, const double *x, int xs, double *lo, double *hi);

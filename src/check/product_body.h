@@ -12,14 +12,18 @@ static inline __attribute__((always_inline)) TARGET void FN(block)(const struct 
 			acc[r * cols + c] = p->b ? *(const v8 *)(p->b + col + c * LANES) : (v8){0};
 	for (int k = 0; k < p->in; k++) {
 		const double *w = p->w + (size_t)k * p->stride + col;
+		v8 wv[SOLO];
 
 #pragma GCC unroll 8
-		for (int c = 0; c < cols; c++) {
-			v8 wv = LOAD(w + c * LANES, magnitudes);
-
+		for (int c = 0; c < cols; c++)
+			wv[c] = LOAD(w + c * LANES, magnitudes);
 #pragma GCC unroll 16
-			for (int r = 0; r < rows; r++)
-				acc[r * cols + c] += x[(size_t)r * xs + k] * wv;
+		for (int r = 0; r < rows; r++) {
+			double xv = x[(size_t)r * xs + k];
+
+#pragma GCC unroll 8
+			for (int c = 0; c < cols; c++)
+				acc[r * cols + c] += xv * wv[c];
 		}
 	}
 #pragma GCC unroll 16
@@ -96,10 +100,10 @@ static TARGET void FN(back)(const struct product *p, int rows, const double *x, 
 	}
 }
 
-static TARGET void FN(add)(const double *w, int n, double a, double *to)
+static TARGET void FN(add)(const double *w, int n, double a, double *to, bool magnitudes)
 {
 	for (int c = 0; c < n; c += LANES)
-		*(v8 *)(to + c) += a * LOAD(w + c, true);
+		*(v8 *)(to + c) += a * LOAD(w + c, magnitudes);
 }
 
 static TARGET void FN(spread)(int n, int rows, const double *x, int xs, double *lo, double *hi)

@@ -35,7 +35,7 @@ int corners_open(struct corners *c, const struct net *net)
 		c->all.z_hi[l] = doubles(net->width);
 		whole &= c->z[l] && c->all.z_lo[l] && c->all.z_hi[l];
 	}
-	c->x = doubles(batch);
+	c->x = doubles(net->width);
 	c->h = doubles(batch);
 	c->rows = doubles((size_t)ROWS * net->width);
 	c->all.x_most = c->x_most;
@@ -54,18 +54,41 @@ void corners_close(struct corners *c)
 	free(c->rows);
 }
 
-static void set_states(struct corners *c, const struct net *net, const struct region *r)
+static double tied_to(double t)
 {
-	for (int v = 0; v < c->ncorners; v++) {
-		double *x = c->x + (size_t)v * net->width;
+	return t >= REGION_KINK ? 1 : REGION_TIED_SLOPE * t;
+}
 
-		memcpy(x, r->x, r->nin * sizeof(*x));
-		for (int d = 0; d < r->ndims; d++) {
-			double t = c->t[v][d];
+// Layer 1's sums: what does not vary makes a row that all corners begin with. c->x has the largest inputs.
+static void first_sums(struct corners *c, const struct net *net, const struct region *r)
+{
+	const struct net_layer *layer = &net->layer[0];
+	const struct product fixed = net_sums(layer);
+	double *base = row(c, net, TMP), *x = c->x;
 
-			x[r->dim[d].input] = t;
-			if (r->dim[d].tied >= 0) // off by a rounding
-				x[r->dim[d].tied] = t >= REGION_KINK ? 1 : REGION_TIED_SLOPE * t;
+	memcpy(x, r->x, r->nin * sizeof(*x));
+	for (int d = 0; d < r->ndims; d++) {
+		x[r->dim[d].input] = 0;
+		if (r->dim[d].tied >= 0)
+			x[r->dim[d].tied] = 0;
+	}
+	product_rows(&fixed, 1, x, net->width, base, net->width);
+	for (int v = 0; v < c->ncorners; v++)
+		memcpy(c->z[0] + (size_t)v * net->width, base, layer->stride * sizeof(*base));
+	for (int i = 0; i < r->nin; i++)
+		x[i] = fabs(x[i]);
+	for (int d = 0; d < r->ndims; d++) {
+		int input = r->dim[d].input, tied = r->dim[d].tied;
+
+		for (int v = 0; v < c->ncorners; v++) {
+			double t = c->t[v][d], *z = c->z[0] + (size_t)v * net->width;
+
+			product_add(layer->w + (size_t)input * layer->stride, layer->stride, t, z);
+			x[input] = fmax(x[input], fabs(t));
+			if (tied >= 0) { // off by a rounding
+				product_add(layer->w + (size_t)tied * layer->stride, layer->stride, tied_to(t), z);
+				x[tied] = fmax(x[tied], fabs(tied_to(t)));
+			}
 		}
 	}
 }
@@ -101,57 +124,28 @@ static void largest(const struct corners *c, const struct net *net, int n, const
 static void propagate(struct corners *c, const struct net *net, const struct region *r)
 {
 	double *most = row(c, net, MOST), *off = row(c, net, OFF);
-	const double *in = c->x;
 
-	set_states(c, net, r);
 	input_errors(c, r, off);
-	for (int l = 0; l < net->n; l++) {
+	first_sums(c, net, r);
+	for (int i = 0; i < r->nin; i++)
+		c->x_most[i] = c->x[i] + off[i];
+	net_errors(&net->layer[0], c->x_most, off, row(c, net, TMP), row(c, net, ERRORS));
+	for (int l = 1; l < net->n; l++) {
 		const struct net_layer *layer = &net->layer[l];
-		const struct product product = net_product(layer, false);
+		const struct product sums = net_sums(layer);
+		const double *errors = row(c, net, ERRORS + l - 1);
 
-		if (l) {
-			product_leaky(layer->in, c->ncorners, net->slope, c->z[l - 1], net->width, c->h,
-				net->width);
-			in = c->h;
-			off = row(c, net, ERRORS + l - 1); // leaky(z) is off by no more, and a rounding
-		}
-		largest(c, net, layer->in, in, most);
-		for (int i = 0; l && i < layer->in; i++)
-			row(c, net, OFF)[i] = off[i] + UPWARD_UNIT * most[i];
-		if (!l)
-			for (int i = 0; i < layer->in; i++)
-				c->x_most[i] = most[i] + off[i];
-		net_errors(layer, most, row(c, net, OFF), row(c, net, TMP), row(c, net, ERRORS + l));
-		product_rows(&product, c->ncorners, in, net->width, c->z[l], net->width);
-		for (int v = 0; v < c->ncorners; v++)
-			for (int j = 0; j < layer->stride; j++)
-				c->z[l][(size_t)v * net->width + j] += layer->b[j];
+		product_leaky(layer->in, c->ncorners, net->slope, c->z[l - 1], net->width, c->h, net->width);
+		largest(c, net, layer->in, c->h, most);
+		for (int i = 0; i < layer->in; i++) // leaky(z) is off by no more than z, and a rounding
+			off[i] = errors[i] + UPWARD_UNIT * most[i];
+		net_errors(layer, most, off, row(c, net, TMP), row(c, net, ERRORS + l));
+		product_rows(&sums, c->ncorners, c->h, net->width, c->z[l], net->width);
 	}
 }
 
-// The set's ranges of layer l's z join those of all sets. bent[j], the error of taking means of z, becomes that
-// of taking means of leaky(z).
-static bool bend(struct corners *c, const struct net *net, int l, const struct corners_set *s, bool first,
-	double *bent)
-{
-	double *lo = row(c, net, LO), *hi = row(c, net, HI), *errors = row(c, net, ERRORS + l);
-	double rest = 1 - net->slope;
-	bool any = false;
-
-	product_spread(net->layer[l].stride, s->n, c->z[l] + (size_t)s->from * net->width, net->width, lo, hi);
-	for (int j = 0; j < net->layer[l].out; j++) {
-		double error = errors[j] + bent[j], least = down_add(lo[j], -error), most = hi[j] + error;
-
-		c->all.z_lo[l][j] = first || least < c->all.z_lo[l][j] ? least : c->all.z_lo[l][j];
-		c->all.z_hi[l][j] = first || most > c->all.z_hi[l][j] ? most : c->all.z_hi[l][j];
-		if (lo[j] < 0 && hi[j] > 0)
-			bent[j] += rest * (hi[j] < -lo[j] ? hi[j] : -lo[j]);
-		any |= bent[j] > 0;
-	}
-	return any;
-}
-
-static void bound_set(struct corners *c, const struct net *net, struct corners_set *s, bool first)
+// Layer by layer, bent[j] is how much a mean of z may err, and then of leaky(z).
+static void bound_set(struct corners *c, const struct net *net, struct corners_set *s)
 {
 	double *bent = row(c, net, OFF), *next = row(c, net, NEXT), *swap, error;
 	double lo = INFINITY, hi = -INFINITY;
@@ -160,13 +154,15 @@ static void bound_set(struct corners *c, const struct net *net, struct corners_s
 	memset(bent, 0, net->width * sizeof(*bent));
 	for (int l = 0; l < last; l++) {
 		const struct net_layer *layer = &net->layer[l + 1];
-		const struct product magnitudes = net_product(layer, true);
-		bool any = bend(c, net, l, s, first, bent);
+		const struct product_bend bend = {row(c, net, ERRORS + l), bent, c->all.z_lo[l], c->all.z_hi[l]};
+		bool any = product_bend(net->layer[l].stride, s->n, c->z[l] + (size_t)s->from * net->width,
+			net->width, 1 - net->slope, &bend);
 
 		memset(next, 0, net->width * sizeof(*next));
 		for (int k = 0; any && k < layer->in; k++)
 			if (bent[k] > 0)
-				product_add(&magnitudes, k, bent[k] * (1 + layer->error), next);
+				product_add_magnitudes(layer->w + (size_t)k * layer->stride, layer->stride,
+					bent[k] * (1 + layer->error), next);
 		swap = bent;
 		bent = next;
 		next = swap;
@@ -185,6 +181,11 @@ static void bound_set(struct corners *c, const struct net *net, struct corners_s
 void corners_bound(struct corners *c, const struct net *net, const struct region *r)
 {
 	propagate(c, net, r);
+	for (int l = 0; l < net->n - 1; l++)
+		for (int j = 0; j < net->width; j++) {
+			c->all.z_lo[l][j] = INFINITY;
+			c->all.z_hi[l][j] = -INFINITY;
+		}
 	for (int s = 0; s < c->nsets; s++)
-		bound_set(c, net, &c->set[s], s == 0);
+		bound_set(c, net, &c->set[s]);
 }

@@ -99,7 +99,7 @@ static void first_layer(
 	struct lines *x, const struct net *net, const struct region *r, const double *lo, const double *hi)
 {
 	const struct net_layer *layer = &net->layer[0];
-	const struct product product = net_product(layer, false);
+	const struct product product = net_sums(layer);
 	double *in = x->row[MID], *off = x->row[IN_ERROR];
 
 	memcpy(in, r->x, r->nin * sizeof(*in));
@@ -121,7 +121,6 @@ static void first_layer(
 	for (int j = 0; j < layer->stride; j++) {
 		double *c = &x->row[CENTRE][j], *span = &x->row[SPAN][j];
 
-		*c += layer->b[j];
 		*span += x->row[ERROR][j];
 		x->set.z_hi[0][j] = *c + *span;
 		x->set.z_lo[0][j] = down_add(*c, -*span);
@@ -151,7 +150,7 @@ static void draw_lines(struct lines *x, const struct net *net, int l)
 static void interval_layer(struct lines *x, const struct net *net, int l)
 {
 	const struct net_layer *layer = &net->layer[l];
-	const struct product product = net_product(layer, false), magnitudes = net_product(layer, true);
+	const struct product product = net_sums(layer), magnitudes = net_product(layer, true);
 	double *mid = x->row[MID], *radius = x->row[RADIUS], s = net->slope;
 
 	for (int k = 0; k < layer->in; k++) {
@@ -167,11 +166,9 @@ static void interval_layer(struct lines *x, const struct net *net, int l)
 	product_rows(&product, 1, mid, net->width, x->row[OUT_MID], net->width);
 	product_rows(&magnitudes, 1, x->row[IN_MOST], net->width, x->most[l], net->width);
 	for (int j = 0; j < layer->stride; j++) {
-		double mid_j = x->row[OUT_MID][j] + layer->b[j];
-
 		x->most[l][j] += fabs(layer->b[j]);
-		x->set.z_hi[l][j] = mid_j + x->row[OUT_RADIUS][j];
-		x->set.z_lo[l][j] = down_add(mid_j, -x->row[OUT_RADIUS][j]);
+		x->set.z_hi[l][j] = x->row[OUT_MID][j] + x->row[OUT_RADIUS][j];
+		x->set.z_lo[l][j] = down_add(x->row[OUT_MID][j], -x->row[OUT_RADIUS][j]);
 	}
 }
 

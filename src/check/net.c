@@ -75,7 +75,7 @@ static int fold_layer(struct net_layer *to, const struct model_layer *from, bool
 	for (int o = 0; o < to->out; o++)
 		most = fmax(most, fold_column(to, from, o));
 	to->executed = executed(to->in, last);
-	to->error = most + (2 + (to->in > to->stride ? to->in : to->stride)) * UPWARD_UNIT * (1 + 0x1p-12);
+	to->error = most + (8 + (to->in > to->stride ? to->in : to->stride)) * UPWARD_UNIT * (1 + 0x1p-12);
 	for (size_t i = 0; i < n; i++)
 		if (!(fabs(to->w[i]) < FLT_MAX) || !(fabs(to->b[i % to->stride]) < FLT_MAX))
 			return -EBADMSG;

@@ -33,9 +33,15 @@ struct net {
 int net_new(struct net **out, const struct model *m);
 void net_free(struct net *net);
 
+/* h . w, h . |w| and, with the bias, z. */
 static inline struct product net_product(const struct net_layer *l, bool magnitudes)
 {
-	return (struct product){l->w, l->in, l->stride, magnitudes};
+	return (struct product){l->w, NULL, l->in, l->stride, magnitudes};
+}
+
+static inline struct product net_sums(const struct net_layer *l)
+{
+	return (struct product){l->w, l->b, l->in, l->stride, false};
 }
 
 /*

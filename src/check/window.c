@@ -41,14 +41,15 @@ void window_exp(double v_lo, double v_hi, double *lo, double *hi)
 	*hi = ldexp(high, (int)k);
 }
 
-// 100 * 4^a >= m, or < m, for certain.
+// 100 * 4^a >= m, or < m, for certain. It rises with a and is 100 * 2^n at n / 2.
 static bool reaches(float a, int m, bool or_not)
 {
 	double e = 2. * (double)a, lo, hi;
 
-	if (e == floor(e)) // a power of two
-		lo = hi = ldexp(1, (int)e);
-	else if (e > 0)
+	for (int whole = -2; whole <= 2; whole++)
+		if (ldexp(100, whole) == m)
+			return or_not ? e < whole : e >= whole;
+	if (e > 0)
 		window_exp(down_mul(e, LN2_BELOW), e * LN2_ABOVE, &lo, &hi);
 	else
 		window_exp(down_mul(e, LN2_ABOVE), e * LN2_BELOW, &lo, &hi);

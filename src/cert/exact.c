@@ -8,16 +8,13 @@
 
 #define SPARE 1.001 // of the error, so that a claim survives its own rounding
 
-double exact_error(const struct actor *a, double slack, long steps)
+double exact_error(const struct actor *a, double slack, long steps, int spread)
 {
 	double most = 0;
 
-	for (int l = 0; l < a->n; l++) {
-		double terms = a->layer[l].in + 4.0 * (steps + EXACT_FIXED);
-
-		most = fmax(most, terms / a->layer[l].rounding);
-	}
-	return slack * most * 0x1p-52 * (1 + 8 / a->slope);
+	for (int l = 0; l < a->n; l++)
+		most = fmax(most, (double)(a->layer[l].in + steps + EXACT_FIXED) / a->layer[l].rounding);
+	return slack * most * 0x1p-53 * (1 + spread / a->slope);
 }
 
 static void push(struct exact_slabs *s, double up_to, enum engine_verdict verdict)

@@ -2,12 +2,13 @@
  * What the exact engines share: the bound on the rounding of their own sums, verdicts on values of y,
  * shares, and the search for a miss.
  *
- * Their sums are double sums over the same products as the executed network's, corrected from piece to
- * piece by rank-one steps. They err, as a share of sum |w| |h| + |b| with the largest |h| of the region, by
- * no more than (in + 4 (steps + EXACT_FIXED)) * 2^-52 * (1 + 8 / slope): a slope or an affine coefficient
- * over the region is at most 2 / slope times the largest value of the same neuron, and misplacing a
- * breakpoint misses the neuron's value by as much as the sum errs. Execution errs by `rounding` times the same
- * quantity, so the effect on y is bounded by the slack of execution times the quotient.
+ * Their sums are double sums over the same products as the executed network's, corrected from piece to piece
+ * by rank-one steps. Let M be sum |w| |h| + |b| with the largest |h| of the region. A sum errs by at most
+ * (in + steps) 2^-53 M; so do its slope, times the segment's length, and its affine coefficients, times the
+ * largest coordinates, relative to themselves, which are at most spread / slope times the largest value of
+ * each neuron; misplacing a breakpoint costs a few roundings of the neuron's own value. In all an error of
+ * (in + steps + EXACT_FIXED) 2^-53 (1 + spread / slope) M, where execution makes one of up to rounding * M:
+ * the effect on y is bounded by the slack of execution times the quotient.
  */
 #ifndef CERT_EXACT_H
 #define CERT_EXACT_H
@@ -15,10 +16,12 @@
 #include "cert/engine.h"
 
 #define EXACT_FIXED 16	      /* roundings that do not grow with the work */
+#define EXACT_LINE 2	      /* spread over a segment */
+#define EXACT_PLANE 8	      /* and over cells in coordinates of up to 2 */
 #define EXACT_SHARE_ERROR 0x1p-40 /* of a share summed over pieces */
 
 /* Bound on |y as an exact engine computes it - real y|; steps: rank-one corrections of any one sum. */
-double exact_error(const struct actor *a, double slack, long steps);
+double exact_error(const struct actor *a, double slack, long steps, int spread);
 
 #define EXACT_SLABS 5
 

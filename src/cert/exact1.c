@@ -169,7 +169,7 @@ static int run_exact1(void *state, const struct engine_ask *ask, struct engine_a
 		return -EINVAL;
 	out.pieces = e->line->points - 1;
 	out.slack = execution_slack(e, &ask->region);
-	error = exact_error(e->actor, out.slack, e->line->steps);
+	error = exact_error(e->actor, out.slack, e->line->steps, EXACT_LINE);
 	if (ask->real)
 		out.slack = 0;
 	error += out.slack;

@@ -221,7 +221,7 @@ static int run_exact2(void *state, const struct engine_ask *ask, struct engine_a
 		return -EINVAL;
 	out.pieces = e->plane->leaves;
 	out.slack = execution_slack(e, &ask->region);
-	error = exact_error(e->actor, out.slack, e->actor->width);
+	error = exact_error(e->actor, out.slack, e->actor->width, EXACT_PLANE);
 	if (ask->real)
 		out.slack = 0;
 	error += out.slack;

@@ -11,7 +11,8 @@
 #define OUTWARD 1.001 // covers the rounding of the bounds themselves, in double and in float
 #define BACKWARD_TERMS (MLP_MAX_WIDTH / ACTOR_PAD + 8) // roundings a term of kernel_backward_range meets
 
-_Static_assert(MLP_MAX_WIDTH * UNIT < (OUTWARD - 1) / 2, "OUTWARD covers a float sum of terms of one sign");
+// MLP_MAX_WIDTH * UNIT < (OUTWARD - 1) / 2, in integers, as clang wants it
+_Static_assert(MLP_MAX_WIDTH * 2000 < 1 << 24, "OUTWARD covers a float sum of terms of one sign");
 
 // Of a layer: the slope of what follows it, and the norm of the error in what it reads.
 struct activation {

@@ -99,7 +99,8 @@ static bool forward(struct slack *s, const struct actor *a, const struct actor_r
 	double squares[2] = {0}; // of errors, of magnitudes
 
 	for (int i = 0; i < a->layer[0].in; i++) {
-		double lo = fabs(r->x_lo[i]), hi = fabs(r->x_hi[i]), most = lo > hi ? lo : hi;
+		double lo = fabs(r->x_lo[i]), hi = fabs(r->x_hi[i]);
+		double most = (lo > hi ? lo : hi) + 0 * (hi - lo); // NaN stays NaN
 		double added = OUTWARD * ((a->layer[0].rounding + UNIT) * most + MLP_TINY);
 
 		s->added[0][i] = (float)added;

@@ -1,4 +1,5 @@
-/* What benchmarks of arithmetic measure against: a clock, and the peak rate of multiply-adds, GFLOP/s of float. */
+/* What benchmarks of arithmetic measure against: a clock, and the peak rate of multiply-adds,
+ * GFLOP/s of float. */
 #ifndef BENCH_PEAK_H
 #define BENCH_PEAK_H
 
@@ -12,7 +13,8 @@ static inline double now_s(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* Peak: independent chains of fused multiply-adds in registers, as wide as the kernel in use. In double it is half. */
+/* Peak: independent chains of fused multiply-adds in registers, as wide as the kernel in use. In
+ * double it is half. */
 typedef float v16 __attribute__((vector_size(64)));
 typedef float v8 __attribute__((vector_size(32)));
 #define PEAK(name, isa, v, suffix, floats)                                                         \

@@ -64,8 +64,8 @@ static inline struct actor *random_actor(int n, const int *dims, double gain, ui
 }
 
 /* Networks of 1 to 5 layers, widths around the kernels' blocks. */
-static const int shapes[][7] = {{1, 5, 1}, {1, 96, 1}, {2, 3, 1, 1}, {2, 70, 33, 1}, {3, 17, 31, 65, 1},
-	{3, 70, 256, 256, 1}, {4, 9, 40, 7, 97, 1}, {5, 12, 20, 50, 33, 16, 1}};
+static const int shapes[][7] = {{1, 5, 1}, {1, 96, 1}, {2, 3, 1, 1}, {2, 70, 33, 1},
+	{3, 17, 31, 65, 1}, {3, 70, 256, 256, 1}, {4, 9, 40, 7, 97, 1}, {5, 12, 20, 50, 33, 16, 1}};
 #define SHAPES ((int)(sizeof(shapes) / sizeof(shapes[0])))
 
 /* A region of random inputs and widths: up to `varied` inputs vary. */
@@ -80,7 +80,8 @@ static inline void random_region(struct rng *g, struct region *r, int nin, int v
 		int input = (int)(rng_uniform(g) * nin);
 		double width = pow(10, -6 * rng_uniform(g)), at = rng_normal(g);
 
-		region_vary(r, input, at, at + (d == 3 ? 0 : width)); // refused if it varies already
+		region_vary(
+			r, input, at, at + (d == 3 ? 0 : width)); // refused if it varies already
 	}
 }
 
@@ -109,7 +110,8 @@ static inline void golden_region(struct region *r, const json_t *box)
 }
 
 /* A point of the box lo..hi of the region, often in its corners. */
-static inline void random_point(struct rng *g, const struct region *r, const double *lo, const double *hi, double *t)
+static inline void random_point(
+	struct rng *g, const struct region *r, const double *lo, const double *hi, double *t)
 {
 	bool corner = rng_uniform(g) < 0.25;
 

@@ -1,6 +1,6 @@
 /*
- * The slow, obvious way to know a network over a rectangle: cut it by one neuron after the other, recomputing
- * nothing cleverly, and keep the engines' partitions to hold against it.
+ * The slow, obvious way to know a network over a rectangle: cut it by one neuron after the other,
+ * recomputing nothing cleverly, and keep the engines' partitions to hold against it.
  */
 #ifndef TESTS_EXACT_SLOW_H
 #define TESTS_EXACT_SLOW_H
@@ -26,7 +26,8 @@ static inline double slow_area(const struct slow_polygon *p)
 	for (int i = 0; i < p->m; i++) {
 		int j = (i + 1) % p->m;
 
-		sum += (p->x[i] - p->x[0]) * (p->y[j] - p->y[0]) - (p->x[j] - p->x[0]) * (p->y[i] - p->y[0]);
+		sum += (p->x[i] - p->x[0]) * (p->y[j] - p->y[0]) -
+		       (p->x[j] - p->x[0]) * (p->y[i] - p->y[0]);
 	}
 	return fabs(sum) / 2;
 }
@@ -39,7 +40,8 @@ static inline void slow_clip(
 
 	for (int i = 0; i < p->m; i++) {
 		int j = (i + 1) % p->m;
-		double f = a + b * p->x[i] + c * p->y[i], g = a + b * p->x[j] + c * p->y[j], s = f / (f - g);
+		double f = a + b * p->x[i] + c * p->y[i], g = a + b * p->x[j] + c * p->y[j],
+		       s = f / (f - g);
 
 		if (f <= 0) {
 			q.x[q.m] = p->x[i];
@@ -63,7 +65,8 @@ struct slow {
 
 typedef double slow_row[3]; /* a + b x + c y, x and y in 0..1 over the patch */
 
-static inline void slow_output(struct slow *s, const struct slow_polygon *p, const double *y, double measure)
+static inline void slow_output(
+	struct slow *s, const struct slow_polygon *p, const double *y, double measure)
 {
 	struct slow_polygon below_hi, below_lo;
 
@@ -110,7 +113,8 @@ static inline void slow_layer(struct slow *s, int l, int j, const slow_row *h, s
 }
 
 /* lo..hi of a region of one or two varied inputs, no kink inside. */
-static inline void slow_patch(struct slow *s, const struct region *r, const double *lo, const double *hi)
+static inline void slow_patch(
+	struct slow *s, const struct region *r, const double *lo, const double *hi)
 {
 	struct slow_polygon square = {4, {0, 1, 1, 0}, {0, 0, 1, 1}};
 	double x[REGION_INPUTS], measure = 1;
@@ -145,7 +149,8 @@ static inline int slow_parts(const struct region *r, int d, double end[3])
 	return kink ? 2 : 1;
 }
 
-static inline struct slow slow_run(const struct mlp *net, const struct region *r, const struct band *b)
+static inline struct slow slow_run(
+	const struct mlp *net, const struct region *r, const struct band *b)
 {
 	struct slow s = {.net = net, .lo = INFINITY, .hi = -INFINITY};
 	double x[3], y[3];
@@ -187,7 +192,8 @@ static inline void partition_cut(void *arg, const double *normal, double offset)
 	struct partition *p = arg;
 	struct partition_node *n = partition_next(p);
 
-	*n = (struct partition_node){.normal = {normal[0], p->dims > 1 ? normal[1] : 0}, .offset = offset};
+	*n = (struct partition_node){
+		.normal = {normal[0], p->dims > 1 ? normal[1] : 0}, .offset = offset};
 	p->open[p->depth++] = p->n - 1;
 }
 
@@ -195,7 +201,8 @@ static inline void partition_leaf(void *arg, double y_lo, double y_hi, enum engi
 {
 	struct partition *p = arg;
 
-	*partition_next(p) = (struct partition_node){.leaf = true, .y_lo = y_lo, .y_hi = y_hi, .verdict = v};
+	*partition_next(p) =
+		(struct partition_node){.leaf = true, .y_lo = y_lo, .y_hi = y_hi, .verdict = v};
 	if (p->depth)
 		p->node[p->open[--p->depth]].other = p->n;
 }

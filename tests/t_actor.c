@@ -146,7 +146,8 @@ static void test_band_windows(void **unused)
 
 static double *row(int n)
 {
-	double *p = aligned_alloc(ACTOR_ALIGN, (n * sizeof(double) + ACTOR_ALIGN - 1) / ACTOR_ALIGN * ACTOR_ALIGN);
+	double *p = aligned_alloc(
+		ACTOR_ALIGN, (n * sizeof(double) + ACTOR_ALIGN - 1) / ACTOR_ALIGN * ACTOR_ALIGN);
 
 	memset(p, 0, n * sizeof(double));
 	return p;
@@ -230,7 +231,8 @@ static void check_kernels(const struct actor_layer *l, const struct rows *x, con
 			range[0] += w * x->f[0][o];
 			range[1] += fabs(w) * x->f[1][o];
 			range[2] += fabs(w) * x->f[2][o];
-			mags += fabs(w) * (fabsf(x->f[0][o]) + fabsf(x->f[1][o]) + fabsf(x->f[2][o]));
+			mags += fabs(w) *
+				(fabsf(x->f[0][o]) + fabsf(x->f[1][o]) + fabsf(x->f[2][o]));
 		}
 		check_sum(y->d[6][k], sum, mag, unit);
 		for (int i = 0; i < 3; i++)
@@ -252,14 +254,17 @@ static bool same_rows(const struct rows *a, const struct rows *b)
 
 static void test_kernels(void **unused)
 {
-	static const int layers[][2] = {{70, 256}, {256, 256}, {1, 1}, {96, 1}, {3, 17}, {33, 100}, {7, 250}, {250, 7}};
+	static const int layers[][2] = {
+		{70, 256}, {256, 256}, {1, 1}, {96, 1}, {3, 17}, {33, 100}, {7, 250}, {250, 7}};
 	const char *best = mlp_kernel();
 	struct rng g;
 
 	rng_init(&g, 4, 0);
 	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
-		struct actor *a = random_actor(
-			3, (int[]){layers[i][0] > 96 ? 9 : layers[i][0], layers[i][0], layers[i][1], 1}, 1, i);
+		struct actor *a = random_actor(3,
+			(int[]){layers[i][0] > 96 ? 9 : layers[i][0], layers[i][0], layers[i][1],
+				1},
+			1, i);
 		struct rows x, y[ISAS];
 		int first = -1;
 
@@ -284,7 +289,8 @@ static void test_kernels(void **unused)
 // The loops over rows of neurons; sets and sums go where there is room.
 static void run_sweeps(int n, const struct rows *x, struct rows *y)
 {
-	const struct sweep_plane z = {{x->d[0], x->d[1], x->d[2]}}, to = {{y->d[4], y->d[5], y->d[6]}};
+	const struct sweep_plane z = {{x->d[0], x->d[1], x->d[2]}},
+				 to = {{y->d[4], y->d[5], y->d[6]}};
 	const double u[] = {0, 1, 1, 0.3}, v[] = {0, 0, 1, 0.7};
 	const double base[3][2] = {{0.1, 0.2}, {0.9, 0.3}, {0.4, 1}};
 	uint64_t set[LONGEST / SWEEP_WORD];
@@ -383,7 +389,8 @@ static void ranges_free(struct ranges *r, const struct actor *a)
 	}
 }
 
-static void ranges_set(struct ranges *r, const struct actor *a, const double *x_lo, const double *x_hi)
+static void ranges_set(
+	struct ranges *r, const struct actor *a, const double *x_lo, const double *x_hi)
 {
 	const double *lo = x_lo, *hi = x_hi;
 
@@ -421,7 +428,8 @@ static int by_value(const void *a, const void *b)
 // Executed against reference at points and over boxes; prints how much of the slack is used.
 static void check_slack(const struct actor *a, const char *name, uint64_t seed)
 {
-	double *scratch = malloc(actor_slack_scratch(a) * sizeof(double)), ratio[400], x[REGION_INPUTS];
+	double *scratch = malloc(actor_slack_scratch(a) * sizeof(double)), ratio[400],
+	       x[REGION_INPUTS];
 	float *run = malloc(mlp_scratch(a->mlp) * sizeof(float));
 	double lo[REGION_INPUTS], hi[REGION_INPUTS], exact, slack;
 	struct ranges r;
@@ -430,7 +438,8 @@ static void check_slack(const struct actor *a, const char *name, uint64_t seed)
 	rng_init(&g, seed, 0);
 	ranges_init(&r, a);
 	for (int i = 0; i < 400; i++) {
-		double width = i % 4 ? 0 : pow(10, -1 - 4 * rng_uniform(&g)), size = i % 7 ? 1 : 1e4;
+		double width = i % 4 ? 0 : pow(10, -1 - 4 * rng_uniform(&g)),
+		       size = i % 7 ? 1 : 1e4;
 
 		for (int k = 0; k < a->layer[0].in; k++) {
 			lo[k] = size * rng_uniform(&g);
@@ -450,8 +459,8 @@ static void check_slack(const struct actor *a, const char *name, uint64_t seed)
 		ratio[i] = 0; // boxes do not count for tightness
 	}
 	qsort(ratio, 400, sizeof(*ratio), by_value);
-	print_message("%s: executed differs by %.4f of the slack in the median, %.4f at most\n", name, ratio[250],
-		ratio[399]);
+	print_message("%s: executed differs by %.4f of the slack in the median, %.4f at most\n",
+		name, ratio[250], ratio[399]);
 	ranges_free(&r, a);
 	free(scratch);
 	free(run);
@@ -480,13 +489,15 @@ static void test_slack_orca(void **unused)
 	free_actor(a);
 }
 
-// Where execution may overflow or ranges are none, there is no bound; the bound is the same on every machine.
+// Where execution may overflow or ranges are none, there is no bound; the bound is the same on
+// every machine.
 static void test_slack_hostile(void **unused)
 {
 	static const double bad[] = {NAN, INFINITY, 1e300, 1e39};
 	const char *best = mlp_kernel();
 	struct actor *a = random_actor(3, (int[]){5, 20, 30, 1}, 1, 1);
-	double *scratch = malloc(actor_slack_scratch(a) * sizeof(double)), lo[5] = {0}, hi[5] = {1, 1, 1, 1, 1};
+	double *scratch = malloc(actor_slack_scratch(a) * sizeof(double)), lo[5] = {0},
+	       hi[5] = {1, 1, 1, 1, 1};
 	double slack[ISAS] = {0}, first = 0;
 	struct ranges r;
 

@@ -1,4 +1,5 @@
-/* Exact certificates: golden values, a slow obvious method, ties and degenerate networks, hostile input. */
+/* Exact certificates: golden values, a slow obvious method, ties and degenerate networks, hostile
+ * input. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,14 +52,18 @@ static void golden_state(struct region *r, const json_t *line)
 static void real_band(struct band *b, double lo, double hi, double w)
 {
 	*b = (struct band){.lo = lo <= w / 4 ? -INFINITY : atanh(fmin(log2(lo / w) / 2, 1)),
-		.hi = hi >= w * 4 ? INFINITY : hi <= w / 4 ? -INFINITY : atanh(log2(hi / w) / 2)};
+		.hi = hi >= w * 4   ? INFINITY
+		      : hi <= w / 4 ? -INFINITY
+				    : atanh(log2(hi / w) / 2)};
 }
 
 static void check_line(void *state, const struct mlp *net, const json_t *line)
 {
 	struct engine_ask ask = {.slices = 1, .real = true};
-	const json_t *inv = json_object_get(line, "inv"), *range = json_object_get(line, "pre_range");
-	const json_t *target = json_object_get(line, "target"), *ends = json_object_get(line, "pre_at_ends");
+	const json_t *inv = json_object_get(line, "inv"),
+		     *range = json_object_get(line, "pre_range");
+	const json_t *target = json_object_get(line, "target"),
+		     *ends = json_object_get(line, "pre_at_ends");
 	const json_t *action = json_object_get(line, "action_range");
 	bool tied = json_is_true(json_object_get(line, "consistent_delay_metric"));
 	struct engine_answer o;
@@ -66,8 +71,8 @@ static void check_line(void *state, const struct mlp *net, const json_t *line)
 
 	golden_state(&ask.region, line);
 	ask.region.ndims = 1;
-	ask.region.dim[0] =
-		(struct region_dim){NEWEST_RTT, tied ? NEWEST_RTT + 1 : -1, item(inv, 0), item(inv, 1)};
+	ask.region.dim[0] = (struct region_dim){
+		NEWEST_RTT, tied ? NEWEST_RTT + 1 : -1, item(inv, 0), item(inv, 1)};
 	band_make(&ask.band, (int64_t)ceil(item(target, 0)), (int64_t)floor(item(target, 1)),
 		(uint32_t)golden_number(line, "w"));
 	assert_int_equal(engine_exact1.run(state, &ask, &o), 0);
@@ -106,8 +111,7 @@ static void test_golden_lines(void **unused)
 	state = engine_exact1.open(a);
 	j = golden_json(GOLDEN "exact_lines.json");
 	assert_int_equal(json_array_size(json_object_get(j, "lines")), 120);
-	json_array_foreach(json_object_get(j, "lines"), i, line)
-		check_line(state, a->mlp, line);
+	json_array_foreach(json_object_get(j, "lines"), i, line) check_line(state, a->mlp, line);
 	engine_exact1.close(state);
 	json_decref(j);
 	free_actor(a);
@@ -142,7 +146,8 @@ static void test_golden_boxes(void **unused)
 			continue;
 		seen[d]++;
 		assert_int_equal(engines[d]->run(state[d], &ask, &o), 0);
-		assert_true(o.real_lo >= item(crown, 0) - 1e-9 && o.real_hi <= item(crown, 1) + 1e-9);
+		assert_true(
+			o.real_lo >= item(crown, 0) - 1e-9 && o.real_hi <= item(crown, 1) + 1e-9);
 		if (!exact)
 			continue;
 		assert_true(near(o.real_lo, item(exact, 0), 1e-9));
@@ -191,26 +196,27 @@ static void test_golden_shares(void **unused)
 	j = golden_json(GOLDEN "cert_recommended.json");
 	json_array_foreach(json_object_get(j, "cases"), i, c)
 		json_object_foreach(json_object_get(c, "out"), name, part)
-		{
-			struct engine_ask ask = {.slices = 1};
-			const json_t *target = json_object_get(part, "target");
-			struct engine_answer o;
-			int d;
+	{
+		struct engine_ask ask = {.slices = 1};
+		const json_t *target = json_object_get(part, "target");
+		struct engine_answer o;
+		int d;
 
-			if (json_is_null(part))
-				continue;
-			golden_state(&ask.region, c);
-			property_region(&ask.region, golden_number(c, "pid"), name, golden_number(c, "theta"));
-			band_make(&ask.band, (int64_t)item(target, 0), (int64_t)item(target, 1),
-				(uint32_t)golden_number(c, "w"));
-			d = ask.region.ndims;
-			seen[d]++;
-			assert_int_equal(engines[d]->run(state[d], &ask, &o), 0);
-			assert_true(near(o.exact, golden_number(part, "exact"), 1e-9));
-			assert_true(o.proven <= o.exact + 1e-9 && o.exact <= 1 - o.refuted + 1e-9);
-			assert_true(o.proven >= golden_number(part, "proven") - 1e-9);
-			assert_true(o.refuted >= golden_number(part, "refuted") - 1e-9);
-		}
+		if (json_is_null(part))
+			continue;
+		golden_state(&ask.region, c);
+		property_region(
+			&ask.region, golden_number(c, "pid"), name, golden_number(c, "theta"));
+		band_make(&ask.band, (int64_t)item(target, 0), (int64_t)item(target, 1),
+			(uint32_t)golden_number(c, "w"));
+		d = ask.region.ndims;
+		seen[d]++;
+		assert_int_equal(engines[d]->run(state[d], &ask, &o), 0);
+		assert_true(near(o.exact, golden_number(part, "exact"), 1e-9));
+		assert_true(o.proven <= o.exact + 1e-9 && o.exact <= 1 - o.refuted + 1e-9);
+		assert_true(o.proven >= golden_number(part, "proven") - 1e-9);
+		assert_true(o.refuted >= golden_number(part, "refuted") - 1e-9);
+	}
 	assert_true(seen[1] > 50 && seen[2] > 20);
 	for (int d = 1; d <= 2; d++)
 		engines[d]->close(state[d]);
@@ -218,8 +224,8 @@ static void test_golden_shares(void **unused)
 	free_actor(a);
 }
 
-// Small integers, so that zeros of many neurons meet, at the ends and at the kink too; some neurons are
-// copies of others, some do not depend on their input, some are nothing at all.
+// Small integers, so that zeros of many neurons meet, at the ends and at the kink too; some neurons
+// are copies of others, some do not depend on their input, some are nothing at all.
 static struct mlp *tied_net(int n, const int *dims, uint64_t seed)
 {
 	struct mlp *m = mlp_new(n, dims, 0.25);
@@ -230,9 +236,12 @@ static struct mlp *tied_net(int n, const int *dims, uint64_t seed)
 		struct mlp_layer *f = &m->layer[l];
 
 		for (int j = 0; j < f->out; j++) {
-			int kind = (int)(rng_uniform(&r) * 6), twin = j ? (int)(rng_uniform(&r) * j) : 0;
+			int kind = (int)(rng_uniform(&r) * 6),
+			    twin = j ? (int)(rng_uniform(&r) * j) : 0;
 
-			f->b[j] = kind == 0 ? f->b[twin] : kind == 1 ? 0 : (int)(rng_uniform(&r) * 5) - 2;
+			f->b[j] = kind == 0   ? f->b[twin]
+				  : kind == 1 ? 0
+					      : (int)(rng_uniform(&r) * 5) - 2;
 			for (int k = 0; k < f->in; k++)
 				f->w[k * f->out + j] = kind == 0   ? f->w[k * f->out + twin]
 						       : kind <= 2 ? 0
@@ -260,10 +269,11 @@ static void small_region(struct rng *g, struct region *r, int nin, int dims, boo
 	for (int d = 0; d < r->ndims; d++) {
 		int input = (first + 2 * d) % nin;
 		double lo = integers ? (int)(rng_uniform(g) * 3) - 2 : rng_normal(g);
-		double width = integers ? 1 + (int)(rng_uniform(g) * 3) : pow(10, 1 - 4 * rng_uniform(g));
+		double width =
+			integers ? 1 + (int)(rng_uniform(g) * 3) : pow(10, 1 - 4 * rng_uniform(g));
 
-		r->dim[d] = (struct region_dim){input, d == 0 && nin > 3 && rng_uniform(g) < 0.5 ? tied : -1,
-			lo, lo + width};
+		r->dim[d] = (struct region_dim){input,
+			d == 0 && nin > 3 && rng_uniform(g) < 0.5 ? tied : -1, lo, lo + width};
 	}
 }
 
@@ -291,7 +301,8 @@ static void check_against_slow(const struct mlp *m, struct rng *g, int cases, bo
 		assert_int_equal(engines[d]->run(state[d], &ask, &o), 0);
 		assert_true(near(o.real_lo, want.lo, 1e-10 * scale));
 		assert_true(near(o.real_hi, want.hi, 1e-10 * scale));
-		assert_true(o.y_lo <= want.lo && want.hi <= o.y_hi && o.y_hi - o.y_lo < want.hi - want.lo + 1e-8 * scale);
+		assert_true(o.y_lo <= want.lo && want.hi <= o.y_hi &&
+			    o.y_hi - o.y_lo < want.hi - want.lo + 1e-8 * scale);
 		assert_true(near(o.exact, want.share, 1e-9));
 		assert_true(o.proven <= o.exact + 1e-12 && o.proven > o.exact - 1e-6);
 		assert_true(1 - o.refuted >= o.exact - 1e-12 && 1 - o.refuted < o.exact + 1e-6);
@@ -310,7 +321,8 @@ static void test_random_nets(void **unused)
 	rng_init(&g, 11, 0);
 	for (int i = 0; i < SMALL_SHAPES; i++)
 		for (int seed = 0; seed < 4; seed++) {
-			struct mlp *m = random_net(small_shapes[i][0], small_shapes[i] + 1, 1.2, seed);
+			struct mlp *m =
+				random_net(small_shapes[i][0], small_shapes[i] + 1, 1.2, seed);
 
 			check_against_slow(m, &g, 20, false);
 			mlp_free(m);
@@ -332,8 +344,8 @@ static void test_ties(void **unused)
 }
 
 /*
- * Layers that each fold 0..1 `teeth` times: y goes from 0 to 1 and back teeth^layers times in all. A hinge at c
- * is max(0, t - c) = (leaky(t - c) + slope leaky(c - t)) / (1 - slope^2).
+ * Layers that each fold 0..1 `teeth` times: y goes from 0 to 1 and back teeth^layers times in all.
+ * A hinge at c is max(0, t - c) = (leaky(t - c) + slope leaky(c - t)) / (1 - slope^2).
  */
 static struct mlp *sawtooth(int layers, int teeth)
 {
@@ -352,8 +364,11 @@ static struct mlp *sawtooth(int layers, int teeth)
 			double sign = j & 1 ? -1 : 1;
 
 			f->b[j] = l < layers ? -sign * (j / 2) / teeth : 0;
-			for (int k = 0; k < f->in; k++) { // t is a sum of hinges but for what layer 0 reads
-				double bend = k / 2 == 0 ? teeth : (k / 2) & 1 ? -2 * teeth : 2 * teeth;
+			for (int k = 0; k < f->in;
+				k++) { // t is a sum of hinges but for what layer 0 reads
+				double bend = k / 2 == 0    ? teeth
+					      : (k / 2) & 1 ? -2 * teeth
+							    : 2 * teeth;
 
 				f->w[k * f->out + j] =
 					sign * (l ? bend * scale * (k & 1 ? slope : 1) : 1);
@@ -447,7 +462,8 @@ static void test_hostile(void **unused)
 				x[6] = where ? x[6] : bad[i];
 				region_point(&ask.region, x, 7);
 				for (int d = 0; d < dims; d++)
-					ask.region.dim[ask.region.ndims++] = (struct region_dim){d, -1, 0, 1};
+					ask.region.dim[ask.region.ndims++] =
+						(struct region_dim){d, -1, 0, 1};
 				if (where == 1)
 					ask.region.dim[0].lo = bad[i];
 				if (where == 2)

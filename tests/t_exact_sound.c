@@ -1,6 +1,7 @@
 /*
- * Exact certificates against execution: no executed y outside its bounds, no verdict contradicted, at random
- * points and at those where it would show first. CANOPY_SOUND=n takes n times as many points.
+ * Exact certificates against execution: no executed y outside its bounds, no verdict contradicted,
+ * at random points and at those where it would show first. CANOPY_SOUND=n takes n times as many
+ * points.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +35,8 @@ struct trial {
 	long points, bad;
 };
 
-// Whether the leaf of t, or both at a cut, allow y; a cut is as wide as the rounding of its own line.
+// Whether the leaf of t, or both at a cut, allow y; a cut is as wide as the rounding of its own
+// line.
 static bool leaf_allows(const struct partition *p, int i, const double *t, double y, bool hit)
 {
 	const struct partition_node *n = &p->node[i];
@@ -130,15 +132,17 @@ static void probe_cuts(struct trial *r, int most)
 		if (n->leaf)
 			continue;
 		if (g->ndims > 1) { // a random point, moved onto the line
-			double norm = n->normal[0] * n->normal[0] + n->normal[1] * n->normal[1], off;
+			double norm = n->normal[0] * n->normal[0] + n->normal[1] * n->normal[1],
+			       off;
 
 			for (int d = 0; d < 2; d++)
-				t[d] = g->dim[d].lo + rng_uniform(&r->rng) * (g->dim[d].hi - g->dim[d].lo);
+				t[d] = g->dim[d].lo +
+				       rng_uniform(&r->rng) * (g->dim[d].hi - g->dim[d].lo);
 			off = (n->normal[0] * t[0] + n->normal[1] * t[1] - n->offset) / norm;
 			t[0] -= off * n->normal[0];
 			t[1] -= off * n->normal[1];
-			if (!(t[0] >= g->dim[0].lo && t[0] <= g->dim[0].hi && t[1] >= g->dim[1].lo &&
-				    t[1] <= g->dim[1].hi))
+			if (!(t[0] >= g->dim[0].lo && t[0] <= g->dim[0].hi &&
+				    t[1] >= g->dim[1].lo && t[1] <= g->dim[1].hi))
 				continue;
 		}
 		around(r, t[0], t[1]);
@@ -151,7 +155,8 @@ static void probe_cuts(struct trial *r, int most)
 static void check_shares(struct trial *r)
 {
 	const struct region *g = &r->ask.region;
-	struct slow_polygon box = {4, {g->dim[0].lo, g->dim[0].hi, g->dim[0].hi, g->dim[0].lo}, {0, 0, 1, 1}};
+	struct slow_polygon box = {
+		4, {g->dim[0].lo, g->dim[0].hi, g->dim[0].hi, g->dim[0].lo}, {0, 0, 1, 1}};
 	double share[3] = {0}, whole;
 
 	if (g->ndims > 1)
@@ -210,7 +215,9 @@ static void run_trial(struct trial *r, void *state, long points)
 	check_witness(r);
 	for (long i = 0; i < points; i++)
 		point(r, g->dim[0].lo + rng_uniform(&r->rng) * (g->dim[0].hi - g->dim[0].lo),
-			dims > 1 ? g->dim[1].lo + rng_uniform(&r->rng) * (g->dim[1].hi - g->dim[1].lo) : 0);
+			dims > 1 ? g->dim[1].lo +
+					   rng_uniform(&r->rng) * (g->dim[1].hi - g->dim[1].lo)
+				 : 0);
 	probe_cuts(r, 200);
 	flush(r);
 }
@@ -251,7 +258,8 @@ static void run_trials(const struct actor *a, int regions, uint64_t seed,
 // Frames as a sender sees them; the newest inv_rtt, and the newest loss or an older inv_rtt.
 static void frames_region(struct rng *g, struct region *r, int nin, int dims)
 {
-	static const double ends[][2] = {{0.75, 1}, {0.99, 1}, {0, 0.25}, {0.7, 0.9}, {0.79999, 0.80001}};
+	static const double ends[][2] = {
+		{0.75, 1}, {0.99, 1}, {0, 0.25}, {0.7, 0.9}, {0.79999, 0.80001}};
 	const double *e = ends[(int)(rng_uniform(g) * 5)];
 	double x[STATE_SIZE];
 
@@ -297,7 +305,8 @@ static void test_cancelling_nets(void **unused)
 
 		for (int l = 0; l < 3; l++)
 			for (int j = 0; j + 1 < dims[l + 1]; j += 2)
-				for (int k = 0; k < dims[l]; k++) { // pairs of neurons that nearly cancel
+				for (int k = 0; k < dims[l];
+					k++) { // pairs of neurons that nearly cancel
 					double *w = &m->layer[l].w[k * dims[l + 1] + j];
 
 					w[1] = w[0] * (1 + 1e-5 * k);

@@ -8,16 +8,14 @@
 
 #define SPARE 1.001 // of the error, so that a claim survives its own rounding
 
-double exact_error(const struct actor *a, double slack, long steps)
+double exact_error(const struct actor *a, double slack, long steps, int spread)
 {
 	double most = 0;
 
-	for (int l = 0; l < a->n; l++) {
-		double terms = a->layer[l].in + 4.0 * (steps + EXACT_FIXED);
-
-		most = fmax(most, terms / a->layer[l].rounding);
-	}
-	return slack * most * 0x1p-52 * (1 + 8 / a->slope);
+	for (int l = 0; l < a->n; l++)
+		most = fmax(most,
+			(double)(a->layer[l].in + steps + EXACT_FIXED) / a->layer[l].rounding);
+	return slack * most * 0x1p-53 * (1 + spread / a->slope);
 }
 
 static void push(struct exact_slabs *s, double up_to, enum engine_verdict verdict)
@@ -48,8 +46,8 @@ struct band exact_real_band(const struct band *b)
 	return real;
 }
 
-void exact_leaf(const struct engine_sink *sink, const struct exact_slabs *s, int i, double lo, double hi,
-	double error)
+void exact_leaf(const struct engine_sink *sink, const struct exact_slabs *s, int i, double lo,
+	double hi, double error)
 {
 	double below = i ? s->cut[i - 1] : -INFINITY;
 
@@ -63,8 +61,8 @@ static double share_of(double part, double whole, bool all)
 	return all ? 1 : fmin(fmax(part / whole - EXACT_SHARE_ERROR, 0), 1);
 }
 
-void exact_answer(struct engine_answer *out, const struct exact_slabs *s, double error, const double share[3],
-	const double real_share[3], double whole)
+void exact_answer(struct engine_answer *out, const struct exact_slabs *s, double error,
+	const double share[3], const double real_share[3], double whole)
 {
 	int lo = exact_slab(s, out->real_lo), hi = exact_slab(s, out->real_hi);
 	enum engine_verdict all = lo == hi ? s->verdict[lo] : ENGINE_UNKNOWN;

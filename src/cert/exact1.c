@@ -1,5 +1,6 @@
 /*
- * The exact engine for one varied input: extremes at the breakpoints of y, shares from the pieces between.
+ * The exact engine for one varied input: extremes at the breakpoints of y, shares from the pieces
+ * between.
  */
 #include <errno.h>
 #include <math.h>
@@ -59,7 +60,8 @@ static double execution_slack(struct exact1 *e, const struct region *r)
 }
 
 // Measure by verdict of a piece over which y goes from ya to yb.
-static void measure(const struct exact_slabs *s, double ya, double yb, double width, double share[3])
+static void measure(
+	const struct exact_slabs *s, double ya, double yb, double width, double share[3])
 {
 	double lo = fmin(ya, yb), hi = fmax(ya, yb), done = 0;
 	int i = exact_slab(s, lo);
@@ -90,7 +92,8 @@ static void emit_piece(const struct emission *m, long i)
 {
 	struct segment_point a = m->point[i], b = m->point[i + 1];
 	double lo = fmin(a.y, b.y), hi = fmax(a.y, b.y), from = a.t;
-	int up = a.y < b.y ? 1 : -1, slab = exact_slab(m->slabs, a.y), last = exact_slab(m->slabs, b.y);
+	int up = a.y < b.y ? 1 : -1, slab = exact_slab(m->slabs, a.y),
+	    last = exact_slab(m->slabs, b.y);
 
 	for (; slab != last; slab += up) {
 		double y = m->slabs->cut[up > 0 ? slab : slab - 1];
@@ -169,7 +172,7 @@ static int run_exact1(void *state, const struct engine_ask *ask, struct engine_a
 		return -EINVAL;
 	out.pieces = e->line->points - 1;
 	out.slack = execution_slack(e, &ask->region);
-	error = exact_error(e->actor, out.slack, e->line->steps);
+	error = exact_error(e->actor, out.slack, e->line->steps, EXACT_LINE);
 	if (ask->real)
 		out.slack = 0;
 	error += out.slack;
@@ -181,11 +184,13 @@ static int run_exact1(void *state, const struct engine_ask *ask, struct engine_a
 		measure(&slabs, a.y, b.y, b.t - a.t, share);
 		measure(&exact, a.y, b.y, b.t - a.t, real_share);
 	}
-	exact_answer(&out, &slabs, error, share, real_share, ask->region.dim[0].hi - ask->region.dim[0].lo);
+	exact_answer(&out, &slabs, error, share, real_share,
+		ask->region.dim[0].hi - ask->region.dim[0].lo);
 	if (ask->witness)
 		find_miss(e, ask, &slabs, &out);
 	if (ask->sink)
-		emit(&(struct emission){ask->sink, &slabs, e->line->point, error}, 0, e->line->points - 1);
+		emit(&(struct emission){ask->sink, &slabs, e->line->point, error}, 0,
+			e->line->points - 1);
 	*answer = out;
 	return 0;
 }

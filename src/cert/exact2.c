@@ -1,6 +1,6 @@
 /*
- * The exact engine for two varied inputs: extremes at the corners of the polygons on which y is affine, shares
- * by clipping them to the band.
+ * The exact engine for two varied inputs: extremes at the corners of the polygons on which y is
+ * affine, shares by clipping them to the band.
  */
 #include <errno.h>
 #include <math.h>
@@ -131,8 +131,8 @@ static void emit_leaf(const struct subdivision *plane, const struct subdivision_
 	exact_leaf(sink, s, i, lo, hi, error);
 }
 
-static void emit(const struct subdivision *plane, const struct exact_slabs *s, const struct engine_sink *sink,
-	double error)
+static void emit(const struct subdivision *plane, const struct exact_slabs *s,
+	const struct engine_sink *sink, double error)
 {
 	for (int i = 0; i < plane->nodes; i++) {
 		const struct subdivision_node *n = &plane->node[i];
@@ -145,18 +145,20 @@ static void emit(const struct subdivision *plane, const struct exact_slabs *s, c
 }
 
 // Corner number c of a leaf, in the region.
-static void place(const struct subdivision *plane, const struct region *r, const struct subdivision_node *n,
-	int c, double t[AXES])
+static void place(const struct subdivision *plane, const struct region *r,
+	const struct subdivision_node *n, int c, double t[AXES])
 {
 	const struct subdivision_patch *p = &plane->patch[n->patch];
 
 	for (int d = 0; d < AXES; d++)
-		t[d] = fmin(fmax(p->lo[d] + plane->corner[d][n->corner + c] * p->width[d], r->dim[d].lo),
+		t[d] = fmin(fmax(p->lo[d] + plane->corner[d][n->corner + c] * p->width[d],
+				    r->dim[d].lo),
 			r->dim[d].hi);
 }
 
 // The range of y; false when a value is not finite.
-static bool find_range(const struct subdivision *plane, const struct region *r, struct engine_answer *out)
+static bool find_range(
+	const struct subdivision *plane, const struct region *r, struct engine_answer *out)
 {
 	double sum = 0;
 
@@ -197,10 +199,12 @@ static void find_miss(struct exact2 *e, const struct engine_ask *ask, const stru
 		const struct subdivision_node *n = &plane->node[i];
 
 		for (int c = 0; n->leaf && c < n->corners; c++) {
-			if (s->verdict[exact_slab(s, plane->corner[2][n->corner + c])] == ENGINE_HOLDS)
+			if (s->verdict[exact_slab(s, plane->corner[2][n->corner + c])] ==
+				ENGINE_HOLDS)
 				continue;
 			place(plane, &ask->region, n, c, t);
-			if (exact_misses(out, e->actor, ask, t, e->run_scratch) || ++tries == EXACT_TRIES)
+			if (exact_misses(out, e->actor, ask, t, e->run_scratch) ||
+				++tries == EXACT_TRIES)
 				return;
 		}
 	}
@@ -221,7 +225,7 @@ static int run_exact2(void *state, const struct engine_ask *ask, struct engine_a
 		return -EINVAL;
 	out.pieces = e->plane->leaves;
 	out.slack = execution_slack(e, &ask->region);
-	error = exact_error(e->actor, out.slack, e->actor->width);
+	error = exact_error(e->actor, out.slack, e->actor->width, EXACT_PLANE);
 	if (ask->real)
 		out.slack = 0;
 	error += out.slack;

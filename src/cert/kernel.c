@@ -148,18 +148,22 @@ static inline f4 abs_f4(f4 v)
 #endif
 
 struct kernel {
-	void (*forward)(const struct actor_layer *l, int nv, const double *const *x, double *const *y);
-	void (*forward_mag)(const struct actor_layer *l, int nv, const float *const *x, float *const *y);
+	void (*forward)(
+		const struct actor_layer *l, int nv, const double *const *x, double *const *y);
+	void (*forward_mag)(
+		const struct actor_layer *l, int nv, const float *const *x, float *const *y);
 	void (*backward)(const struct actor_layer *l, const double *g, double *y);
-	void (*backward_range)(
-		const struct actor_layer *l, const struct kernel_range *g, const struct kernel_range *y);
+	void (*backward_range)(const struct actor_layer *l, const struct kernel_range *g,
+		const struct kernel_range *y);
 	void (*axpy)(int n, double a, const double *x, double *y);
 };
 
 static const struct kernel kernels[] = {
 #ifdef __x86_64__
-	[MLP_AVX2] = {forward_d_avx2, forward_f_avx2, backward_d_avx2, backward_range_f_avx2, axpy_d_avx2},
-	[MLP_AVX512] = {forward_d_avx512, forward_f_avx512, backward_d_avx512, backward_range_f_avx512, axpy_d_avx512},
+	[MLP_AVX2] = {forward_d_avx2, forward_f_avx2, backward_d_avx2, backward_range_f_avx2,
+		axpy_d_avx2},
+	[MLP_AVX512] = {forward_d_avx512, forward_f_avx512, backward_d_avx512,
+		backward_range_f_avx512, axpy_d_avx512},
 #endif
 	[MLP_C] = {forward_d_c, forward_f_c, backward_d_c, backward_range_f_c, axpy_d_c},
 };

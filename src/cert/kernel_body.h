@@ -1,9 +1,9 @@
 /*
- * The loops of kernel.c, a template included once per instruction set and precision. Needs: FN(name),
- * TARGET, T (double or float), WEIGHT(l, at) (a vector of the layer's weights from there on), V (a vector
- * of LANES T), LOAD, STORE, SET1, FMA (a * b + c, rounded once), FOLD (adds up the lanes, in a fixed tree,
- * into lane 0), WIDE and WIDE3 (vectors of a column block, for up to two and for three vectors at once)
- * and ROWS (of a backward block).
+ * The loops of kernel.c, a template included once per instruction set and precision. Needs:
+ * FN(name), TARGET, T (double or float), WEIGHT(l, at) (a vector of the layer's weights from there
+ * on), V (a vector of LANES T), LOAD, STORE, SET1, FMA (a * b + c, rounded once), FOLD (adds up the
+ * lanes, in a fixed tree, into lane 0), WIDE and WIDE3 (vectors of a column block, for up to two
+ * and for three vectors at once) and ROWS (of a backward block).
  */
 static inline __attribute__((always_inline)) TARGET void FN(columns)(const struct actor_layer *l,
 	const T *const *x, T *const *y, int col, const int wide, const int nv)
@@ -33,7 +33,7 @@ static inline __attribute__((always_inline)) TARGET void FN(columns)(const struc
 	for (; col + wide * LANES <= l->stride; col += wide * LANES)                               \
 		FN(columns)(l, x, y, col, wide, nv);                                               \
 	for (; col < l->stride; col += LANES)                                                      \
-		FN(columns)(l, x, y, col, 1, nv)
+	FN(columns)(l, x, y, col, 1, nv)
 
 static TARGET void FN(forward)(const struct actor_layer *l, int nv, const T *const *x, T *const *y)
 {
@@ -73,7 +73,8 @@ static TARGET void FN(backward)(const struct actor_layer *l, const T *g, T *y)
 		for (int c = 0; c < l->stride; c += ACTOR_PAD)
 #pragma GCC unroll 8
 			for (int i = 0; i < ACTOR_PAD / LANES; i++)
-				acc[i] = FMA(WEIGHT(l, at + c + i * LANES), LOAD(g + c + i * LANES), acc[i]);
+				acc[i] = FMA(WEIGHT(l, at + c + i * LANES), LOAD(g + c + i * LANES),
+					acc[i]);
 		y[k] = FN(total)(acc);
 	}
 }
@@ -98,7 +99,8 @@ static inline __attribute__((always_inline)) TARGET void FN(range_rows)(const st
 #pragma GCC unroll 4
 		for (int i = 0; i < ACTOR_PAD / LANES; i++) {
 			int at = c + i * LANES;
-			V gc = LOAD(g->centre + at), gr = LOAD(g->radius + at), gm = LOAD(g->most + at);
+			V gc = LOAD(g->centre + at), gr = LOAD(g->radius + at),
+			  gm = LOAD(g->most + at);
 
 #pragma GCC unroll 4
 			for (int r = 0; r < rows; r++) {

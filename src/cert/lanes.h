@@ -1,11 +1,13 @@
 /*
- * Vectors of doubles for loops that are written once and compiled per instruction set: set LANES to 2
- * (plain C), 4 (AVX2) or 8 (AVX-512), include this, then the loops, then lanes_end.h; once for each.
+ * Vectors of doubles for loops that are written once and compiled per instruction set: set LANES to
+ * 2 (plain C), 4 (AVX2) or 8 (AVX-512), include this, then the loops, then lanes_end.h; once for
+ * each.
  *
- * FN(name) names a function of the set, TARGET compiles it for it. V is the vector; LOAD, STORE (aligned),
- * LOADF, STOREF (the same from and to floats, rounded to nearest), SET1, FMA (a * b + c, rounded once), MIN and
- * MAX (b where either is NaN), ABS, NEGATIVE (the lanes below zero as bits), CHOOSE(z, a, b) (z < 0 ? a : b).
- * Every operation is rounded as IEEE says, so results differ by nothing but the number of lanes.
+ * FN(name) names a function of the set, TARGET compiles it for it. V is the vector; LOAD, STORE
+ * (aligned), LOADF, STOREF (the same from and to floats, rounded to nearest), SET1, FMA (a * b + c,
+ * rounded once), MIN and MAX (b where either is NaN), ABS, NEGATIVE (the lanes below zero as bits),
+ * CHOOSE(z, a, b) (z < 0 ? a : b). Every operation is rounded as IEEE says, so results differ by
+ * nothing but the number of lanes.
  */
 #include <math.h>
 #include <stdint.h>
@@ -65,8 +67,7 @@ static inline void lanes_storef(float *p, lanes_d2 v)
 #define MIN _mm256_min_pd
 #define MAX _mm256_max_pd
 #define ABS(v) _mm256_andnot_pd(_mm256_set1_pd(-0.0), v)
-#define NEGATIVE(v)                                                                                \
-	(unsigned)_mm256_movemask_pd(_mm256_cmp_pd(v, _mm256_setzero_pd(), _CMP_LT_OQ))
+#define NEGATIVE(v) (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(v, _mm256_setzero_pd(), _CMP_LT_OQ))
 #define CHOOSE(z, a, b) _mm256_blendv_pd(b, a, _mm256_cmp_pd(z, _mm256_setzero_pd(), _CMP_LT_OQ))
 #elif LANES == 8
 #define FN(name) name##_avx512

@@ -11,7 +11,8 @@ static void add(struct polygon *p, double x, double y, double u, double v)
 	p->v[p->m++] = v;
 }
 
-void polygon_split(const struct polygon *p, const double *f, struct polygon *below, struct polygon *above)
+void polygon_split(
+	const struct polygon *p, const double *f, struct polygon *below, struct polygon *above)
 {
 	below->m = above->m = 0;
 	for (int i = 0; i < p->m; i++) {
@@ -34,7 +35,8 @@ void polygon_split(const struct polygon *p, const double *f, struct polygon *bel
 	}
 }
 
-// Twice the area of the triangle of corner 0 and two points, from whose coordinates corner 0's are taken.
+// Twice the area of the triangle of corner 0 and two points, from whose coordinates corner 0's are
+// taken.
 static double wedge(const double a[2], const double b[2])
 {
 	return a[0] * b[1] - a[1] * b[0];
@@ -91,7 +93,8 @@ double polygon_area_below(const struct polygon *p, const double *f, double c)
 	return fabs(sum) / 2;
 }
 
-bool polygon_line(const struct polygon *p, const double *f, double c, double normal[2], double *offset)
+bool polygon_line(
+	const struct polygon *p, const double *f, double c, double normal[2], double *offset)
 {
 	double from[2] = {0}, to[2] = {0}, farthest = -1, along[2], lowest = 0;
 	int points = 0, low = 0;
@@ -135,7 +138,8 @@ bool polygon_line(const struct polygon *p, const double *f, double c, double nor
 }
 
 // The corner at which the value is largest.
-static int best(const struct polygon *p, double (*value)(const double d[2], const double e[2]), const double e[2])
+static int best(const struct polygon *p, double (*value)(const double d[2], const double e[2]),
+	const double e[2])
 {
 	double most = -1;
 	int at = 0;
@@ -175,7 +179,8 @@ void polygon_frame(const struct polygon *p, double base[3][2], double *u, double
 	for (int i = 0; i < p->m; i++) {
 		double d[2] = {p->u[i] - p->u[0], p->v[i] - p->v[0]};
 		double b = across != 0 ? wedge(e, d) / across : 0;
-		double rest[2] = {d[0] - b * f[0], d[1] - b * f[1]}; // along e: small, however thin the polygon
+		double rest[2] = {d[0] - b * f[0],
+			d[1] - b * f[1]}; // along e: small, however thin the polygon
 
 		u[i] = length > 0 ? (rest[0] * e[0] + rest[1] * e[1]) / length : 0;
 		v[i] = b;

@@ -148,7 +148,8 @@ static double output(const struct work *e, const double *z)
 {
 	const struct actor *a = e->actor;
 
-	return sweep_dot(a->layer[a->n - 2].stride, a->slope, z, e->out_w) + a->layer[a->n - 1].b[0];
+	return sweep_dot(a->layer[a->n - 2].stride, a->slope, z, e->out_w) +
+	       a->layer[a->n - 1].b[0];
 }
 
 // By time, then by neuron (Shell).
@@ -159,8 +160,9 @@ static void sort(struct crossing *c, int n)
 			struct crossing at = c[i];
 			int j = i;
 
-			for (; j >= gap && (c[j - gap].t > at.t ||
-						   (c[j - gap].t == at.t && c[j - gap].neuron > at.neuron));
+			for (; j >= gap &&
+				(c[j - gap].t > at.t ||
+					(c[j - gap].t == at.t && c[j - gap].neuron > at.neuron));
 				j -= gap)
 				c[j] = c[j - gap];
 			c[j] = at;
@@ -186,13 +188,14 @@ static int find_crossings(
 	return n;
 }
 
-// Breakpoints of y over a piece of the last hidden layer, whose n zeros are known. Between the ends, where y is
-// computed afresh, it bends by w (1 - slope) |dz/dt| at each zero.
+// Breakpoints of y over a piece of the last hidden layer, whose n zeros are known. Between the
+// ends, where y is computed afresh, it bends by w (1 - slope) |dz/dt| at each zero.
 static int output_piece(
 	struct work *e, int l, int n, double ta, double tb, const double *za, const double *zb)
 {
 	const struct crossing *c = e->level[l].cross;
-	double ya = e->out.point[e->out.points - 1].y, yb = output(e, zb), dt = tb - ta, t = ta, y = ya, bent = 0;
+	double ya = e->out.point[e->out.points - 1].y, yb = output(e, zb), dt = tb - ta, t = ta,
+	       y = ya, bent = 0;
 	double scale = (1 - e->actor->slope) / dt, slope;
 	int err = 0;
 
@@ -275,8 +278,8 @@ static int path(struct work *e, int p, double ta, double tb)
 		double to = i < n ? v->cross[i].t : tb;
 		int stride = a->layer[1].stride;
 
-		sweep_advance(stride, turn, row ? row : a->layer[1].w, to - from, next->slope[p], next->z[0],
-			next->z[1]);
+		sweep_advance(stride, turn, row ? row : a->layer[1].w, to - from, next->slope[p],
+			next->z[0], next->z[1]);
 		if (to > from) {
 			err = piece(e, 1, from, to);
 			swap_ends(next);
@@ -291,14 +294,17 @@ static int path(struct work *e, int p, double ta, double tb)
 }
 
 // Slope of layer 0's sums along a path.
-static void direction(const struct actor_layer *l, const struct region_dim *d, bool tied, double *slope)
+static void direction(
+	const struct actor_layer *l, const struct region_dim *d, bool tied, double *slope)
 {
 	memcpy(slope, l->w + (size_t)d->input * l->stride, l->stride * sizeof(*slope));
 	if (tied)
-		kernel_axpy(l->stride, REGION_TIED_SLOPE, l->w + (size_t)d->tied * l->stride, slope);
+		kernel_axpy(
+			l->stride, REGION_TIED_SLOPE, l->w + (size_t)d->tied * l->stride, slope);
 }
 
-// Sums of all layers at the start, and the slopes of layers 0 and 1, of paths that end at t[1..paths].
+// Sums of all layers at the start, and the slopes of layers 0 and 1, of paths that end at
+// t[1..paths].
 static void start(struct work *e, const struct region *r, const double *t, int paths)
 {
 	const struct actor *a = e->actor;

@@ -9,9 +9,11 @@
 
 #define UNIT 0x1p-24  // rounding to float, relative
 #define OUTWARD 1.001 // covers the rounding of the bounds themselves, in double and in float
-#define BACKWARD_TERMS (MLP_MAX_WIDTH / ACTOR_PAD + 8) // roundings a term of kernel_backward_range meets
+#define BACKWARD_TERMS                                                                             \
+	(MLP_MAX_WIDTH / ACTOR_PAD + 8) // roundings a term of kernel_backward_range meets
 
-_Static_assert(MLP_MAX_WIDTH <= (1 << 24) / 2000, "half of OUTWARD covers a float sum of terms of one sign");
+// MLP_MAX_WIDTH * UNIT < (OUTWARD - 1) / 2, in integers, as clang wants it
+_Static_assert(MLP_MAX_WIDTH * 2000 < 1 << 24, "OUTWARD covers a float sum of terms of one sign");
 
 // Of a layer: the slope of what follows it, and the norm of the error in what it reads.
 struct activation {
@@ -34,15 +36,16 @@ struct activation {
 #endif
 
 static const struct {
-	// What sums of layer l, between z_lo and z_hi, are for layer l + 1 to read: the error that executing that
-	// adds, and the sums of squares of the whole error and of the largest values.
+	// What sums of layer l, between z_lo and z_hi, are for layer l + 1 to read: the error that
+	// executing that adds, and the sums of squares of the whole error and of the largest
+	// values.
 	void (*activate)(const struct actor_layer *l, const double *z_lo, const double *z_hi,
 		const struct activation *a, float *added, double squares[2]);
-	// From the derivative by what the activation gives to that by the sums; returns what executing the
-	// layer's biases, and its products where they are given, adds to the bound.
+	// From the derivative by what the activation gives to that by the sums; returns what
+	// executing the layer's biases, and its products where they are given, adds to the bound.
 	double (*derive)(const struct actor_layer *l, const double *z_lo, const double *z_hi,
-		const struct activation *a, const struct kernel_range *by_input, const float *products,
-		const struct kernel_range *by_sum);
+		const struct activation *a, const struct kernel_range *by_input,
+		const float *products, const struct kernel_range *by_sum);
 } loops[] = {
 #ifdef __x86_64__
 	[MLP_AVX2] = {activate_avx2, derive_avx2},
@@ -52,15 +55,17 @@ static const struct {
 };
 
 struct slack {
-	float *added[MLP_MAX_LAYERS];	      // [in] error that executing a layer adds, by what it reads
+	float *added[MLP_MAX_LAYERS]; // [in] error that executing a layer adds, by what it reads
 	struct activation of[MLP_MAX_LAYERS]; // by layer
-	struct kernel_range by_sum, by_input; // derivative of y by a layer's sums, and by what it reads
-	float *products, *none;		      // [stride] what the products of layer 0 add, and nothing
+	struct kernel_range by_sum,
+		by_input;	// derivative of y by a layer's sums, and by what it reads
+	float *products, *none; // [stride] what the products of layer 0 add, and nothing
 };
 
 static size_t row_floats(const struct actor *a)
 {
-	size_t n = a->width > REGION_INPUTS ? a->width : REGION_INPUTS, unit = ACTOR_ALIGN / sizeof(float);
+	size_t n = a->width > REGION_INPUTS ? a->width : REGION_INPUTS,
+	       unit = ACTOR_ALIGN / sizeof(float);
 
 	return (n + unit - 1) / unit * unit;
 }
@@ -73,7 +78,8 @@ size_t actor_slack_scratch(const struct actor *a)
 static void carve(struct slack *s, const struct actor *a, double *scratch)
 {
 	size_t row = row_floats(a);
-	float *at = (float *)(((uintptr_t)scratch + ACTOR_ALIGN - 1) & ~(uintptr_t)(ACTOR_ALIGN - 1));
+	float *at =
+		(float *)(((uintptr_t)scratch + ACTOR_ALIGN - 1) & ~(uintptr_t)(ACTOR_ALIGN - 1));
 
 	for (int l = 0; l < a->n; l++, at += row)
 		s->added[l] = at;
@@ -98,7 +104,8 @@ static bool forward(struct slack *s, const struct actor *a, const struct actor_r
 	double squares[2] = {0}; // of errors, of magnitudes
 
 	for (int i = 0; i < a->layer[0].in; i++) {
-		double lo = fabs(r->x_lo[i]), hi = fabs(r->x_hi[i]), most = lo > hi ? lo : hi;
+		double lo = fabs(r->x_lo[i]), hi = fabs(r->x_hi[i]);
+		double most = (lo > hi ? lo : hi) + 0 * (hi - lo); // NaN stays NaN
 		double added = OUTWARD * ((a->layer[0].rounding + UNIT) * most + MLP_TINY);
 
 		s->added[0][i] = (float)added;
@@ -110,8 +117,8 @@ static bool forward(struct slack *s, const struct actor *a, const struct actor_r
 		if (!in_range(&a->layer[l], OUTWARD * sqrt(squares[1])))
 			return false;
 		if (l + 1 < a->n)
-			loops[mlp_isa()].activate(
-				&a->layer[l], r->z_lo[l], r->z_hi[l], &s->of[l], s->added[l + 1], squares);
+			loops[mlp_isa()].activate(&a->layer[l], r->z_lo[l], r->z_hi[l], &s->of[l],
+				s->added[l + 1], squares);
 	}
 	return true;
 }
@@ -161,8 +168,8 @@ double actor_slack(const struct actor *a, const struct actor_ranges *r, double *
 		const struct actor_layer *layer = &a->layer[l];
 
 		clear_padding(&s.by_input, layer);
-		bound += loops[mlp_isa()].derive(layer, r->z_lo[l], r->z_hi[l], &s.of[l], &s.by_input,
-			l ? s.none : s.products, &s.by_sum);
+		bound += loops[mlp_isa()].derive(layer, r->z_lo[l], r->z_hi[l], &s.of[l],
+			&s.by_input, l ? s.none : s.products, &s.by_sum);
 		if (l == 0)
 			break;
 		clear_padding(&s.by_sum, layer);

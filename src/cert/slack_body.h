@@ -32,8 +32,9 @@ static TARGET void FN(activate)(const struct actor_layer *l, const double *z_lo,
 			V lo = LOAD(z_lo + j), hi = LOAD(z_hi + j);
 			V above = MAX(hi + error, zero), below = MAX(error - lo, zero);
 			V most = MAX(above, slope * below) + zero * (hi - lo); // NaN stays NaN
-			V own = SET1(OUTWARD) * (SET1(l[1].rounding) * most + SET1(2 * UNIT) * (slope * below) +
-							SET1(MLP_TINY));
+			V own = SET1(OUTWARD) *
+				(SET1(l[1].rounding) * most + SET1(2 * UNIT) * (slope * below) +
+					SET1(MLP_TINY));
 			V whole = own + error;
 
 			STOREF(added + j, own);
@@ -58,7 +59,8 @@ static TARGET double FN(derive)(const struct actor_layer *l, const double *z_lo,
 			V c = LOADF(by_input->centre + j), d, least, steepest, lo, hi, most;
 
 			d = SET1(OUTWARD) * (LOADF(by_input->radius + j) +
-						    SET1(BACKWARD_TERMS * UNIT) * LOADF(by_input->most + j)) +
+						    SET1(BACKWARD_TERMS * UNIT) *
+							    LOADF(by_input->most + j)) +
 			    SET1(MLP_TINY);
 			least = CHOOSE(error - LOAD(z_lo + j), one, slope);
 			steepest = CHOOSE(LOAD(z_hi + j) + error, slope, one);
@@ -66,11 +68,12 @@ static TARGET double FN(derive)(const struct actor_layer *l, const double *z_lo,
 			hi = MAX(least * (c + d), steepest * (c + d));
 			most = SET1(OUTWARD) * MAX(ABS(lo), ABS(hi));
 			STOREF(by_sum->centre + j, SET1(0.5) * (lo + hi));
-			STOREF(by_sum->radius + j, SET1(OUTWARD / 2) * (hi - lo) + SET1(UNIT) * most);
+			STOREF(by_sum->radius + j,
+				SET1(OUTWARD / 2) * (hi - lo) + SET1(UNIT) * most);
 			STOREF(by_sum->most + j, most);
 			sum[i] = FMA(most,
-				SET1(OUTWARD) * LOADF(products + j) + SET1(l->rounding) * ABS(LOAD(l->b + j)) +
-					SET1(MLP_TINY),
+				SET1(OUTWARD) * LOADF(products + j) +
+					SET1(l->rounding) * ABS(LOAD(l->b + j)) + SET1(MLP_TINY),
 				sum[i]);
 		}
 	return FN(total)(sum);

@@ -20,7 +20,8 @@
 // The hidden layer l on the cell that is being cut.
 struct level {
 	struct sweep_plane z; // sums
-	struct sweep_plane h; // what it gives where every neuron is on the side of the middle of its range
+	struct sweep_plane
+		h; // what it gives where every neuron is on the side of the middle of its range
 	double *middle, *lo, *hi;
 	int *cross; // neurons with zeros on the cell
 	int n;
@@ -57,7 +58,8 @@ static double *take_row(double **at, int width)
 
 static struct sweep_plane take_rows(double **at, int width)
 {
-	return (struct sweep_plane){{take_row(at, width), take_row(at, width), take_row(at, width)}};
+	return (struct sweep_plane){
+		{take_row(at, width), take_row(at, width), take_row(at, width)}};
 }
 
 static int row_width(const struct actor *a)
@@ -184,7 +186,8 @@ void subdivision_place(const struct subdivision_patch *p, double normal[AXES], d
 	}
 }
 
-struct polygon subdivision_leaf(const struct subdivision *s, const struct subdivision_node *n, const double **y)
+struct polygon subdivision_leaf(
+	const struct subdivision *s, const struct subdivision_node *n, const double **y)
 {
 	*y = s->corner[2] + n->corner;
 	return (struct polygon){
@@ -197,7 +200,10 @@ static int add_leaf(struct work *e, const struct polygon *p, const double y[3])
 
 	if (!n || e->out.corners + p->m > MAX_CORNERS)
 		return -E2BIG;
-	*n = (struct subdivision_node){.leaf = true, .corner = e->out.corners, .corners = p->m, .patch = e->out.patches - 1};
+	*n = (struct subdivision_node){.leaf = true,
+		.corner = e->out.corners,
+		.corners = p->m,
+		.patch = e->out.patches - 1};
 	e->out.leaves++;
 	for (int i = 0; i < p->m; i++, e->out.corners++) {
 		e->out.corner[0][e->out.corners] = p->x[i];
@@ -230,7 +236,8 @@ static int flip(struct work *e, int l, int k, const struct above *from, struct a
 	return err;
 }
 
-// Values of neuron k at the corners, those within rounding as 0; bit 0: some are negative, bit 1: positive.
+// Values of neuron k at the corners, those within rounding as 0; bit 0: some are negative, bit 1:
+// positive.
 static int values(const struct level *v, int k, const struct polygon *p, double *f)
 {
 	double a = v->z.c[0][k], b = v->z.c[1][k], c = v->z.c[2][k];
@@ -348,7 +355,8 @@ static int start_above(struct work *e, int l, struct above *above)
 	return 0;
 }
 
-// All layers from l on, on the polygon p over which the sums of layer l are z. For layer 0 z is in place.
+// All layers from l on, on the polygon p over which the sums of layer l are z. For layer 0 z is in
+// place.
 static int cell(struct work *e, int l, const struct polygon *p, const struct sweep_plane *z)
 {
 	int worked = e->worked, planes = e->planes, err;
@@ -375,7 +383,8 @@ static int cell(struct work *e, int l, const struct polygon *p, const struct swe
 }
 
 // Layer 0's sums over a patch.
-static void start_patch(struct work *e, const struct region *r, const struct subdivision_patch *p, struct sweep_plane *z)
+static void start_patch(struct work *e, const struct region *r, const struct subdivision_patch *p,
+	struct sweep_plane *z)
 {
 	const struct actor_layer *l = &e->actor->layer[0];
 
@@ -386,14 +395,16 @@ static void start_patch(struct work *e, const struct region *r, const struct sub
 		const struct region_dim *dim = &r->dim[d];
 
 		memset(z->c[1 + d], 0, l->stride * sizeof(double));
-		kernel_axpy(l->stride, p->width[d], l->w + (size_t)dim->input * l->stride, z->c[1 + d]);
+		kernel_axpy(
+			l->stride, p->width[d], l->w + (size_t)dim->input * l->stride, z->c[1 + d]);
 		if (dim->tied >= 0 && p->lo[d] < REGION_KINK)
 			kernel_axpy(l->stride, p->width[d] * REGION_TIED_SLOPE,
 				l->w + (size_t)dim->tied * l->stride, z->c[1 + d]);
 	}
 }
 
-static int run_patch(struct work *e, const struct region *r, const double lo[AXES], const double hi[AXES])
+static int run_patch(
+	struct work *e, const struct region *r, const double lo[AXES], const double hi[AXES])
 {
 	struct subdivision_patch *p = &e->out.patch[e->out.patches++];
 	struct polygon square;

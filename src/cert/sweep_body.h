@@ -66,8 +66,8 @@ static TARGET void FN(cross)(
 	}
 }
 
-static TARGET void FN(tilt)(int n, const double f[3], const double *w, const struct sweep_plane *from,
-	const struct sweep_plane *to)
+static TARGET void FN(tilt)(int n, const double f[3], const double *w,
+	const struct sweep_plane *from, const struct sweep_plane *to)
 {
 	V f0 = SET1(f[0]), f1 = SET1(f[1]), f2 = SET1(f[2]);
 
@@ -95,8 +95,8 @@ static TARGET void FN(rebase)(
 	}
 }
 
-static TARGET void FN(polygon)(int n, const struct sweep_plane *z, int m, const double *u, const double *v,
-	double *lo, double *hi, uint64_t *crossed, double *middle)
+static TARGET void FN(polygon)(int n, const struct sweep_plane *z, int m, const double *u,
+	const double *v, double *lo, double *hi, uint64_t *crossed, double *middle)
 {
 	V tolerance = SET1(SWEEP_TOLERANCE);
 
@@ -116,7 +116,8 @@ static TARGET void FN(polygon)(int n, const struct sweep_plane *z, int m, const 
 			}
 			STORE(lo + i, MIN(LOAD(lo + i), least));
 			STORE(hi + i, MAX(LOAD(hi + i), most));
-			both |= (uint64_t)(NEGATIVE(least + tol) & NEGATIVE(tol - most)) << (i - from);
+			both |= (uint64_t)(NEGATIVE(least + tol) & NEGATIVE(tol - most))
+				<< (i - from);
 			STORE(middle + i, least + most);
 		}
 		crossed[from / SWEEP_WORD] = both;

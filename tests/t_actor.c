@@ -1,0 +1,563 @@
+/* What certificates rest on: regions, bands, kernels, the slack of execution. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cert/sweep.h"
+#include "cert_nets.h"
+#include "policy/action.h"
+
+static const char *const isas[] = {"c", "avx2", "avx512"};
+#define ISAS 3
+
+static void test_region(void **unused)
+{
+	struct region r;
+	double x[STATE_SIZE] = {0}, lo[STATE_SIZE], hi[STATE_SIZE], t[2] = {0.5, 0.9};
+
+	region_point(&r, x, STATE_SIZE);
+	assert_int_equal(region_vary(&r, -1, 0, 1), -EINVAL);
+	assert_int_equal(region_vary(&r, STATE_SIZE, 0, 1), -EINVAL);
+	assert_int_equal(region_vary(&r, 0, 1, 0), -EINVAL);
+	assert_int_equal(region_vary(&r, 0, NAN, 1), -EINVAL);
+	assert_int_equal(region_vary(&r, 0, 0, INFINITY), -EINVAL);
+	assert_int_equal(r.ndims, 0);
+	assert_int_equal(region_vary(&r, 68, 0.25, 0.75), 0);
+	assert_int_equal(region_vary(&r, 68, 0, 1), -EINVAL); // varies already
+	assert_int_equal(region_vary(&r, 69, 0, 1), -EINVAL); // follows 68
+	assert_int_equal(region_vary(&r, 5, 0.5, 1), 0);
+	assert_int_equal(region_vary(&r, 61, 0.5, 0.5), 0); // fixed
+	assert_int_equal(r.ndims, 2);
+	region_state(&r, t, x);
+	assert_true(x[68] == 0.5 && x[69] == 0.625 && x[5] == 0.9 && x[6] == 1);
+	assert_true(x[61] == 0.5 && x[62] == 0.625);
+	region_hull(&r, lo, hi);
+	assert_true(lo[69] == 0.3125 && hi[69] == 0.9375 && lo[6] == 0.625 && hi[6] == 1);
+	assert_true(region_valid(&r));
+	r.dim[0].hi = r.dim[0].lo;
+	assert_false(region_valid(&r));
+	region_point(&r, x, STATE_SIZE);
+	assert_int_equal(region_vary(&r, 69, 0, 1), 0);
+	assert_int_equal(region_vary(&r, 68, 0, 1), -EINVAL); // its follower varies by itself
+	r.x[3] = NAN;
+	assert_false(region_valid(&r));
+}
+
+// Execution of a pre-activation: by the sender, and by one that computes in double throughout.
+static int percent_float(double y)
+{
+	return action_percent(mlp_action((float)y));
+}
+
+static int percent_double(double y)
+{
+	return action_percent(tanh(y));
+}
+
+// Around the pre-activation at which a band of percents first..last begins or ends.
+static void check_edge(const struct band *b, double edge)
+{
+	float f = (float)edge;
+	double d = edge;
+
+	for (int i = 0; i < 2000; i++)
+		f = nextafterf(f, -INFINITY);
+	for (int i = 0; i < 4001; i++, f = nextafterf(f, INFINITY)) {
+		int p = percent_float(f);
+		bool hit = p >= b->first && p <= b->last;
+
+		assert_true(hit || !band_holds(b, f, f));
+		assert_true(!hit || !band_fails(b, f, f));
+	}
+	for (int i = 0; i < 500; i++)
+		d = nextafter(d, -INFINITY);
+	for (int i = 0; i < 1001; i++, d = nextafter(d, INFINITY)) {
+		int p = percent_double(d);
+		bool hit = p >= b->first && p <= b->last;
+
+		assert_true(hit || !band_holds(b, d, d));
+		assert_true(!hit || !band_fails(b, d, d));
+	}
+}
+
+static void test_band_edges(void **unused)
+{
+	for (int m = ACTION_MIN_PERCENT + 1; m <= ACTION_MAX_PERCENT; m++) {
+		long double a = logl(m / 100.0L) / logl(4);
+		double edge = m < ACTION_MAX_PERCENT ? (double)atanhl(a) : 9.0109133472;
+		struct band above, below; // windows of 100 packets are percents
+
+		band_make(&above, m, 1000, 100);
+		band_make(&below, 0, m - 1, 100);
+		assert_int_equal(above.first, m);
+		assert_int_equal(above.last, ACTION_MAX_PERCENT);
+		assert_int_equal(below.first, ACTION_MIN_PERCENT);
+		assert_int_equal(below.last, m - 1);
+		assert_true(above.hi == INFINITY && below.lo == -INFINITY && above.lo == below.hi);
+		if (m < ACTION_MAX_PERCENT)
+			assert_true(fabs(above.lo - edge) < 1e-12 * (1 + fabs(edge)));
+		else
+			assert_true(above.lo == INFINITY);
+		// inside one another, and no wider apart than the actions of neighbouring floats
+		assert_true(above.miss_lo <= above.lo && above.lo <= above.sure_lo);
+		assert_true(below.sure_hi <= below.hi && below.hi <= below.miss_hi);
+		assert_true(tanh(above.sure_lo) - tanh(above.miss_lo) < 0x1p-22);
+		assert_true(tanh(below.miss_hi) - tanh(below.sure_hi) < 0x1p-22);
+		check_edge(&above, edge);
+		check_edge(&below, edge);
+	}
+}
+
+static void test_band_windows(void **unused)
+{
+	struct rng g;
+
+	rng_init(&g, 3, 0);
+	for (int i = 0; i < 3000; i++) {
+		uint32_t w = (uint32_t)(pow(10, 7 * rng_uniform(&g)) * rng_uniform(&g));
+		int64_t lo = (int64_t)(w * 5 * rng_uniform(&g)) - 10;
+		int64_t hi = lo + (int64_t)((w + 10) * (rng_uniform(&g) - 0.1));
+		struct band b;
+		int hits = 0;
+
+		band_make(&b, lo, hi, w);
+		for (int m = ACTION_MIN_PERCENT; m <= ACTION_MAX_PERCENT; m++) {
+			int64_t window = action_window(m, w);
+			bool hit = window >= lo && window <= hi;
+
+			hits += hit;
+			assert_int_equal(hit, m >= b.first && m <= b.last);
+		}
+		assert_int_equal(band_empty(&b), hits == 0);
+		if (hits == 0)
+			assert_true(band_fails(&b, -1, 1) && !band_holds(&b, 0, 0));
+		if (hits == ACTION_MAX_PERCENT - ACTION_MIN_PERCENT + 1)
+			assert_true(band_holds(&b, -1e300, 1e300));
+		assert_false(band_holds(&b, NAN, NAN) || band_fails(&b, NAN, NAN));
+	}
+}
+
+#define ROWS 8
+#define LONGEST 512
+
+static double *row(int n)
+{
+	double *p = aligned_alloc(
+		ACTOR_ALIGN, (n * sizeof(double) + ACTOR_ALIGN - 1) / ACTOR_ALIGN * ACTOR_ALIGN);
+
+	memset(p, 0, n * sizeof(double));
+	return p;
+}
+
+struct rows {
+	double *d[ROWS];
+	float *f[ROWS];
+};
+
+static void rows_init(struct rows *r, struct rng *g)
+{
+	for (int i = 0; i < ROWS; i++) {
+		r->d[i] = row(LONGEST);
+		r->f[i] = (float *)row(LONGEST);
+		for (int k = 0; g && k < LONGEST; k++)
+			r->f[i][k] = (float)(r->d[i][k] = rng_normal(g));
+	}
+}
+
+static void rows_free(struct rows *r)
+{
+	for (int i = 0; i < ROWS; i++) {
+		free(r->d[i]);
+		free(r->f[i]);
+	}
+}
+
+// Every kernel on one layer.
+static void run_kernels(const struct actor_layer *l, const struct rows *x, struct rows *y)
+{
+	struct kernel_range g = {x->f[0], x->f[1], x->f[2]}, h = {y->f[3], y->f[4], y->f[5]};
+
+	kernel_forward(l, 3, (const double *const *)x->d, y->d);
+	kernel_forward(l, 2, (const double *const *)x->d, y->d + 3);
+	kernel_forward(l, 1, (const double *const *)x->d, y->d + 5);
+	kernel_forward_mag(l, 3, (const float *const *)x->f, y->f);
+	kernel_backward(l, x->d[3], y->d[6]);
+	kernel_backward_range(l, &g, &h);
+	memcpy(y->d[7], x->d[4], LONGEST * sizeof(double));
+	kernel_axpy(l->stride, 0.3, x->d[5], y->d[7]);
+}
+
+// A sum and how far rounding may move it.
+static void check_sum(double got, double want, double magnitudes, double unit)
+{
+	assert_true(fabs(got - want) <= magnitudes * unit);
+}
+
+static void check_kernels(const struct actor_layer *l, const struct rows *x, const struct rows *y)
+{
+	const double unit = (l->in + l->stride) * 0x1p-52;
+	const float unit_f = (l->in + l->stride) * 0x1p-23f;
+
+	for (int o = 0; o < l->out; o++)
+		for (int v = 0; v < 3; v++) {
+			double sum = 0, mag = 0, mags = 0;
+
+			for (int k = 0; k < l->in; k++) {
+				double w = l->w[(size_t)k * l->stride + o];
+
+				sum += w * x->d[v][k];
+				mag += fabs(w * x->d[v][k]);
+				mags += fabs(w) * x->f[v][k];
+			}
+			check_sum(y->d[v][o], sum, mag, unit);
+			check_sum(y->f[v][o], mags, mag, unit_f);
+			if (v < 2)
+				assert_true(y->d[3 + v][o] == y->d[v][o]);
+			if (v < 1)
+				assert_true(y->d[5][o] == y->d[v][o]);
+		}
+	for (int k = 0; k < l->in; k++) {
+		double sum = 0, mag = 0, range[3] = {0}, mags = 0;
+
+		for (int o = 0; o < l->stride; o++) {
+			double w = l->w[(size_t)k * l->stride + o];
+
+			sum += w * x->d[3][o];
+			mag += fabs(w * x->d[3][o]);
+			range[0] += w * x->f[0][o];
+			range[1] += fabs(w) * x->f[1][o];
+			range[2] += fabs(w) * x->f[2][o];
+			mags += fabs(w) *
+				(fabsf(x->f[0][o]) + fabsf(x->f[1][o]) + fabsf(x->f[2][o]));
+		}
+		check_sum(y->d[6][k], sum, mag, unit);
+		for (int i = 0; i < 3; i++)
+			check_sum(y->f[3 + i][k], range[i], mags, unit_f);
+	}
+	for (int o = 0; o < l->stride; o++)
+		check_sum(y->d[7][o], x->d[4][o] + 0.3 * x->d[5][o], 10, 0x1p-52);
+}
+
+static bool same_rows(const struct rows *a, const struct rows *b)
+{
+	bool same = true;
+
+	for (int i = 0; i < ROWS; i++)
+		same &= !memcmp(a->d[i], b->d[i], LONGEST * sizeof(double)) &&
+			!memcmp(a->f[i], b->f[i], LONGEST * sizeof(float));
+	return same;
+}
+
+static void test_kernels(void **unused)
+{
+	static const int layers[][2] = {
+		{70, 256}, {256, 256}, {1, 1}, {96, 1}, {3, 17}, {33, 100}, {7, 250}, {250, 7}};
+	const char *best = mlp_kernel();
+	struct rng g;
+
+	rng_init(&g, 4, 0);
+	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
+		struct actor *a = random_actor(3,
+			(int[]){layers[i][0] > 96 ? 9 : layers[i][0], layers[i][0], layers[i][1],
+				1},
+			1, i);
+		struct rows x, y[ISAS];
+		int first = -1;
+
+		rows_init(&x, &g);
+		for (int s = 0; s < ISAS; s++) {
+			rows_init(&y[s], NULL);
+			if (mlp_select(isas[s]))
+				continue;
+			run_kernels(&a->layer[1], &x, &y[s]);
+			check_kernels(&a->layer[1], &x, &y[s]);
+			first = first < 0 ? s : first;
+			assert_true(same_rows(&y[first], &y[s]));
+		}
+		for (int s = 0; s < ISAS; s++)
+			rows_free(&y[s]);
+		rows_free(&x);
+		free_actor(a);
+	}
+	mlp_select(best);
+}
+
+// The loops over rows of neurons; sets and sums go where there is room.
+static void run_sweeps(int n, const struct rows *x, struct rows *y)
+{
+	const struct sweep_plane z = {{x->d[0], x->d[1], x->d[2]}},
+				 to = {{y->d[4], y->d[5], y->d[6]}};
+	const double u[] = {0, 1, 1, 0.3}, v[] = {0, 0, 1, 0.7};
+	const double base[3][2] = {{0.1, 0.2}, {0.9, 0.3}, {0.4, 1}};
+	uint64_t set[LONGEST / SWEEP_WORD];
+
+	sweep_leaky(n, 0.2, x->d[0], y->d[0]);
+	sweep_derive(n, 0.2, x->d[0], x->d[1], y->d[1]);
+	memcpy(y->d[2], x->d[2], n * sizeof(double));
+	sweep_advance(n, 0.7, x->d[3], 0.1, y->d[2], x->d[4], y->d[3]);
+	sweep_tilt(n, (double[]){0.1, 0.2, 0.3}, x->d[3], &z, &to);
+	for (int k = 0; k < n; k++)
+		y->f[0][k] = (float)to.c[k % 3][k];
+	sweep_rebase(n, &z, base, &to);
+	memcpy(y->d[7], x->d[5], n * sizeof(double));
+	sweep_polygon(n, &z, 4, u, v, y->d[7], y->d[7] + LONGEST / 2, set, y->d[6]);
+	for (int k = 0; k < n; k++)
+		y->f[1][k] = set[k / SWEEP_WORD] >> k % SWEEP_WORD & 1;
+	sweep_cross(n, x->d[0], x->d[1], y->d[5], y->d[4], set);
+	for (int k = 0; k < n; k++)
+		y->f[2][k] = set[k / SWEEP_WORD] >> k % SWEEP_WORD & 1;
+	y->f[3][0] = (float)sweep_dot(n, 0.2, x->d[0], x->d[1]);
+}
+
+static void check_sweeps(int n, const struct rows *x, const struct rows *y)
+{
+	double dot = 0;
+
+	for (int k = 0; k < n; k++) {
+		double a = x->d[0][k], b = x->d[1][k], c = x->d[2][k];
+		double at[4] = {a, a + b, a + b + c, a + 0.3 * b + 0.7 * c};
+		double lo = fmin(fmin(at[0], at[1]), fmin(at[2], at[3]));
+		double hi = fmax(fmax(at[0], at[1]), fmax(at[2], at[3]));
+
+		dot += (a < 0 ? 0.2 * a : a) * b;
+		check_sum(y->d[0][k], a < 0 ? 0.2 * a : a, 1, 0);
+		check_sum(y->d[1][k], a < 0 ? 0.2 * b : b, 1, 0);
+		check_sum(y->d[2][k], c + 0.7 * x->d[3][k], 10, 0x1p-52);
+		check_sum(y->d[3][k], x->d[4][k] + 0.1 * (c + 0.7 * x->d[3][k]), 10, 0x1p-52);
+		check_sum(y->f[0][k], x->d[k % 3][k] + 0.1 * (1 + k % 3) * x->d[3][k], 10, 0x1p-23);
+		check_sum(y->d[6][k], lo + hi, 30, 0x1p-52);
+		check_sum(y->d[7][k], fmin(x->d[5][k], lo), 30, 0x1p-52);
+		check_sum(y->d[7][LONGEST / 2 + k], fmax(0, hi), 30, 0x1p-52);
+		assert_int_equal(y->f[1][k], lo < 0 && hi > 0);
+		assert_int_equal(y->f[2][k], (a < 0) != (b < 0));
+		check_sum(y->d[5][k], fmin(0.8 * b + 0.1 * c, b), 30, 0x1p-52);
+		check_sum(y->d[4][k], fmax(a + 0.1 * b + 0.2 * c, b), 30, 0x1p-52);
+	}
+	check_sum(y->f[3][0], dot, 100, 0x1p-22);
+}
+
+static void test_sweeps(void **unused)
+{
+	const char *best = mlp_kernel();
+	struct rng g;
+
+	rng_init(&g, 5, 0);
+	for (int n = ACTOR_PAD; n <= LONGEST / 2; n += ACTOR_PAD) {
+		struct rows x, y[ISAS];
+		int first = -1;
+
+		rows_init(&x, &g);
+		for (int s = 0; s < ISAS; s++) {
+			rows_init(&y[s], NULL);
+			if (mlp_select(isas[s]))
+				continue;
+			run_sweeps(n, &x, &y[s]);
+			check_sweeps(n, &x, &y[s]);
+			first = first < 0 ? s : first;
+			assert_true(same_rows(&y[first], &y[s]));
+		}
+		for (int s = 0; s < ISAS; s++)
+			rows_free(&y[s]);
+		rows_free(&x);
+	}
+	mlp_select(best);
+}
+
+// Ranges of the sums over a box by interval arithmetic.
+struct ranges {
+	struct actor_ranges r;
+	double *lo[MLP_MAX_LAYERS], *hi[MLP_MAX_LAYERS];
+};
+
+static void ranges_init(struct ranges *r, const struct actor *a)
+{
+	for (int l = 0; l + 1 < a->n; l++) {
+		r->r.z_lo[l] = r->lo[l] = row(a->layer[l].stride);
+		r->r.z_hi[l] = r->hi[l] = row(a->layer[l].stride);
+	}
+}
+
+static void ranges_free(struct ranges *r, const struct actor *a)
+{
+	for (int l = 0; l + 1 < a->n; l++) {
+		free(r->lo[l]);
+		free(r->hi[l]);
+	}
+}
+
+static void ranges_set(
+	struct ranges *r, const struct actor *a, const double *x_lo, const double *x_hi)
+{
+	const double *lo = x_lo, *hi = x_hi;
+
+	r->r.x_lo = x_lo;
+	r->r.x_hi = x_hi;
+	for (int l = 0; l + 1 < a->n; l++) {
+		const struct actor_layer *layer = &a->layer[l];
+
+		for (int o = 0; o < layer->out; o++) {
+			double sum[2] = {layer->b[o], layer->b[o]};
+
+			for (int k = 0; k < layer->in; k++) {
+				double w = layer->w[(size_t)k * layer->stride + o];
+				double h[2] = {l && lo[k] < 0 ? a->slope * lo[k] : lo[k],
+					l && hi[k] < 0 ? a->slope * hi[k] : hi[k]};
+
+				sum[0] += w * h[w < 0];
+				sum[1] += w * h[w >= 0];
+			}
+			r->lo[l][o] = sum[0];
+			r->hi[l][o] = sum[1];
+		}
+		lo = r->lo[l];
+		hi = r->hi[l];
+	}
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+// Executed against reference at points and over boxes; prints how much of the slack is used.
+static void check_slack(const struct actor *a, const char *name, uint64_t seed)
+{
+	double *scratch = malloc(actor_slack_scratch(a) * sizeof(double)), ratio[400],
+	       x[REGION_INPUTS];
+	float *run = malloc(mlp_scratch(a->mlp) * sizeof(float));
+	double lo[REGION_INPUTS], hi[REGION_INPUTS], exact, slack;
+	struct ranges r;
+	struct rng g;
+
+	rng_init(&g, seed, 0);
+	ranges_init(&r, a);
+	for (int i = 0; i < 400; i++) {
+		double width = i % 4 ? 0 : pow(10, -1 - 4 * rng_uniform(&g)),
+		       size = i % 7 ? 1 : 1e4;
+
+		for (int k = 0; k < a->layer[0].in; k++) {
+			lo[k] = size * rng_uniform(&g);
+			hi[k] = lo[k] + width;
+		}
+		ranges_set(&r, a, lo, hi);
+		slack = actor_slack(a, &r.r, scratch);
+		for (int j = 0; j < (width > 0 ? 20 : 1); j++) {
+			for (int k = 0; k < a->layer[0].in; k++)
+				x[k] = lo[k] + rng_uniform(&g) * (hi[k] - lo[k]);
+			mlp_forward_ref(a->mlp, x, &exact, 1);
+			ratio[i] = fabs(actor_run(a, x, run) - exact) / slack;
+			assert_true(ratio[i] <= 1);
+		}
+		if (i % 4)
+			continue;
+		ratio[i] = 0; // boxes do not count for tightness
+	}
+	qsort(ratio, 400, sizeof(*ratio), by_value);
+	print_message("%s: executed differs by %.4f of the slack in the median, %.4f at most\n",
+		name, ratio[250], ratio[399]);
+	ranges_free(&r, a);
+	free(scratch);
+	free(run);
+}
+
+static void test_slack(void **unused)
+{
+	char name[64];
+
+	for (int i = 0; i < SHAPES; i++) {
+		struct actor *a = random_actor(shapes[i][0], shapes[i] + 1, 1, i);
+
+		snprintf(name, sizeof(name), "random network %d, %d layers", i, shapes[i][0]);
+		check_slack(a, name, i);
+		free_actor(a);
+	}
+}
+
+static void test_slack_orca(void **unused)
+{
+	struct actor *a;
+
+	need_file(ORCA ".index");
+	assert_int_equal(actor_new(&a, orca_net()), 0);
+	check_slack(a, "Orca", 1);
+	free_actor(a);
+}
+
+// Where execution may overflow or ranges are none, there is no bound; the bound is the same on
+// every machine.
+static void test_slack_hostile(void **unused)
+{
+	static const double bad[] = {NAN, INFINITY, 1e300, 1e39};
+	const char *best = mlp_kernel();
+	struct actor *a = random_actor(3, (int[]){5, 20, 30, 1}, 1, 1);
+	double *scratch = malloc(actor_slack_scratch(a) * sizeof(double)), lo[5] = {0},
+	       hi[5] = {1, 1, 1, 1, 1};
+	double slack[ISAS] = {0}, first = 0;
+	struct ranges r;
+
+	ranges_init(&r, a);
+	for (int s = 0; s < ISAS; s++) {
+		if (mlp_select(isas[s]))
+			continue;
+		ranges_set(&r, a, lo, hi);
+		slack[s] = actor_slack(a, &r.r, scratch);
+		first = first > 0 ? first : slack[s];
+		assert_true(slack[s] > 0 && slack[s] < 1e-3 && slack[s] == first);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		hi[3] = bad[i];
+		ranges_set(&r, a, lo, hi);
+		assert_true(actor_slack(a, &r.r, scratch) == INFINITY);
+		hi[3] = 1;
+		lo[2] = bad[i];
+		ranges_set(&r, a, lo, hi);
+		assert_true(actor_slack(a, &r.r, scratch) == INFINITY);
+		lo[2] = 0;
+		ranges_set(&r, a, lo, hi);
+		r.hi[1][7] = bad[i];
+		assert_true(actor_slack(a, &r.r, scratch) == INFINITY);
+	}
+	ranges_free(&r, a);
+	free(scratch);
+	mlp_select(best);
+	free_actor(a);
+}
+
+static void test_bad_weights(void **unused)
+{
+	static const double bad[] = {NAN, INFINITY, 1e39};
+
+	for (int i = 0; i < 6; i++) {
+		struct mlp *m = random_net(2, (int[]){4, 5, 1}, 1, 1);
+		struct actor *a = NULL;
+
+		*(i & 1 ? &m->layer[1].w[3] : &m->layer[0].b[2]) = bad[i / 2];
+		mlp_pack(m);
+		assert_int_equal(actor_new(&a, m), -EBADMSG);
+		assert_null(a);
+		mlp_free(m);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_region),
+		cmocka_unit_test(test_band_edges),
+		cmocka_unit_test(test_band_windows),
+		cmocka_unit_test(test_kernels),
+		cmocka_unit_test(test_sweeps),
+		cmocka_unit_test(test_slack),
+		cmocka_unit_test(test_slack_orca),
+		cmocka_unit_test(test_slack_hostile),
+		cmocka_unit_test(test_bad_weights),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -70,6 +70,8 @@ static void count_drop(struct link *l, const struct pkt *victim, uint64_t at_ns)
 	l->stats.queue_bytes -= victim->bytes;
 	if (l->conf.log)
 		link_log_drop(l->conf.log, at_ns / NS_PER_MS, 1, victim->bytes);
+	if (l->gone)
+		l->gone(l->arg, victim, at_ns);
 }
 
 static void mark(struct link *l, struct pkt *k)
@@ -296,6 +298,8 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
 	if ((l->conf.loss > 0 && rng_uniform(&l->rng) < l->conf.loss) |
 		(l->conf.burst_loss.p > 0 && loss_next(&l->chain))) {
 		l->stats.lost++;
+		if (l->gone)
+			l->gone(l->arg, k, now_ns);
 		return;
 	}
 	if (l->grid && !ring_len(&l->q)) { // asleep: whether the idle time was counted already is no matter

@@ -1,0 +1,221 @@
+/* The loop on the real clock: drain, serve, sleep. */
+#include "emu/engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "emu/packet.h"
+#include "sim/link_log.h"
+
+#define NS_PER_S 1000000000ull
+#define ACTIVE_NS 10000000ull /* so long after a packet more are expected */
+#define BLIND_NS 2000000ull   /* longest sleep in which packets gather in the ring */
+#define SPIN_NS 3000ull	      /* not worth a sleep */
+#define GATHER_NS 20000ull    /* shortest sleep: what is due meanwhile leaves together */
+
+static uint64_t clock_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+uint64_t engine_now(const struct engine *e)
+{
+	return clock_now() - e->start_ns;
+}
+
+int engine_init(struct engine *e, struct quality *q, uint32_t mtu, uint64_t memory)
+{
+	memset(e, 0, sizeof(*e));
+	e->quality = q;
+	for (int i = 0; i < ENGINE_DIRS; i++) {
+		e->dir[i].e = e;
+		e->dir[i].out = &e->dir[!i].port;
+	}
+	return pool_init(&e->pool, mtu + PACKET_ETH, memory);
+}
+
+void engine_free(struct engine *e)
+{
+	for (int i = 0; i < ENGINE_DIRS; i++) {
+		path_free(&e->dir[i].path);
+		port_close(&e->dir[i].port);
+	}
+	pool_free(&e->pool);
+}
+
+void engine_start(struct engine *e)
+{
+	e->start_ns = clock_now();
+}
+
+/* --- Out --- */
+
+// Hands the batch to the kernel, and notes when.
+static void flush(struct engine_dir *d)
+{
+	int n = d->out->n;
+	struct link_log *log = d->path.conf.delay_first ? d->path.conf.link.log : NULL;
+	uint64_t now;
+
+	if (!n)
+		return;
+	port_flush(d->out);
+	now = engine_now(d->e);
+	for (int i = 0; i < n; i++) {
+		quality_late(d->e->quality, (int64_t)(now - d->due_ns[i]));
+		if (log)
+			link_log_sent(log, now);
+		pool_put(&d->e->pool, d->slot[i]);
+	}
+}
+
+void engine_out(void *arg, const struct pkt *k, uint64_t due_ns)
+{
+	struct engine_dir *d = arg;
+	uint8_t *data = pool_at(&d->e->pool, k->seq);
+	int i = d->out->n;
+
+	if (k->flags & PKT_CE)
+		packet_mark(data);
+	d->due_ns[i] = due_ns;
+	d->slot[i] = k->seq;
+	port_put(d->out, data, k->bytes - PACKET_TUN + PACKET_ETH);
+	if (d->out->n == PORT_BATCH)
+		flush(d);
+}
+
+void engine_gone(void *arg, const struct pkt *k, uint64_t now_ns)
+{
+	struct engine_dir *d = arg;
+
+	pool_put(&d->e->pool, k->seq);
+}
+
+/* --- In --- */
+
+static void take(struct engine_dir *d, const struct port_frame *f)
+{
+	struct engine *e = d->e;
+	bool ect;
+	struct pkt k = {.bytes = packet_look(f->data, f->len, &ect)};
+
+	if (!k.bytes)
+		return;
+	k.seq = pool_get(&e->pool);
+	if (k.seq == POOL_NONE) {
+		e->quality->memory_drops++;
+		return;
+	}
+	memcpy(pool_at(&e->pool, k.seq), f->data, f->len);
+	k.flags = ect && e->ecn ? PKT_ECT : 0;
+	e->packet_ns = f->at_ns;
+	path_arrive(&d->path, &k, f->at_ns > e->start_ns ? f->at_ns - e->start_ns : 0);
+}
+
+// Everything that has come and everything that is due. Returns the time it knew.
+static uint64_t work(struct engine *e)
+{
+	struct port_clock clock = port_clock_read();
+	struct port_frame f;
+	uint64_t now = clock.now_ns - e->start_ns;
+
+	for (int i = 0; i < ENGINE_DIRS; i++) {
+		struct engine_dir *d = &e->dir[i];
+
+		d->path.clock_ns = now;
+		while (port_next(&d->port, &clock, &f)) {
+			take(d, &f);
+			port_done(&d->port);
+		}
+	}
+	for (int i = 0; i < ENGINE_DIRS; i++) {
+		path_serve(&e->dir[i].path, now);
+		flush(&e->dir[i]);
+	}
+	return now;
+}
+
+/* --- Sleep --- */
+
+// When an idle link with opportunities could serve a packet that comes: at the next of them.
+static uint64_t next_opportunity(struct path *p, uint64_t now)
+{
+	link_count(&p->link, now);
+	return p->link.op_ns;
+}
+
+/*
+ * Until when to sleep. *blind: whatever comes before that is not due before it either. An idle
+ * smooth link passes on at once what comes; and when nothing has come for a while, the next packet
+ * is to wake us rather than the clock.
+ */
+static uint64_t wake_time(struct engine *e, uint64_t now, bool *blind)
+{
+	uint64_t wake = e->tick_ns;
+
+	*blind = now + e->start_ns < e->packet_ns + ACTIVE_NS;
+	for (int i = 0; i < ENGINE_DIRS; i++) {
+		struct path *p = &e->dir[i].path;
+		uint64_t next = path_next(p);
+
+		if (path_idle(p) && !p->link.grid)
+			*blind = false;
+		else if (path_idle(p) && *blind && next_opportunity(p, now) < next)
+			next = p->link.op_ns;
+		if (next < wake)
+			wake = next;
+	}
+	if (*blind && wake > now + BLIND_NS)
+		wake = now + BLIND_NS;
+	return wake;
+}
+
+static void sleep_until(struct engine *e, uint64_t wake, bool blind)
+{
+	uint64_t now = engine_now(e), at, left;
+	struct timespec t;
+
+	if (wake <= now + SPIN_NS)
+		return;
+	if (wake < now + GATHER_NS)
+		wake = now + GATHER_NS;
+	if (blind) {
+		at = e->start_ns + wake;
+		t = (struct timespec){at / NS_PER_S, at % NS_PER_S};
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+	} else {
+		struct pollfd fds[ENGINE_DIRS];
+
+		for (int i = 0; i < ENGINE_DIRS; i++)
+			fds[i] = (struct pollfd){.fd = e->dir[i].port.rx, .events = POLLIN};
+		left = wake - now;
+		t = (struct timespec){left / NS_PER_S, left % NS_PER_S};
+		ppoll(fds, ENGINE_DIRS, &t, NULL);
+	}
+}
+
+void engine_run(struct engine *e, engine_tick_fn *tick, void *arg)
+{
+	uint64_t now = 0;
+	bool blind;
+
+	while (true) {
+		uint64_t wake;
+
+		now = work(e);
+		if (now >= e->tick_ns) {
+			e->tick_ns = now + ENGINE_TICK_NS;
+			if (!tick(arg))
+				break;
+		}
+		wake = wake_time(e, now, &blind);
+		sleep_until(e, wake, blind);
+	}
+	for (int i = 0; i < ENGINE_DIRS; i++)
+		link_count(&e->dir[i].path.link, now);
+}

@@ -13,7 +13,7 @@
 #define ACTIVE_NS 10000000ull /* so long after a packet more are expected */
 #define BLIND_NS 2000000ull   /* longest sleep in which packets gather in the ring */
 #define SPIN_NS 3000ull	      /* not worth a sleep */
-#define GATHER_NS 20000ull    /* shortest sleep: what is due meanwhile leaves together */
+#define GATHER_NS 50000ull    /* shortest sleep: what is due meanwhile leaves together */
 
 static uint64_t clock_now(void)
 {
@@ -150,71 +150,65 @@ static uint64_t next_opportunity(struct path *p, uint64_t now)
 }
 
 /*
- * Until when to sleep. *blind: whatever comes before that is not due before it either. An idle
- * smooth link passes on at once what comes; and when nothing has come for a while, the next packet
- * is to wake us rather than the clock.
+ * Until when to sleep. A direction needs to be woken by its packets only where one that comes could
+ * be due before that: on an idle smooth link, and on any idle one when nothing has come for a while
+ * (the next packet is to wake us then rather than the clock). What comes in the others waits in the
+ * ring.
  */
-static uint64_t wake_time(struct engine *e, uint64_t now, bool *blind)
+static uint64_t wake_time(struct engine *e, uint64_t now)
 {
+	bool active = now + e->start_ns < e->packet_ns + ACTIVE_NS;
 	uint64_t wake = e->tick_ns;
 
-	*blind = now + e->start_ns < e->packet_ns + ACTIVE_NS;
 	for (int i = 0; i < ENGINE_DIRS; i++) {
-		struct path *p = &e->dir[i].path;
-		uint64_t next = path_next(p);
+		struct engine_dir *d = &e->dir[i];
+		uint64_t next = path_next(&d->path), blind = now + BLIND_NS;
 
-		if (path_idle(p) && !p->link.grid)
-			*blind = false;
-		else if (path_idle(p) && *blind && next_opportunity(p, now) < next)
-			next = p->link.op_ns;
+		d->wants_packets = path_idle(&d->path) && !(active && d->path.link.grid);
+		if (path_idle(&d->path) && !d->wants_packets)
+			blind = next_opportunity(&d->path, now);
+		if (!d->wants_packets && blind < wake)
+			wake = blind;
 		if (next < wake)
 			wake = next;
 	}
-	if (*blind && wake > now + BLIND_NS)
-		wake = now + BLIND_NS;
 	return wake;
 }
 
-static void sleep_until(struct engine *e, uint64_t wake, bool blind)
+static void sleep_until(struct engine *e, uint64_t wake)
 {
-	uint64_t now = engine_now(e), at, left;
+	uint64_t now = engine_now(e), at;
+	struct pollfd fds[ENGINE_DIRS];
 	struct timespec t;
+	int n = 0;
 
 	if (wake <= now + SPIN_NS)
 		return;
 	if (wake < now + GATHER_NS)
 		wake = now + GATHER_NS;
-	if (blind) {
-		at = e->start_ns + wake;
-		t = (struct timespec){at / NS_PER_S, at % NS_PER_S};
+	for (int i = 0; i < ENGINE_DIRS; i++)
+		if (e->dir[i].wants_packets)
+			fds[n++] = (struct pollfd){.fd = e->dir[i].port.rx, .events = POLLIN};
+	at = n ? wake - now : e->start_ns + wake;
+	t = (struct timespec){at / NS_PER_S, at % NS_PER_S};
+	if (n)
+		ppoll(fds, n, &t, NULL);
+	else
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-	} else {
-		struct pollfd fds[ENGINE_DIRS];
-
-		for (int i = 0; i < ENGINE_DIRS; i++)
-			fds[i] = (struct pollfd){.fd = e->dir[i].port.rx, .events = POLLIN};
-		left = wake - now;
-		t = (struct timespec){left / NS_PER_S, left % NS_PER_S};
-		ppoll(fds, ENGINE_DIRS, &t, NULL);
-	}
 }
 
 void engine_run(struct engine *e, engine_tick_fn *tick, void *arg)
 {
-	uint64_t now = 0;
-	bool blind;
+	uint64_t now;
 
 	while (true) {
-		uint64_t wake;
-
 		now = work(e);
 		if (now >= e->tick_ns) {
 			e->tick_ns = now + ENGINE_TICK_NS;
 			if (!tick(arg))
 				break;
 		}
-		wake = wake_time(e, now, &blind);
-		sleep_until(e, wake, blind);
+		sleep_until(e, wake_time(e, now));
 	}
 	for (int i = 0; i < ENGINE_DIRS; i++)
 		link_count(&e->dir[i].path.link, now);

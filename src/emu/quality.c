@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #define LATE_UNIT_NS 1000
 
@@ -42,43 +40,9 @@ double quality_late_us(const struct quality *q, double rank)
 	return hist_quantile_ns(q->late, rank) * 1e-3;
 }
 
-static double seconds(const struct timeval *t)
-{
-	return t->tv_sec + t->tv_usec * 1e-6;
-}
-
-static double used(int who)
-{
-	struct rusage u;
-
-	return getrusage(who, &u) ? 0 : seconds(&u.ru_utime) + seconds(&u.ru_stime);
-}
-
-static void read_cpu(struct quality_cpu *c)
-{
-	uint64_t v[8] = {0};
-	FILE *f = fopen("/proc/stat", "r");
-	double ticks = sysconf(_SC_CLK_TCK);
-
-	memset(c, 0, sizeof(*c));
-	c->own_s = used(RUSAGE_SELF);
-	c->children_s = used(RUSAGE_CHILDREN);
-	if (!f)
-		return;
-	// user nice system idle iowait irq softirq steal
-	if (fscanf(f, "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-		      " %" SCNu64 " %" SCNu64,
-		    &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) == 8)
-		for (int i = 0; i < 8; i++) {
-			c->all_s += v[i] / ticks;
-			c->busy_s += i == 3 || i == 4 ? 0 : v[i] / ticks;
-		}
-	fclose(f);
-}
-
 void quality_start(struct quality *q)
 {
-	read_cpu(&q->start);
+	cpu_read(&q->start);
 }
 
 static void __attribute__((format(printf, 2, 3))) blame(struct quality *q, const char *fmt, ...)
@@ -114,15 +78,10 @@ static void judge(struct quality *q)
 
 void quality_end(struct quality *q)
 {
-	struct quality_cpu now;
-	double all, own, foreign;
+	struct cpu_times now;
 
-	read_cpu(&now);
-	all = now.all_s - q->start.all_s;
-	own = now.own_s - q->start.own_s;
-	foreign = now.busy_s - q->start.busy_s - own - (now.children_s - q->start.children_s);
-	q->emulator_pct = all > 0 ? 100 * own / (all / sysconf(_SC_NPROCESSORS_ONLN)) : 0;
-	q->foreign_pct = all > 0 && foreign > 0 ? 100 * foreign / all : 0;
+	cpu_read(&now);
+	cpu_shares(&q->start, &now, &q->emulator_pct, &q->foreign_pct);
 	judge(q);
 }
 

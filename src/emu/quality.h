@@ -12,17 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "emu/cpu.h"
 #include "sim/hist.h"
 
 #define QUALITY_REASON 256
 #define QUALITY_LATE_P99_US 1000 /* mahimahi's clock; later than that is not what was asked for */
 #define QUALITY_LATE_MAX_US 100000
 #define QUALITY_FOREIGN_PCT 20
-
-struct quality_cpu {
-	double all_s, busy_s; /* of all processors since boot */
-	double own_s, children_s;
-};
 
 struct quality {
 	struct hist *late; /* of both directions, unit 1 us */
@@ -31,7 +27,7 @@ struct quality {
 	uint64_t ring_drops, send_drops, device_drops, memory_drops;
 	uint64_t oversize; /* refused: longer than the MTU */
 	bool realtime;	   /* the emulator had priority */
-	struct quality_cpu start;
+	struct cpu_times start;
 	double emulator_pct, foreign_pct; /* of one processor; of all of them */
 	bool trusted;
 	char reason[QUALITY_REASON]; /* why not */

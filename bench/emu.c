@@ -259,9 +259,8 @@ static int read_row(struct row *r, const char *dir, const struct timer *t)
 	r->lost = get(q, "ring_drops") + get(q, "send_drops") + get(q, "device_drops") +
 		  get(q, "memory_drops");
 	r->foreign = get(q, "foreign_cpu_pct");
-	r->cpu_us = packets > 0
-			    ? get(q, "emulator_cpu_pct") * 1e4 * get(j, "duration_s") / packets
-			    : 0;
+	r->cpu_us =
+		packets > 0 ? get(q, "emulator_cpu_pct") * 1e4 * get(j, "duration_s") / packets : 0;
 	r->timer_p99 = hist_quantile_ns(&t->late, 0.99) * 1e-3;
 	if (f)
 		fclose(f);
@@ -339,7 +338,8 @@ static int bench_all(const char *self, const char *dir)
 	static const char *const controllers[] = {"cubic", "bbr"};
 	int err = 0;
 
-	printf("# quietest of %d runs each; late in us, timer: p99 of a bare timer in the same run\n"
+	printf("# quietest of %d runs each; late in us, timer: p99 of a bare timer in the same "
+	       "run\n"
 	       "%-10s %-10s %9s %9s %6s %6s %7s %9s %9s %6s %9s\n",
 		REPEATS, "traffic", "link", "Mbit/s", "off by %", "p50", "p99", "max", "timer p99",
 		"us/packet", "lost", "foreign %");

@@ -1,4 +1,5 @@
-/* A link log's arrivals again through a link in virtual time: what comes of them must be the same. */
+/* A link log's arrivals again through a link in virtual time: what comes of them must be the same.
+ */
 #ifndef TESTS_REPLAY_H
 #define TESTS_REPLAY_H
 
@@ -33,8 +34,8 @@ static inline void replay_read(struct replay_log *l, const char *path)
 		struct replay_event e = {.b = 0};
 
 		sscanf(line, "# base timestamp: %" SCNu64, &base);
-		if (*line == '#' ||
-			sscanf(line, "%" SCNu64 " %c %" SCNu64 " %" SCNu64, &e.t_ms, &e.sign, &e.a, &e.b) < 3)
+		if (*line == '#' || sscanf(line, "%" SCNu64 " %c %" SCNu64 " %" SCNu64, &e.t_ms,
+					    &e.sign, &e.a, &e.b) < 3)
 			continue;
 		if (l->n == cap) {
 			cap = cap ? 2 * cap : 4096;

@@ -192,10 +192,13 @@ static int run(struct opts *o)
 
 const struct cmd cmd_emu[] = {
 	{"emu", NULL, "[--] [COMMAND...]", 0, -1, "Run a command behind an emulated path",
-		"Like mm-delay, mm-link, mm-loss and mm-onoff in one, for real programs and the real\n"
+		"Like mm-delay, mm-link, mm-loss and mm-onoff in one, for real programs and the "
+		"real\n"
 		"kernel. The command (a shell if none) is inside; it finds the outside at\n"
-		"$MAHIMAHI_BASE or $CANOPY_PEER ($CANOPY_PEER6), has the address $CANOPY_ADDR, and can\n"
-		"be reached from outside there. Outside is this machine, or with --outside a command\n"
+		"$MAHIMAHI_BASE or $CANOPY_PEER ($CANOPY_PEER6), has the address $CANOPY_ADDR, and "
+		"can\n"
+		"be reached from outside there. Outside is this machine, or with --outside a "
+		"command\n"
 		"in a namespace of its own; from it packets go delay, loss, queue and link to the\n"
 		"command, and back queue and link, then delay.\n\n"
 		"  canopy emu --down wired48 --up wired192 --delay 10 --queue 80 --log run -- \\\n"
@@ -203,7 +206,8 @@ const struct cmd cmd_emu[] = {
 		"  canopy emu -D 100mbit -U 20mbit -d 20 -Q codel --outside 'iperf3 -s' -- \\\n"
 		"      sh -c 'sleep 1; iperf3 -c $CANOPY_PEER'\n\n"
 		"Needs root, or a system that lets users have namespaces (then the outside is a\n"
-		"namespace of its own). Exits as the command does. At the end it says how late packets\n"
+		"namespace of its own). Exits as the command does. At the end it says how late "
+		"packets\n"
 		"left and whether the run can be trusted; canopy trace log measures the logs.",
 		opts, run},
 	{.name = NULL},

@@ -72,8 +72,8 @@ static int open_log(struct run *r, int dir, const struct emu_dir *d)
 {
 	const struct emu_conf *c = r->conf;
 	char queue[QUEUE_TEXT], *path = file_path("%s/%s.log", c->log_dir, names[dir]);
-	char *config = file_path(
-		c->delay->n > 1 ? "[delay schedule]" : "[delay %g ms]", c->delay->steps[0].delay_ns * 1e-6);
+	char *config = file_path(c->delay->n > 1 ? "[delay schedule]" : "[delay %g ms]",
+		c->delay->steps[0].delay_ns * 1e-6);
 	struct timespec t;
 	struct link_log_conf lc = {.direction = dir ? "Uplink" : "Downlink",
 		.trace = d->trace ? d->trace->name : unlimited.name,

@@ -23,7 +23,7 @@ struct emu_dir {
 };
 
 struct emu_conf {
-	struct emu_dir down, up; /* towards the command; from it */
+	struct emu_dir down, up;	    /* towards the command; from it */
 	const struct delay_schedule *delay; /* one-way, both directions */
 	uint64_t jitter_ns;
 	struct onoff_conf onoff;
@@ -32,9 +32,9 @@ struct emu_conf {
 	uint64_t memory, seed;
 	const char *log_dir; /* made; NULL: no logs */
 	bool log_actual;
-	const char *json; /* file of the summary besides LOG_DIR/summary.json, or NULL */
-	const char *title; /* the command line, for the logs and the summary */
-	char *const *argv; /* the command, ended by NULL */
+	const char *json;    /* file of the summary besides LOG_DIR/summary.json, or NULL */
+	const char *title;   /* the command line, for the logs and the summary */
+	char *const *argv;   /* the command, ended by NULL */
 	const char *outside; /* a shell command for the other end, NULL: none */
 	bool own_outside;
 	bool status, realtime;

@@ -28,7 +28,7 @@ struct engine_dir {
 	struct path path;
 	struct port port; /* where its packets come from */
 	struct port *out;
-	bool wants_packets; /* to be woken by one that comes */
+	bool wants_packets;	     /* to be woken by one that comes */
 	uint64_t due_ns[PORT_BATCH]; /* of what waits in out's batch */
 	uint32_t slot[PORT_BATCH];
 };

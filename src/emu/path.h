@@ -39,7 +39,8 @@ struct path {
 	struct onoff onoff;
 	uint64_t off_drops; /* packets that came while it was off */
 	uint64_t now_ns;    /* everything up to here has happened */
-	uint64_t clock_ns;  /* the real clock, for the log's column of real times; set by the owner */
+	uint64_t
+		clock_ns; /* the real clock, for the log's column of real times; set by the owner */
 };
 
 /* Fills caller storage. 0 or -ENOMEM. */

@@ -42,9 +42,8 @@ static int set(int fd, int name, int value)
 
 static int bind_to(int fd, int index, uint16_t protocol)
 {
-	struct sockaddr_ll to = {.sll_family = AF_PACKET,
-		.sll_protocol = htons(protocol),
-		.sll_ifindex = index};
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = index};
 
 	return bind(fd, (struct sockaddr *)&to, sizeof(to)) ? -errno : 0;
 }
@@ -67,8 +66,8 @@ static int open_rx(struct port *p, int index)
 		err = set(p->rx, PACKET_IGNORE_OUTGOING, 1);
 	if (err)
 		return err;
-	p->ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, p->rx,
-		0);
+	p->ring =
+		mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, p->rx, 0);
 	if (p->ring == MAP_FAILED) {
 		p->ring = NULL;
 		return -errno;
@@ -156,8 +155,7 @@ bool port_next(struct port *p, const struct port_clock *clock, struct port_frame
 			at = clock->now_ns;
 		if (at > p->last_ns)
 			p->last_ns = at;
-		*f = (struct port_frame){
-			(const uint8_t *)h + h->tp_mac, h->tp_len, p->last_ns};
+		*f = (struct port_frame){(const uint8_t *)h + h->tp_mac, h->tp_len, p->last_ns};
 		p->stats.in++;
 		return true;
 	}

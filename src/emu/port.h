@@ -15,10 +15,10 @@
 #define PORT_BATCH 16 /* frames handed to the kernel at once */
 
 struct port_stats {
-	uint64_t ring_drops;  /* came while the ring was full */
-	uint64_t send_drops;  /* the kernel did not take */
-	uint64_t oversize;    /* longer than the MTU: refused */
-	uint64_t in, out;     /* frames */
+	uint64_t ring_drops; /* came while the ring was full */
+	uint64_t send_drops; /* the kernel did not take */
+	uint64_t oversize;   /* longer than the MTU: refused */
+	uint64_t in, out;    /* frames */
 };
 
 struct port {
@@ -39,7 +39,8 @@ struct port_frame {
 	uint64_t at_ns; /* CLOCK_MONOTONIC */
 };
 
-/* Opens device dev of the current namespace for packets of at most mtu bytes. Prints. 0 or -errno. */
+/* Opens device dev of the current namespace for packets of at most mtu bytes. Prints. 0 or -errno.
+ */
 int port_open(struct port *p, const char *dev, uint32_t mtu);
 void port_close(struct port *p);
 

@@ -87,7 +87,8 @@ void quality_end(struct quality *q)
 
 json_t *quality_json(const struct quality *q)
 {
-	return json_pack("{s:b, s:s, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b}",
+	return json_pack(
+		"{s:b, s:s, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b}",
 		"trusted", q->trusted, "reason", q->reason, "packets", (json_int_t)q->late->total,
 		"late_p50_us", quality_late_us(q, 0.5), "late_p99_us", quality_late_us(q, 0.99),
 		"late_p999_us", quality_late_us(q, 0.999), "late_max_us", q->late_max_ns * 1e-3,

@@ -19,7 +19,8 @@ static const char *const kinds[] = {[QUEUE_INFINITE] = "infinite",
 #define NKINDS ((int)(sizeof(kinds) / sizeof(kinds[0])))
 
 enum key { PACKETS, BYTES, TARGET, INTERVAL, UPDATE, BURST, NKEYS };
-static const char *const keys[NKEYS] = {"packets", "bytes", "target", "interval", "update", "burst"};
+static const char *const keys[NKEYS] = {
+	"packets", "bytes", "target", "interval", "update", "burst"};
 
 static bool allowed(enum queue_kind kind, enum key k)
 {
@@ -36,8 +37,8 @@ static bool allowed(enum queue_kind kind, enum key k)
 	}
 }
 
-static int find(const char *const *words, int n, const char *word, const char *what,
-	const char *where)
+static int find(
+	const char *const *words, int n, const char *word, const char *what, const char *where)
 {
 	const char *near;
 
@@ -69,7 +70,7 @@ static int set(struct queue_conf *q, enum key k, const char *value, const char *
 	else if (k == BYTES)
 		q->limit_bytes = v;
 	else
-		*(k == TARGET  ? &q->aqm.target_ns
+		*(k == TARGET	     ? &q->aqm.target_ns
 			: k == BURST ? &q->aqm.burst_ns
 				     : &q->aqm.interval_ns) = v * 1e6;
 	return 0;

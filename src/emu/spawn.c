@@ -78,8 +78,7 @@ static void __attribute__((noreturn)) first_process(char *const *argv, char *con
 
 int spawn_prepare(struct spawn *s, char *const *argv, char *const *env, int netns, int back)
 {
-	struct clone_args args = {
-		.flags = CLONE_NEWPID | CLONE_NEWNS, .exit_signal = SIGCHLD};
+	struct clone_args args = {.flags = CLONE_NEWPID | CLONE_NEWNS, .exit_signal = SIGCHLD};
 	int gate[2], err = 0;
 	pid_t pid;
 

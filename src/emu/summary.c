@@ -35,7 +35,8 @@ static json_t *direction(const struct emu_dir *conf, const struct engine_dir *d,
 		(json_int_t)d->path.off_drops, "marks", (json_int_t)s->marks);
 
 	if (j && !conf->trace)
-		for (const char *const *k = (const char *const[]){"capacity_mbps", "util_pct", NULL};
+		for (const char *const *k =
+				(const char *const[]){"capacity_mbps", "util_pct", NULL};
 			*k; k++)
 			json_object_set_new(j, *k, json_null());
 	return j;
@@ -65,7 +66,8 @@ static void say_direction(const char *name, const struct engine_dir *d, double s
 		" packets, %" PRIu64 " dropped, %" PRIu64 " lost\n",
 		name, mbps(s->bytes_out, seconds),
 		s->departures ? s->delay_sum_ns * 1e-6 / s->departures : 0,
-		link_delay_quantile_ms(s, 0.95), s->arrivals, s->drops, s->lost + d->path.off_drops);
+		link_delay_quantile_ms(s, 0.95), s->arrivals, s->drops,
+		s->lost + d->path.off_drops);
 }
 
 static void say(const struct engine *e, const struct quality *q, double seconds)
@@ -85,9 +87,9 @@ int summary_write(const struct emu_conf *conf, const struct engine *e, const str
 {
 	double seconds = engine_now(e) * 1e-9;
 	json_t *j = json_pack("{s:s, s:i, s:s, s:s, s:I, s:f, s:i, s:o, s:o, s:o}", "format",
-		"canopy-emu", "version", 1, "canopy", CANOPY_VERSION, "command", conf->title, "seed",
-		(json_int_t)conf->seed, "duration_s", seconds, "exit_status", exit_status, "down",
-		direction(&conf->down, &e->dir[ENGINE_DOWN], seconds), "up",
+		"canopy-emu", "version", 1, "canopy", CANOPY_VERSION, "command", conf->title,
+		"seed", (json_int_t)conf->seed, "duration_s", seconds, "exit_status", exit_status,
+		"down", direction(&conf->down, &e->dir[ENGINE_DOWN], seconds), "up",
 		direction(&conf->up, &e->dir[ENGINE_UP], seconds), "quality", quality_json(q));
 	int err = 0;
 

@@ -19,8 +19,8 @@
 #include "emu/pool.h"
 #include "emu/quality.h"
 #include "emu/queue.h"
-#include "sim_fixture.h"
 
+#define COUNT(a) ((int)(sizeof(a) / sizeof(*(a))))
 #define MS_NS 1000000ull
 
 /* --- Delay --- */

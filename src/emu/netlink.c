@@ -77,31 +77,28 @@ int netlink_open(int *fd)
 	return 0;
 }
 
-static void put_end(
-	struct request *r, const struct netlink_end *e, uint32_t mtu, uint32_t queue_len)
+static void put_end(struct request *r, const struct netlink_end *e, uint32_t mtu)
 {
 	put(r, IFLA_IFNAME, e->name, strlen(e->name) + 1);
 	put(r, IFLA_ADDRESS, e->mac, sizeof(e->mac));
 	put(r, IFLA_MTU, &mtu, sizeof(mtu));
-	put(r, IFLA_TXQLEN, &queue_len, sizeof(queue_len));
 	if (e->netns >= 0)
 		put(r, IFLA_NET_NS_FD, &e->netns, sizeof(e->netns));
 }
 
-int netlink_veth(int fd, const struct netlink_end *a, const struct netlink_end *b, uint32_t mtu,
-	uint32_t queue_len)
+int netlink_veth(int fd, const struct netlink_end *a, const struct netlink_end *b, uint32_t mtu)
 {
 	struct request r;
 	struct ifinfomsg none = {0};
 	struct rtattr *info, *data, *peer;
 
 	start(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
-	put_end(&r, a, mtu, queue_len);
+	put_end(&r, a, mtu);
 	info = put(&r, IFLA_LINKINFO, NULL, 0);
 	put(&r, IFLA_INFO_KIND, "veth", 4);
 	data = put(&r, IFLA_INFO_DATA, NULL, 0);
 	peer = put(&r, VETH_INFO_PEER, &none, sizeof(none));
-	put_end(&r, b, mtu, queue_len);
+	put_end(&r, b, mtu);
 	end(&r, peer);
 	end(&r, data);
 	end(&r, info);

@@ -24,8 +24,7 @@ struct netlink_end {
 };
 
 /* A pair of veth devices. -EEXIST when a name is taken. */
-int netlink_veth(int fd, const struct netlink_end *a, const struct netlink_end *b, uint32_t mtu,
-	uint32_t queue_len);
+int netlink_veth(int fd, const struct netlink_end *a, const struct netlink_end *b, uint32_t mtu);
 
 /* An alias is a text that people see beside the name. */
 int netlink_alias(int fd, int index, const char *alias);

@@ -24,7 +24,6 @@
 #define NUMBERS 16384	 /* /30s that are tried */
 #define PREFIX4 30
 #define PREFIX6 64
-#define QUEUE_LEN 10000 /* packets; the devices have no queue, what asks is told this */
 
 static int fail(const char *what, int err)
 {
@@ -110,7 +109,7 @@ static int new_namespace(int *fd)
 
 static int enter(int fd)
 {
-	return setns(fd, CLONE_NEWNET) ? -errno : 0;
+	return setns(fd, CLONE_NEWNET) ? fail("a network namespace", -errno) : 0;
 }
 
 // A setting of one device, or of those to come, of the current namespace; without IPv6 there is
@@ -232,7 +231,7 @@ static int make_pair(struct netns *n, const char *middle, struct netns_end *e, u
 	// middle has another, so that its IP layer takes nothing for itself.
 	struct netlink_end near = {-1, middle, {2, 0xca, 0x6e, 0x6f, 0x70, 0}};
 	struct netlink_end far = {e->netns, e->dev, {2, 0xca, 0x6e, 0x6f, 0x70, 1}};
-	int err = netlink_veth(n->nl_middle, &near, &far, mtu, QUEUE_LEN);
+	int err = netlink_veth(n->nl_middle, &near, &far, mtu);
 
 	if (!err)
 		err = netlink_up(n->nl_middle, (int)if_nametoindex(middle), true);

@@ -41,7 +41,7 @@ struct netns {
 	bool own_outside;
 	struct netns_end inside, outside;
 	int nl_inside, nl_middle, nl_outside; /* netlink sockets */
-	char *record;			      /* of the device outside, see below; NULL: none */
+	char *record;			      /* of the device outside, see netns_open */
 };
 
 /*

@@ -35,7 +35,7 @@
 #define WARM_NS (NS_PER_S * 3 / 2) /* left out at the start of a window */
 #define WINDOW_NS (3 * NS_PER_S)
 #define REPEATS 3
-#define NAP_NS 100000
+#define NAP_NS 250000
 
 static uint64_t now_ns(void)
 {

@@ -10,10 +10,13 @@
 #include "sim/link_log.h"
 
 #define NS_PER_S 1000000000ull
-#define ACTIVE_NS 10000000ull /* so long after a packet more are expected */
-#define BLIND_NS 2000000ull   /* longest sleep in which packets gather in the ring */
-#define SPIN_NS 3000ull	      /* not worth a sleep */
-#define GATHER_NS 50000ull    /* shortest sleep: what is due meanwhile leaves together */
+#define ACTIVE_NS 10000000ull	/* so long after a packet more are expected */
+#define BLIND_NS 2000000ull	/* longest sleep in which packets gather in the ring */
+#define SPIN_NS 3000ull		/* not worth a sleep */
+#define GATHER_NS 50000ull	/* shortest sleep: what is due meanwhile leaves together */
+#define EARLY_NS 60000ull	/* woken so much early, as timers are late; the rest is spun ... */
+#define EARLY_FROM_NS 400000ull /* ... before sleeps of at least this, which bounds what it costs  \
+				 */
 
 static uint64_t clock_now(void)
 {
@@ -182,10 +185,14 @@ static void sleep_until(struct engine *e, uint64_t wake)
 	struct timespec t;
 	int n = 0;
 
-	if (wake <= now + SPIN_NS)
+	if (wake <= now + SPIN_NS || wake == e->spin_ns)
 		return;
-	if (wake < now + GATHER_NS)
+	if (wake < now + GATHER_NS) {
 		wake = now + GATHER_NS;
+	} else if (wake > now + EARLY_FROM_NS && wake != e->tick_ns) {
+		e->spin_ns = wake;
+		wake -= EARLY_NS;
+	}
 	for (int i = 0; i < ENGINE_DIRS; i++)
 		if (e->dir[i].wants_packets)
 			fds[n++] = (struct pollfd){.fd = e->dir[i].port.rx, .events = POLLIN};

@@ -41,6 +41,7 @@ struct engine {
 	uint64_t start_ns;  /* CLOCK_MONOTONIC at time 0 of the paths */
 	uint64_t packet_ns; /* when the last packet came */
 	uint64_t tick_ns;   /* when the owner is called next */
+	uint64_t spin_ns;   /* the due time that is spun for rather than slept */
 };
 
 /* Memory for packets of at most mtu bytes, memory bytes in all. The ports and paths are the owner's

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define PORT_BATCH 16 /* frames handed to the kernel at once */
+#define PORT_BATCH 4 /* frames handed to the kernel at once */
 
 struct port_stats {
 	uint64_t ring_drops; /* came while the ring was full */

@@ -111,6 +111,8 @@ static void count_drop(struct link *l, const struct pkt *victim, uint64_t at_ns)
 	l->stats.queue_bytes -= victim->bytes;
 	if (l->conf.log)
 		link_log_drop(l->conf.log, at_ns / NS_PER_MS, 1, victim->bytes);
+	if (l->gone)
+		l->gone(l->arg, victim, at_ns);
 }
 
 static void mark(struct link *l, struct pkt *k)
@@ -360,9 +362,7 @@ static void judge_arrival(struct link *l, struct pkt *in, uint64_t now_ns)
 // Before an arrival: what the link still had to do.
 static inline void serve_due(struct link *l, uint64_t now_ns)
 {
-	if (l->grid &&
-		!ring_len(
-			&l->q)) { // asleep: whether the idle time was counted already is no matter
+	if (l->grid && !ring_len(&l->q)) { // asleep: whether the idle time was counted already is no matter
 		link_count(l, now_ns);
 		draw_slack(l);
 	} else if (l->grid ? l->op_ns <= now_ns : l->next_ns <= now_ns) {
@@ -419,8 +419,11 @@ static NOINLINE void arrive_one_by_one(struct link *l, const struct pkt *k, uint
 
 	do {
 		more = pkt_take(&one, &rest);
-		if (lose(l))
+		if (lose(l)) {
+			if (l->gone)
+				l->gone(l->arg, &one, now_ns);
 			continue;
+		}
 		serve_due(l, now_ns);
 		judge(l, &one, now_ns);
 	} while (more);

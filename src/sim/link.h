@@ -63,6 +63,8 @@ struct link {
 	uint32_t wire_left; /* bytes still to go of a head that is on the wire, 0: none is */
 	struct rng rng;
 	link_deliver_fn *deliver;
+	link_deliver_fn *gone; /* told of what is dropped or lost, with the same arg; set it after
+				  link_init, NULL: nobody */
 	void *arg;
 	bool grid;		      /* mahimahi's clock, not a smooth rate */
 	bool runs;		      /* runs stay whole: nothing here looks at single packets */

@@ -15,7 +15,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "emu/engine.h"
+#include "emu/emulator.h"
 #include "emu/logpipe.h"
 #include "emu/netns.h"
 #include "emu/spawn.h"
@@ -31,7 +31,7 @@ struct run {
 	const struct emu_conf *conf;
 	struct netns net;
 	struct spawn inside, outside;
-	struct engine engine;
+	struct emulator engine;
 	struct quality quality;
 	struct status status;
 	struct logpipe *pipe[ENGINE_DIRS];
@@ -112,7 +112,7 @@ static int close_logs(struct run *r)
 static int open_direction(struct run *r, int i, const struct emu_dir *d, const char *dev)
 {
 	const struct emu_conf *c = r->conf;
-	struct engine_dir *e = &r->engine.dir[i];
+	struct emulator_dir *e = &r->engine.dir[i];
 	struct path_conf pc = {.link = {.trace = d->trace ? d->trace : &unlimited,
 				       .queue = d->queue.kind,
 				       .limit_pkts = d->queue.limit_pkts,
@@ -127,8 +127,8 @@ static int open_direction(struct run *r, int i, const struct emu_dir *d, const c
 		.jitter_ns = c->jitter_ns,
 		.onoff = c->onoff,
 		.seed = 2 * c->seed + i,
-		.out = engine_out,
-		.gone = engine_gone,
+		.out = emulator_out,
+		.gone = emulator_gone,
 		.arg = e};
 	int err = path_init(&e->path, &pc);
 
@@ -138,7 +138,7 @@ static int open_direction(struct run *r, int i, const struct emu_dir *d, const c
 static int open_engine(struct run *r)
 {
 	const struct emu_conf *c = r->conf;
-	int err = engine_init(&r->engine, &r->quality, c->mtu, c->memory);
+	int err = emulator_init(&r->engine, &r->quality, c->mtu, c->memory);
 
 	if (!err && c->log_dir) {
 		err = file_mkdirs(c->log_dir);
@@ -237,7 +237,7 @@ static void ask_to_stop(struct run *r, uint64_t now)
 static bool tick(void *arg)
 {
 	struct run *r = arg;
-	uint64_t now = engine_now(&r->engine);
+	uint64_t now = emulator_now(&r->engine);
 
 	status_show(&r->status, &r->engine, now);
 	if (r->conf->outside && !r->outside_ended && spawn_poll(&r->outside)) {
@@ -274,11 +274,11 @@ static void go(struct run *r)
 	r->quality.realtime = r->conf->realtime && take_priority();
 	quality_start(&r->quality);
 	status_init(&r->status, r->conf->status);
-	engine_start(&r->engine);
+	emulator_start(&r->engine);
 	if (r->conf->outside)
 		spawn_go(&r->outside);
 	spawn_go(&r->inside);
-	engine_run(&r->engine, tick, r);
+	emulator_run(&r->engine, tick, r);
 	status_end(&r->status);
 	lose_priority();
 	count_drops(r);
@@ -327,7 +327,7 @@ int emu_run(const struct emu_conf *conf, int *status)
 	spawn_kill(&r->inside);
 	spawn_kill(&r->outside);
 	closed = close_logs(r);
-	engine_free(&r->engine);
+	emulator_free(&r->engine);
 	netns_close(&r->net);
 	quality_free(&r->quality);
 	free(r);

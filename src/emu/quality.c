@@ -30,7 +30,7 @@ void quality_late(struct quality *q, int64_t late_ns)
 {
 	uint64_t ns = late_ns > 0 ? late_ns : 0;
 
-	hist_add(q->late, ns);
+	hist_add(q->late, ns, 1);
 	if (ns > q->late_max_ns)
 		q->late_max_ns = ns;
 }

@@ -16,7 +16,7 @@ void status_init(struct status *s, bool wanted)
 	s->on = wanted && isatty(STDERR_FILENO) && log_get_level() >= LOG_INFO;
 }
 
-void status_show(struct status *s, struct engine *e, uint64_t now_ns)
+void status_show(struct status *s, struct emulator *e, uint64_t now_ns)
 {
 	double mbps[ENGINE_DIRS], s_since = (now_ns - s->shown_ns) * 1e-9;
 	const struct quality *q = e->quality;

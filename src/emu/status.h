@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "emu/engine.h"
+#include "emu/emulator.h"
 
 struct status {
 	bool on;
@@ -16,7 +16,7 @@ struct status {
 void status_init(struct status *s, bool wanted);
 
 /* Shows it a few times a second; now_ns is the engine's. */
-void status_show(struct status *s, struct engine *e, uint64_t now_ns);
+void status_show(struct status *s, struct emulator *e, uint64_t now_ns);
 
 /* Clears it. */
 void status_end(struct status *s);

@@ -17,7 +17,7 @@ static double mbps(uint64_t bytes, double seconds)
 	return seconds > 0 ? bytes * 8e-6 / seconds : 0;
 }
 
-static json_t *direction(const struct emu_dir *conf, const struct engine_dir *d, double seconds)
+static json_t *direction(const struct emu_dir *conf, const struct emulator_dir *d, double seconds)
 {
 	const struct link_stats *s = &d->path.link.stats;
 	char queue[QUEUE_TEXT];
@@ -58,7 +58,7 @@ static int write_json(json_t *j, const char *path)
 	return err;
 }
 
-static void say_direction(const char *name, const struct engine_dir *d, double seconds)
+static void say_direction(const char *name, const struct emulator_dir *d, double seconds)
 {
 	const struct link_stats *s = &d->path.link.stats;
 
@@ -70,7 +70,7 @@ static void say_direction(const char *name, const struct engine_dir *d, double s
 		s->lost + d->path.off_drops);
 }
 
-static void say(const struct engine *e, const struct quality *q, double seconds)
+static void say(const struct emulator *e, const struct quality *q, double seconds)
 {
 	say_direction("down", &e->dir[ENGINE_DOWN], seconds);
 	say_direction("up", &e->dir[ENGINE_UP], seconds);
@@ -82,10 +82,10 @@ static void say(const struct engine *e, const struct quality *q, double seconds)
 		pr_warn("do not trust this run: %s\n", q->reason);
 }
 
-int summary_write(const struct emu_conf *conf, const struct engine *e, const struct quality *q,
+int summary_write(const struct emu_conf *conf, const struct emulator *e, const struct quality *q,
 	int exit_status)
 {
-	double seconds = engine_now(e) * 1e-9;
+	double seconds = emulator_now(e) * 1e-9;
 	json_t *j = json_pack("{s:s, s:i, s:s, s:s, s:I, s:f, s:i, s:o, s:o, s:o}", "format",
 		"canopy-emu", "version", 1, "canopy", CANOPY_VERSION, "command", conf->title,
 		"seed", (json_int_t)conf->seed, "duration_s", seconds, "exit_status", exit_status,

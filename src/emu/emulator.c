@@ -1,5 +1,5 @@
 /* The loop on the real clock: drain, serve, sleep. */
-#include "emu/engine.h"
+#include "emu/emulator.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,12 +24,12 @@ static uint64_t clock_now(void)
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-uint64_t engine_now(const struct engine *e)
+uint64_t emulator_now(const struct emulator *e)
 {
 	return clock_now() - e->start_ns;
 }
 
-int engine_init(struct engine *e, struct quality *q, uint32_t mtu, uint64_t memory)
+int emulator_init(struct emulator *e, struct quality *q, uint32_t mtu, uint64_t memory)
 {
 	memset(e, 0, sizeof(*e));
 	e->quality = q;
@@ -40,7 +40,7 @@ int engine_init(struct engine *e, struct quality *q, uint32_t mtu, uint64_t memo
 	return pool_init(&e->pool, mtu + PACKET_ETH, memory);
 }
 
-void engine_free(struct engine *e)
+void emulator_free(struct emulator *e)
 {
 	for (int i = 0; i < ENGINE_DIRS; i++) {
 		path_free(&e->dir[i].path);
@@ -49,7 +49,7 @@ void engine_free(struct engine *e)
 	pool_free(&e->pool);
 }
 
-void engine_start(struct engine *e)
+void emulator_start(struct emulator *e)
 {
 	e->start_ns = clock_now();
 }
@@ -57,7 +57,7 @@ void engine_start(struct engine *e)
 /* --- Out --- */
 
 // Hands the batch to the kernel, and notes when.
-static void flush(struct engine_dir *d)
+static void flush(struct emulator_dir *d)
 {
 	int n = d->out->n;
 	struct link_log *log = d->path.conf.delay_first ? d->path.conf.link.log : NULL;
@@ -66,7 +66,7 @@ static void flush(struct engine_dir *d)
 	if (!n)
 		return;
 	port_flush(d->out);
-	now = engine_now(d->e);
+	now = emulator_now(d->e);
 	for (int i = 0; i < n; i++) {
 		quality_late(d->e->quality, (int64_t)(now - d->due_ns[i]));
 		if (log)
@@ -75,9 +75,9 @@ static void flush(struct engine_dir *d)
 	}
 }
 
-void engine_out(void *arg, const struct pkt *k, uint64_t due_ns)
+void emulator_out(void *arg, const struct pkt *k, uint64_t due_ns)
 {
-	struct engine_dir *d = arg;
+	struct emulator_dir *d = arg;
 	uint8_t *data = pool_at(&d->e->pool, k->seq);
 	int i = d->out->n;
 
@@ -90,18 +90,18 @@ void engine_out(void *arg, const struct pkt *k, uint64_t due_ns)
 		flush(d);
 }
 
-void engine_gone(void *arg, const struct pkt *k, uint64_t now_ns)
+void emulator_gone(void *arg, const struct pkt *k, uint64_t now_ns)
 {
-	struct engine_dir *d = arg;
+	struct emulator_dir *d = arg;
 
 	pool_put(&d->e->pool, k->seq);
 }
 
 /* --- In --- */
 
-static void take(struct engine_dir *d, const struct port_frame *f)
+static void take(struct emulator_dir *d, const struct port_frame *f)
 {
-	struct engine *e = d->e;
+	struct emulator *e = d->e;
 	bool ect;
 	struct pkt k = {.bytes = packet_look(f->data, f->len, &ect)};
 
@@ -119,14 +119,14 @@ static void take(struct engine_dir *d, const struct port_frame *f)
 }
 
 // Everything that has come and everything that is due. Returns the time it knew.
-static uint64_t work(struct engine *e)
+static uint64_t work(struct emulator *e)
 {
 	struct port_clock clock = port_clock_read();
 	struct port_frame f;
 	uint64_t now = clock.now_ns - e->start_ns;
 
 	for (int i = 0; i < ENGINE_DIRS; i++) {
-		struct engine_dir *d = &e->dir[i];
+		struct emulator_dir *d = &e->dir[i];
 
 		d->path.clock_ns = now;
 		while (port_next(&d->port, &clock, &f)) {
@@ -156,13 +156,13 @@ static uint64_t next_opportunity(struct path *p, uint64_t now)
  * (the next packet is to wake us then rather than the clock). What comes in the others waits in the
  * ring.
  */
-static uint64_t wake_time(struct engine *e, uint64_t now)
+static uint64_t wake_time(struct emulator *e, uint64_t now)
 {
 	bool active = now + e->start_ns < e->packet_ns + ACTIVE_NS;
 	uint64_t wake = e->tick_ns;
 
 	for (int i = 0; i < ENGINE_DIRS; i++) {
-		struct engine_dir *d = &e->dir[i];
+		struct emulator_dir *d = &e->dir[i];
 		uint64_t next = path_next(&d->path), blind = now + BLIND_NS;
 
 		d->wants_packets = path_idle(&d->path) && !(active && d->path.link.grid);
@@ -176,9 +176,9 @@ static uint64_t wake_time(struct engine *e, uint64_t now)
 	return wake;
 }
 
-static void sleep_until(struct engine *e, uint64_t wake)
+static void sleep_until(struct emulator *e, uint64_t wake)
 {
-	uint64_t now = engine_now(e), at;
+	uint64_t now = emulator_now(e), at;
 	struct pollfd fds[ENGINE_DIRS];
 	struct timespec t;
 	int n = 0;
@@ -202,7 +202,7 @@ static void sleep_until(struct engine *e, uint64_t wake)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
-void engine_run(struct engine *e, engine_tick_fn *tick, void *arg)
+void emulator_run(struct emulator *e, emulator_tick_fn *tick, void *arg)
 {
 	uint64_t now;
 

@@ -7,8 +7,8 @@
  * everything at due times, what it decides does not depend on when it wakes; only how late packets
  * leave does, which is measured.
  */
-#ifndef EMU_ENGINE_H
-#define EMU_ENGINE_H
+#ifndef EMU_EMULATOR_H
+#define EMU_EMULATOR_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,11 +20,11 @@
 
 enum { ENGINE_DOWN, ENGINE_UP, ENGINE_DIRS };
 
-struct engine;
+struct emulator;
 
 /* One direction: from its port to the other direction's. */
-struct engine_dir {
-	struct engine *e;
+struct emulator_dir {
+	struct emulator *e;
 	struct path path;
 	struct port port; /* where its packets come from */
 	struct port *out;
@@ -33,8 +33,8 @@ struct engine_dir {
 	uint32_t slot[PORT_BATCH];
 };
 
-struct engine {
-	struct engine_dir dir[ENGINE_DIRS];
+struct emulator {
+	struct emulator_dir dir[ENGINE_DIRS];
 	struct pool pool;
 	struct quality *quality;
 	bool ecn;	    /* packets may be marked */
@@ -45,23 +45,23 @@ struct engine {
 };
 
 /* Memory for packets of at most mtu bytes, memory bytes in all. The ports and paths are the owner's
- * to open, with engine_out and engine_gone in the paths' conf. 0 or -ENOMEM. */
-int engine_init(struct engine *e, struct quality *q, uint32_t mtu, uint64_t memory);
-void engine_free(struct engine *e);
+ * to open, with emulator_out and emulator_gone in the paths' conf. 0 or -ENOMEM. */
+int emulator_init(struct emulator *e, struct quality *q, uint32_t mtu, uint64_t memory);
+void emulator_free(struct emulator *e);
 
-/* What a path of the engine calls; arg is its struct engine_dir. */
-void engine_out(void *arg, const struct pkt *k, uint64_t due_ns);
-void engine_gone(void *arg, const struct pkt *k, uint64_t now_ns);
+/* What a path of the engine calls; arg is its struct emulator_dir. */
+void emulator_out(void *arg, const struct pkt *k, uint64_t due_ns);
+void emulator_gone(void *arg, const struct pkt *k, uint64_t now_ns);
 
 /* Time 0 is now. */
-void engine_start(struct engine *e);
+void emulator_start(struct emulator *e);
 
 /* Runs until tick, called every ENGINE_TICK_NS, returns false. */
 #define ENGINE_TICK_NS 20000000ull
-typedef bool engine_tick_fn(void *arg);
-void engine_run(struct engine *e, engine_tick_fn *tick, void *arg);
+typedef bool emulator_tick_fn(void *arg);
+void emulator_run(struct emulator *e, emulator_tick_fn *tick, void *arg);
 
-/* Nanoseconds since engine_start. */
-uint64_t engine_now(const struct engine *e);
+/* Nanoseconds since emulator_start. */
+uint64_t emulator_now(const struct emulator *e);
 
 #endif

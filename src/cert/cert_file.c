@@ -268,7 +268,7 @@ static int put_head(struct cert_writer *w, const struct cert_head *head)
 	put(w, text, strlen(text) - 2); // all but "]}"
 	put(w, "\n", 1);
 	free(text);
-	return 0;
+	return w->err;
 }
 
 int cert_file_create(struct cert_writer **out, const char *path, const struct cert_head *head)
@@ -283,18 +283,16 @@ int cert_file_create(struct cert_writer **out, const char *path, const struct ce
 	w->hash = hash_new();
 	w->f = fopen(w->part, "wb");
 	if (!w->f) {
-		err = -errno;
-		pr_err("%s: %s\n", w->part, strerror(-err));
-		goto out;
+		w->err = -errno;
+		pr_err("%s: %s\n", w->part, strerror(errno));
+	} else {
+		w->err = put_head(w, head);
 	}
-	err = put_head(w, head);
+	err = w->err;
 	if (err)
-		goto out;
-	*out = w;
-	w = NULL;
-out:
-	if (w)
 		cert_file_finish(w, false);
+	else
+		*out = w;
 	return err;
 }
 
@@ -316,18 +314,20 @@ int cert_file_finish(struct cert_writer *w, bool keep)
 		put(w, "\n", 1);
 	put(w, "],\n", 3);
 	hash_state(w->hash, hex);
-	if (w->f && fprintf(w->f, "\"sha256\":\"%s\"}\n", hex) < 0)
+	if (keep && !w->err && fprintf(w->f, "\"sha256\":\"%s\"}\n", hex) < 0)
 		w->err = -EIO;
 	err = file_close(w->f, w->path);
-	if (!err && w->err)
+	if (keep && !err && w->err)
 		pr_err("%s: cannot write\n", w->path);
 	if (!err)
 		err = w->err;
-	err = file_settle(w->path, err || keep ? err : -ECANCELED);
-	err = err == -ECANCELED && !keep ? 0 : err;
+	if (keep)
+		err = file_settle(w->path, err);
+	else
+		file_settle(w->path, -ECANCELED); // removes it
 	hash_free(w->hash);
 	free(w->part);
 	free(w->path);
 	free(w);
-	return err;
+	return keep ? err : 0;
 }

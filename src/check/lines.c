@@ -23,8 +23,8 @@ static double *take(struct lines *x, const struct net *net, size_t rows)
 
 int lines_open(struct lines *x, const struct net *net)
 {
-	// generators and a centre, twice: to layer 1's sums by w, and then by w and |w| to layer 2's
-	size_t forms = REGION_INPUTS + 1, rows = 5 * forms + ROWS + (6 + VARIANTS) * (size_t)net->n + 2 * SIDES;
+	// forms and a centre: what they do to layer 1's sums; lines around that, by w and by |w| to layer 2's
+	size_t forms = 2 * REGION_INPUTS + 1, rows = 5 * forms + ROWS + (6 + VARIANTS) * (size_t)net->n + 2 * SIDES;
 
 	x->memory = aligned_alloc(64, rows * net->width * sizeof(*x->memory));
 	if (!x->memory)
@@ -54,77 +54,109 @@ void lines_close(struct lines *x)
 	free(x->memory);
 }
 
-// A varied input and what is tied to it as c + g e +- off, e in [-1, 1].
-struct form {
-	double c, g, off;
-};
-
-static struct form input_form(double lo, double hi)
+static double tied_to(double t)
 {
-	double c = lo + (hi - lo) / 2;
-
-	return (struct form){c, fmax(hi - c, c - lo), 0};
+	return t >= REGION_KINK ? 1 : REGION_TIED_SLOPE * t;
 }
 
-// min(1, 1.25 t): linear on either side of the kink; across it, between its chord and the parallel above.
-static struct form tied_form(double lo, double hi)
-{
-	struct form t = input_form(lo, hi);
-	double s = REGION_TIED_SLOPE, off = 16 * UPWARD_UNIT * (1 + fabs(lo) + fabs(hi)), chord, gap;
-
-	if (hi <= REGION_KINK)
-		return (struct form){s * t.c, s * t.g, off};
-	if (lo >= REGION_KINK)
-		return (struct form){1, 0, off};
-	chord = (1 - s * lo) / (hi - lo);
-	gap = 1 - s * lo + chord * (lo - REGION_KINK);
-	return (struct form){s * lo + chord * (t.c - lo) + gap / 2, chord * t.g, gap / 2 + off};
-}
-
-static void add_form(struct lines *x, const struct net *net, int d, int input, struct form f, double *in, double *off)
+// Another form of dimension d: an input, and `tied` times another (or -1), which moves from c to c + value.
+static void add_form(struct lines *x, const struct net *net, struct lines_dim *d, int input, int tied,
+	const double *value)
 {
 	const struct net_layer *layer = &net->layer[0];
-	const double *w = layer->w + (size_t)input * layer->stride;
-	double *g = x->generator + (size_t)d * net->width;
+	double *g = x->generator + (size_t)x->forms * net->width;
 
-	in[input] = f.c;
-	off[input] = f.off + layer->error * f.g;
-	x->x_most[input] = fabs(f.c) + f.g + f.off;
-	for (int j = 0; j < layer->stride; j++)
-		g[j] += f.g * w[j];
+	memcpy(g, layer->w + (size_t)input * layer->stride, layer->stride * sizeof(*g));
+	if (tied >= 0)
+		product_add(layer->w + (size_t)tied * layer->stride, layer->stride, REGION_TIED_SLOPE, g);
+	memcpy(d->value[d->n++], value, sizeof(d->value[0]));
+	x->forms++;
 }
 
-// Layer 1: its sums are row CENTRE + generators +- row ERROR; SPAN bounds their magnitude.
+// The forms of a dimension over [lo, hi]. in: the inputs at the centre; off: what they err, with their roundings.
+static void vary(struct lines *x, const struct net *net, const struct region_dim *rd, struct lines_dim *d, double lo,
+	double hi, double *in, double *off)
+{
+	double c = lo + (hi - lo) / 2, size = fmax(fabs(lo), fabs(hi)), rounding = 4 * net->layer[0].error * size;
+	double by_t[LINES_POINTS] = {lo - c, hi - c, REGION_KINK - c}, by_tied[LINES_POINTS], at = tied_to(c);
+	bool kink = rd->tied >= 0 && lo < REGION_KINK && hi > REGION_KINK, flat = lo >= REGION_KINK;
+
+	*d = (struct lines_dim){.from = x->forms, .points = kink ? 3 : 2};
+	in[rd->input] = c;
+	off[rd->input] = rounding;
+	x->x_most[rd->input] = size + rounding;
+	add_form(x, net, d, rd->input, kink || flat ? -1 : rd->tied, by_t);
+	if (rd->tied < 0)
+		return;
+	by_tied[0] = tied_to(lo) - at;
+	by_tied[1] = tied_to(hi) - at;
+	by_tied[2] = 1 - at;
+	in[rd->tied] = at;
+	off[rd->tied] = REGION_TIED_SLOPE * rounding + 4 * net->layer[0].error;
+	x->x_most[rd->tied] = fmax(fabs(tied_to(lo)), fabs(tied_to(hi))) + off[rd->tied];
+	if (kink)
+		add_form(x, net, d, rd->tied, -1, by_tied);
+}
+
+// The greatest sum of a dimension's forms, the f-th times up[f * step], where it is positive, or -down[f * step].
+static inline double greatest(const struct lines_dim *d, const double *up, const double *down, size_t step)
+{
+	double most = -INFINITY;
+
+	for (int p = 0; p < d->points; p++) {
+		double sum = 0;
+
+		for (int f = 0; f < d->n; f++) {
+			double v = d->value[f][p];
+
+			sum += v > 0 ? up[f * step] * v : down[f * step] * -v;
+		}
+		most = most > sum ? most : sum;
+	}
+	return most;
+}
+
+// The same of sums that are exact, and of their negative.
+static inline void extremes(const struct lines_dim *d, const double *g, size_t step, double *least, double *most)
+{
+	double minus[2] = {-g[0], d->n > 1 ? -g[step] : 0}, plus[2] = {g[0], -minus[1]};
+
+	*most = greatest(d, plus, minus, 1);
+	*least = -greatest(d, minus, plus, 1);
+}
+
+// Layer 1: its sums are row CENTRE + forms +- row ERROR; SPAN bounds their magnitude.
 static void first_layer(
 	struct lines *x, const struct net *net, const struct region *r, const double *lo, const double *hi)
 {
 	const struct net_layer *layer = &net->layer[0];
 	const struct product product = net_sums(layer);
-	double *in = x->row[MID], *off = x->row[IN_ERROR];
+	double *in = x->row[MID], *off = x->row[IN_ERROR], *centre = x->row[CENTRE], *span = x->row[SPAN];
 
 	memcpy(in, r->x, r->nin * sizeof(*in));
 	memset(off, 0, net->width * sizeof(*off));
-	memset(x->generator, 0, (size_t)r->ndims * net->width * sizeof(*x->generator));
 	for (int i = 0; i < r->nin; i++)
 		x->x_most[i] = fabs(in[i]);
-	for (int d = 0; d < r->ndims; d++) {
-		add_form(x, net, d, r->dim[d].input, input_form(lo[d], hi[d]), in, off);
-		if (r->dim[d].tied >= 0)
-			add_form(x, net, d, r->dim[d].tied, tied_form(lo[d], hi[d]), in, off);
-	}
-	net_errors(layer, x->x_most, off, x->row[TMP], x->row[ERROR]);
-	product_rows(&product, 1, in, net->width, x->row[CENTRE], net->width);
-	memset(x->row[SPAN], 0, net->width * sizeof(double));
+	x->forms = 0;
 	for (int d = 0; d < r->ndims; d++)
-		for (int j = 0; j < layer->stride; j++)
-			x->row[SPAN][j] += fabs(x->generator[(size_t)d * net->width + j]);
+		vary(x, net, &r->dim[d], &x->dim[d], lo[d], hi[d], in, off);
+	net_errors(layer, x->x_most, off, x->row[TMP], x->row[ERROR]);
+	product_rows(&product, 1, in, net->width, centre, net->width);
 	for (int j = 0; j < layer->stride; j++) {
-		double *c = &x->row[CENTRE][j], *span = &x->row[SPAN][j];
+		double up = x->row[ERROR][j], down = -up, least, most;
 
-		*span += x->row[ERROR][j];
-		x->set.z_hi[0][j] = *c + *span;
-		x->set.z_lo[0][j] = down_add(*c, -*span);
-		*span += fabs(*c);
+		span[j] = fabs(centre[j]) + up;
+		for (int d = 0; d < r->ndims; d++) {
+			extremes(&x->dim[d], x->generator + (size_t)x->dim[d].from * net->width + j, net->width, &least,
+				&most);
+			up += most;
+			down = down_add(down, least);
+			for (int f = 0; f < x->dim[d].n; f++)
+				span[j] += fabs(x->generator[(size_t)(x->dim[d].from + f) * net->width + j]) *
+					   fmax(-x->dim[d].value[f][0], x->dim[d].value[f][1]);
+		}
+		x->set.z_hi[0][j] = centre[j] + up;
+		x->set.z_lo[0][j] = down_add(centre[j], down);
 	}
 }
 
@@ -178,7 +210,7 @@ static void second_layer(struct lines *x, const struct net *net, int ndims)
 {
 	const struct net_layer *layer = &net->layer[1];
 	const struct product product = net_product(layer, false), magnitudes = net_product(layer, true);
-	size_t forms = ndims + 1, width = net->width;
+	size_t forms = x->forms + 1, width = net->width;
 	double *mean = x->sums, *half = mean + forms * width, *by_w = half + forms * width, *by_abs = by_w + forms * width;
 	double *off = x->row[IN_ERROR];
 
@@ -201,11 +233,20 @@ static void second_layer(struct lines *x, const struct net *net, int ndims)
 		double hi = by_w[j] + by_abs[j] + layer->b[j] + x->row[OUT_ERROR][j];
 		double lo = -(by_abs[j] - by_w[j] - layer->b[j] + x->row[OUT_ERROR][j]);
 
-		for (size_t f = 1; f < forms; f++) {
-			double w = by_w[f * width + j], a = by_abs[f * width + j];
+		for (int d = 0; d < ndims; d++) {
+			const struct lines_dim *dim = &x->dim[d];
+			double above[2] = {0}, below[2] = {0}, least, most, other;
 
-			hi += fmax(w + a, -w - a);
-			lo = -(-lo + fmax(w - a, a - w));
+			for (int f = 0; f < dim->n; f++) {
+				size_t at = (dim->from + f + 1) * width + j;
+
+				above[f] = by_w[at] + by_abs[at];
+				below[f] = down_add(by_w[at], -by_abs[at]);
+			}
+			extremes(dim, above, 1, &other, &most);
+			extremes(dim, below, 1, &least, &other);
+			hi += most;
+			lo = down_add(lo, least);
 		}
 		x->set.z_hi[1][j] = fmin(x->set.z_hi[1][j], hi);
 		x->set.z_lo[1][j] = fmax(x->set.z_lo[1][j], lo);
@@ -247,7 +288,7 @@ static void through_weights(struct lines *x, const struct net *net, int l)
 }
 
 // The greatest that a side's function of layer 1's sums can be.
-static double greatest(struct lines *x, const struct net *net, int ndims, int side)
+static double greatest_of_side(struct lines *x, const struct net *net, int ndims, int side)
 {
 	const double *a = x->a + (size_t)side * net->width;
 	double sum = x->value[side];
@@ -255,15 +296,20 @@ static double greatest(struct lines *x, const struct net *net, int ndims, int si
 	for (int j = 0; j < net->layer[0].stride; j++)
 		sum += a[j] * x->row[CENTRE][j] + fabs(a[j]) * (x->row[ERROR][j] + 2 * UPWARD_UNIT * x->row[SPAN][j]);
 	for (int d = 0; d < ndims; d++) {
-		const double *g = x->generator + (size_t)d * net->width;
-		double up = 0, down = 0;
+		const struct lines_dim *dim = &x->dim[d];
+		double up[2] = {0}, down[2] = {0}, most;
 
-		for (int j = 0; j < net->layer[0].stride; j++) {
-			up += a[j] * g[j];
-			down += -a[j] * g[j];
+		for (int f = 0; f < dim->n; f++) {
+			const double *g = x->generator + (size_t)(dim->from + f) * net->width;
+
+			for (int j = 0; j < net->layer[0].stride; j++) {
+				up[f] += a[j] * g[j];
+				down[f] += -a[j] * g[j];
+			}
 		}
-		sum += fmax(up, down);
-		x->gain[d] = fmax(x->gain[d], fmax(up, down));
+		most = greatest(dim, up, down, 1);
+		sum += most;
+		x->gain[d] = fmax(x->gain[d], most);
 	}
 	return sum;
 }
@@ -282,7 +328,7 @@ static void go_back(struct lines *x, const struct net *net, int ndims)
 		through_lines(x, net, l - 1);
 	}
 	for (int side = 0; side < SIDES; side++) {
-		double most = greatest(x, net, ndims, side);
+		double most = greatest_of_side(x, net, ndims, side);
 
 		if (side % 2)
 			x->y_lo = fmax(x->y_lo, -most);

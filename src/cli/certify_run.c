@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "cert/cert_file.h"
 #include "cert/picture.h"
 #include "cert/vnnlib.h"
@@ -26,6 +27,7 @@ struct output {
 	long want_at;	    // --part's decision, -1: any
 	const char *want;   // ... and property
 	long counterexamples;
+	struct progress progress;
 };
 
 static struct engine_ask ask_of(const struct certify *c, const struct part *part)
@@ -118,6 +120,7 @@ static int each(void *arg, long i, const struct cert_decision *d, const struct p
 	struct output *o = arg;
 	int err = 0;
 
+	progress_update(&o->progress, i + 1, NULL);
 	o->counterexamples += answer->missed;
 	consider_picture(o, i, part, answer);
 	if (!o->file && !o->vnnlib)
@@ -138,7 +141,8 @@ static int open_certificate(struct output *o, const char *path)
 	const struct certify *c = o->c;
 	struct cert_head head = {.model_name = c->model->info.name ? c->model->info.name : (char *)c->model_path,
 		.property_file = c->properties->path,
-		.property = c->properties->text};
+		.property = c->properties->text,
+		.set = (char *)property_name(c->properties, c->properties->main)};
 
 	memcpy(head.model_sha256, c->model->sha256, sizeof(head.model_sha256));
 	return cert_file_create(&o->file, path, &head);
@@ -225,8 +229,10 @@ int certify_run(struct certify *c)
 		.decisions = c->decisions, .n = c->n, .threads = c->threads, .each = each, .arg = &o};
 	int err = result ? open_output(&o, c) : -ENOMEM;
 
+	progress_start(&o.progress, "decisions", c->n);
 	if (!err)
 		err = qc_measure(result, &run);
+	progress_end(&o.progress);
 	err = close_output(&o, err);
 	if (!err)
 		certify_show(c, result, o.counterexamples);

@@ -16,12 +16,18 @@ static void put_share(double x)
 		printf(" %9.4f", x);
 }
 
+// Where only some decisions have an exact share, their mean says little of all.
+static double exact_of(const struct qc_total *t)
+{
+	return t->exact_known == t->triggered ? t->exact : NAN;
+}
+
 static void put_row(const char *name, const struct qc_total *t)
 {
 	printf("%-24s %8.1f %%", name, t->decisions ? 100.0 * t->triggered / t->decisions : 0);
 	put_share(t->proven);
 	put_share(t->refuted);
-	put_share(t->exact);
+	put_share(exact_of(t));
 	put_share(t->qc);
 	put_share(t->nothing);
 	put_share(t->hold);
@@ -77,7 +83,7 @@ static json_t *total_json(const struct qc_total *t)
 	json_object_set_new(o, "triggered", json_integer(t->triggered));
 	set_real(o, "proven", t->proven);
 	set_real(o, "refuted", t->refuted);
-	set_real(o, "exact", t->exact);
+	set_real(o, "exact", exact_of(t));
 	set_real(o, "qc", t->qc);
 	set_real(o, "qc_nothing", t->nothing);
 	set_real(o, "qc_hold", t->hold);

@@ -139,6 +139,44 @@ static void test_ties(void **unused)
 		}
 }
 
+// The same bits with every instruction set.
+static void test_instruction_sets(void **unused)
+{
+	static const char *const isas[] = {"c", "avx2", "avx512"};
+	const char *best = mlp_kernel();
+	struct actor *a = random_actor(4, (int[]){7, 33, 50, 9, 1}, 1.2, 8);
+	struct rng g;
+
+	rng_init(&g, 13, 0);
+	for (int i = 0; i < 6; i++) {
+		struct engine_ask ask = {.slices = 1};
+		struct engine_answer o, first = {0};
+		int dims;
+
+		small_region(&g, &ask.region, 7, 1 + i % 2, false);
+		dims = ask.region.ndims;
+		band_make(&ask.band, 90, 110, 100);
+		for (int s = 0; s < 3; s++) {
+			void *state;
+
+			if (mlp_select(isas[s]))
+				continue;
+			state = engines[dims]->open(a);
+			assert_int_equal(engines[dims]->run(state, &ask, &o), 0);
+			engines[dims]->close(state);
+			if (s == 0)
+				first = o;
+			assert_true(o.proven == first.proven && o.refuted == first.refuted);
+			assert_true(o.exact == first.exact && o.slack == first.slack);
+			assert_true(o.y_lo == first.y_lo && o.y_hi == first.y_hi);
+			assert_true(o.real_lo == first.real_lo && o.real_hi == first.real_hi);
+			assert_int_equal(o.pieces, first.pieces);
+		}
+	}
+	mlp_select(best);
+	free_actor(a);
+}
+
 /*
  * Layers that each fold 0..1 `teeth` times: y goes from 0 to 1 and back teeth^layers times in all.
  * A hinge at c is max(0, t - c) = (leaky(t - c) + slope leaky(c - t)) / (1 - slope^2).
@@ -277,6 +315,29 @@ static void test_hostile(void **unused)
 	free_actor(a);
 }
 
+// A slope so flat that the engine's own rounding cannot be told from its slack.
+static void test_flat_slope(void **unused)
+{
+	struct mlp *m = random_net(3, (int[]){3, 9, 8, 1}, 1, 1);
+	struct engine_ask ask = {.slices = 1};
+	struct engine_answer o;
+	struct actor *a;
+
+	m->slope = 1e-12;
+	assert_int_equal(actor_new(&a, m), 0);
+	region_point(&ask.region, (double[]){1, 2, 3}, 3);
+	band_make(&ask.band, 90, 110, 100);
+	for (int d = 1; d <= 2; d++) {
+		void *state = engines[d]->open(a);
+
+		region_vary(&ask.region, d, 0, 1);
+		assert_int_equal(engines[d]->run(state, &ask, &o), 0);
+		assert_true(o.proven == 0 && o.refuted == 0 && o.y_hi == INFINITY);
+		engines[d]->close(state);
+	}
+	free_actor(a);
+}
+
 static void test_wrong_dimension(void **unused)
 {
 	struct actor *a = random_actor(2, (int[]){3, 4, 1}, 1, 1);
@@ -301,10 +362,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_nets),
 		cmocka_unit_test(test_ties),
+		cmocka_unit_test(test_instruction_sets),
 		cmocka_unit_test(test_sawtooth),
 		cmocka_unit_test(test_too_many_pieces),
 		cmocka_unit_test(test_too_many_polygons),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_flat_slope),
 		cmocka_unit_test(test_wrong_dimension),
 	};
 

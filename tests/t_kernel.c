@@ -1,4 +1,5 @@
-/* The inner loops of the certificate engines: against naive ones, and bit by bit against each other. */
+/* The inner loops of the certificate engines: against naive ones, and bit by bit against each
+ * other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -52,7 +52,7 @@ struct actor_ranges {
 
 /*
  * Bound on |executed y - real y| over all states in the ranges, rounded up; infinite when it cannot be
- * given, as where execution may overflow. The ranges may err as the sums of a double execution do. scratch:
+ * given, as where execution may overflow. The ranges may err by a ten-thousandth of what execution may. scratch:
  * actor_slack_scratch doubles.
  *
  * Every layer adds to its exact sums an error d[l] of at most rounding * (|h| |w| + |b|), the input and

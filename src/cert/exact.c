@@ -7,6 +7,8 @@
 #include "policy/action.h"
 
 #define SPARE 1.001 // of the error, so that a claim survives its own rounding
+#define MOST_OF_SLACK                                                                              \
+	1e-4 // what actor_slack allows the ranges to err, as a share of execution's error
 
 double exact_error(const struct actor *a, double slack, long steps, int spread)
 {
@@ -15,7 +17,8 @@ double exact_error(const struct actor *a, double slack, long steps, int spread)
 	for (int l = 0; l < a->n; l++)
 		most = fmax(most,
 			(double)(a->layer[l].in + steps + EXACT_FIXED) / a->layer[l].rounding);
-	return slack * most * 0x1p-53 * (1 + spread / a->slope);
+	most *= 0x1p-53 * (1 + spread / a->slope);
+	return most < MOST_OF_SLACK ? slack * most : INFINITY;
 }
 
 static void push(struct exact_slabs *s, double up_to, enum engine_verdict verdict)

@@ -97,7 +97,7 @@ static double measure_all(const struct subdivision *plane, const struct exact_sl
 
 	for (int i = 0; i < plane->nodes; i++) {
 		const struct subdivision_node *n = &plane->node[i];
-		const double *y, *width = plane->patch[n->patch].width;
+		const double *y, *width;
 		struct polygon p;
 		double area;
 
@@ -107,6 +107,7 @@ static double measure_all(const struct subdivision *plane, const struct exact_sl
 		area = polygon_area(&p);
 		measure(plane, n, slabs, area, share);
 		measure(plane, n, real, area, real_share);
+		width = plane->patch[n->patch].width;
 		sum += area * width[0] * width[1];
 	}
 	return sum;

@@ -51,7 +51,7 @@ $(BUILD)/gen/properties.inc: $(sort $(wildcard properties/*.txt)) scripts/embed
 $(BUILD)/src/cert/shipped.o: $(BUILD)/gen/properties.inc
 
 # The checker of certificates rounds in one direction: the compiler must not assume rounding to nearest.
-$(BUILD)/src/check/%.o: CFLAGS_ALL += -frounding-math -ffp-contract=fast
+$(BUILD)/src/check/%.o $(BUILD)/tests/t_check.o: CFLAGS_ALL += -frounding-math -ffp-contract=fast
 
 $(BUILD)/libcanopy.a: $(LIB_OBJ)
 	@rm -f $@

@@ -87,7 +87,7 @@ static bool tanh_above(double y, double c)
 // An executed action, a float, is `a` or more when tanh is above the middle between `a` and the float below.
 static struct window_side from_percent(int m)
 {
-	struct window_side s = {m <= LEAST_PERCENT ? -2 : 2, INFINITY};
+	struct window_side s = {m <= LEAST_PERCENT ? -2 : 2, NAN};
 	float a;
 
 	if (m > LEAST_PERCENT && m <= MOST_PERCENT) {
@@ -99,7 +99,7 @@ static struct window_side from_percent(int m)
 
 static struct window_side under_percent(int m)
 {
-	struct window_side s = {m <= LEAST_PERCENT ? 2 : -2, INFINITY};
+	struct window_side s = {m <= LEAST_PERCENT ? 2 : -2, NAN};
 	float a;
 
 	if (m > LEAST_PERCENT && m <= MOST_PERCENT) {

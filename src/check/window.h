@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The sender's tanh is surely above `middle` at y (or, of sides that look down, its negative at -y) >= shown, or
+/* The sender's tanh is surely above `middle` at y (or, of sides that look down, its negative at -y) >= shown (NAN at first), or
  * where a proof finds so; beyond 1 there is nothing, below -1 everything. */
 struct window_side {
 	double middle, shown;

@@ -249,10 +249,15 @@ static void number_addresses(struct netns *n, unsigned number)
 	snprintf(n->outside.dev, sizeof(n->outside.dev), "canopy%u", number);
 }
 
-// The outside pair, of the first number that nothing in the outside namespace has.
+// The outside pair, of the first number that nothing in the outside namespace has. In a namespace
+// that lives on they differ from start to start: what is left of connections of the last one (a FIN
+// that nobody acknowledged) must not come to the next.
 static int make_outside(struct netns *n, uint32_t mtu)
 {
-	for (unsigned number = 0; number < NUMBERS; number++) {
+	unsigned first = n->own_outside ? 0 : (unsigned)getpid();
+
+	for (unsigned i = 0; i < NUMBERS; i++) {
+		unsigned number = (first + i) % NUMBERS;
 		struct in_addr a;
 		bool routed;
 		int err;

@@ -12,8 +12,8 @@
  * through canopy0. Devices do no ARP, and hand over packets as they are on a wire: no checksum or
  * segmentation offload, no GRO.
  *
- * N is the first number whose device and addresses are free: 100.64.0.0/10 + 4 N and
- * fdca:6e6f:7079:N::/64.
+ * N is the first number, from the process's id on where the outside namespace is not its own, whose
+ * device and addresses are free: 100.64.0.0/10 + 4 N and fdca:6e6f:7079:N::/64.
  */
 #ifndef EMU_NETNS_H
 #define EMU_NETNS_H

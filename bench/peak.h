@@ -36,8 +36,8 @@ static inline double best_peak(double (*peak)(long))
 {
 	double best = 0;
 
-	for (int i = 0; i < 10; i++) {
-		double g = peak(2000000);
+	for (int i = 0; i < 400; i++) {
+		double g = peak(20000);
 
 		best = g > best ? g : best;
 	}

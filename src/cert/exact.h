@@ -21,7 +21,10 @@
 #define EXACT_PLANE 8		  /* and over cells in coordinates of up to 2 */
 #define EXACT_SHARE_ERROR 0x1p-40 /* of a share summed over pieces */
 
-/* Bound on |y as an exact engine computes it - real y|; steps: rank-one corrections of any one sum.
+/*
+ * Bound on |y as an exact engine computes it - real y|; steps: rank-one corrections of any one sum.
+ * Infinite where the quotient is so large that the slack itself is in doubt: for a leaky slope next
+ * to 0.
  */
 double exact_error(const struct actor *a, double slack, long steps, int spread);
 

@@ -265,15 +265,16 @@ static struct bounds by_corners(const struct net *net, const struct region *r)
 {
 	double *room = malloc(rounding_room(net) * sizeof(*room));
 	struct corners *c = calloc(1, sizeof(*c));
+	double t[4][2] = {{0}};
 	struct bounds b;
 	int was;
 
 	assert_int_equal(corners_open(c, net), 0);
-	c->nsets = 1;
-	c->set[0].n = c->ncorners = 1 << r->ndims;
-	for (int v = 0; v < c->ncorners; v++)
+	for (int v = 0; v < 1 << r->ndims; v++)
 		for (int d = 0; d < r->ndims; d++)
-			c->t[v][d] = v >> d & 1 ? r->dim[d].hi : r->dim[d].lo;
+			t[v][d] = v >> d & 1 ? r->dim[d].hi : r->dim[d].lo;
+	corners_begin(c);
+	corners_add(c, r, t, 1 << r->ndims, 0);
 	was = upward_begin();
 	corners_bound(c, net, r);
 	b = (struct bounds){c->set[0].y_lo, c->set[0].y_hi, rounding_bound(net, &c->all, room)};

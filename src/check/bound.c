@@ -30,7 +30,7 @@ void bound_close(struct bound *b)
 void bound_start(struct bound *b, const struct region *r)
 {
 	b->region = r;
-	b->corners.ncorners = b->corners.nsets = 0;
+	corners_begin(&b->corners);
 	b->waiting.n = 0;
 }
 
@@ -55,44 +55,48 @@ static int kinked(const struct bound *b, const struct cell *c)
 }
 
 // Adds a cell without kinks inside as a set of corners.
-static void add_set(struct bound *b, const struct bound_claim *claim, const struct cell *cell)
+static void add_set(struct bound *b, const struct bound_claim *claim, const struct cell *c)
 {
-	struct corners *c = &b->corners;
-	struct corners_set *s = &c->set[c->nsets];
-	int at = c->ncorners;
+	const double ends[2][2] = {{c->lo[0]}, {c->hi[0]}}, none[1][2] = {{0}};
+	int ndims = b->region->ndims;
 
-	b->claim[c->nsets++] = *claim;
-	*s = (struct corners_set){.from = at, .n = 1, .off = cell_off(cell)};
-	if (b->region->ndims == 2) {
-		s->n = cell->corners;
-		memcpy(c->t[at], cell->t, s->n * sizeof(c->t[0]));
-	} else if (b->region->ndims == 1) {
-		s->n = 2;
-		s->from -= at && c->t[at - 1][0] == cell->lo[0]; // neighbours share a corner
-		c->t[s->from][0] = cell->lo[0];
-		c->t[s->from + 1][0] = cell->hi[0];
+	b->claim[b->corners.nsets] = *claim;
+	corners_add(&b->corners, b->region, ndims == 2 ? c->t : ndims ? ends : none,
+		ndims == 2 ? c->corners : ndims + 1, cell_off(c));
+}
+
+// Bounds by lines or intervals over the box around a cell.
+static void bound_box(struct bound *b, const struct cell *c, bool lines)
+{
+	const struct region *r = b->region;
+	double lo[REGION_INPUTS], hi[REGION_INPUTS];
+
+	for (int d = 0; d < r->ndims; d++) {
+		double off = cell_off(c) * fmax(fabs(r->dim[d].lo), fabs(r->dim[d].hi));
+
+		lo[d] = fmax(r->dim[d].lo, down_add(c->lo[d], -off));
+		hi[d] = fmin(r->dim[d].hi, c->hi[d] + off);
 	}
-	c->ncorners = s->from + s->n;
+	lines_box(&b->lines, b->net, r, lo, hi, lines);
 }
 
 // Tries a piece by the ways that suit it.
 static bool prove(struct bound *b, const struct bound_claim *claim, const struct cell *c)
 {
-	const struct region *r = b->region;
 	double lo = -INFINITY, hi = INFINITY, off = INFINITY;
 
-	if (r->ndims <= 2 && kinked(b, c) < 0) {
-		b->corners.ncorners = b->corners.nsets = 0;
+	if (b->region->ndims <= 2 && kinked(b, c) < 0) {
+		corners_begin(&b->corners);
 		add_set(b, claim, c);
-		corners_bound(&b->corners, b->net, r);
-		b->corners.nsets = 0;
+		corners_bound(&b->corners, b->net, b->region);
 		lo = b->corners.set[0].y_lo;
 		hi = b->corners.set[0].y_hi;
 		off = rounding_bound(b->net, &b->corners.all, b->room);
+		corners_begin(&b->corners);
 		if (within(claim, lo, hi, off))
 			return true;
 	}
-	lines_box(&b->lines, b->net, r, c->lo, c->hi, true);
+	bound_box(b, c, true);
 	lo = fmax(lo, b->lines.y_lo);
 	hi = fmin(hi, b->lines.y_hi);
 	return within(claim, lo, hi, fmin(off, rounding_bound(b->net, &b->lines.set, b->room)));
@@ -127,7 +131,7 @@ int bound_alone(struct bound *b, const struct bound_claim *claim, const struct c
 	int err;
 
 	if (intervals) {
-		lines_box(&b->lines, b->net, b->region, c->lo, c->hi, false);
+		bound_box(b, c, false);
 		if (within(claim, b->lines.y_lo, b->lines.y_hi, rounding_bound(b->net, &b->lines.set, b->room)))
 			return 0;
 	}
@@ -151,7 +155,7 @@ static void cell_of_set(const struct bound *b, const struct corners_set *s, stru
 	}
 	for (int i = 0; i < s->n; i++)
 		for (int d = 0; d < b->region->ndims; d++) {
-			double t = b->corners.t[s->from + i][d];
+			double t = b->corners.t[b->corners.index[s->from + i]][d];
 
 			c->t[i][d] = t;
 			c->lo[d] = fmin(c->lo[d], t);
@@ -180,7 +184,7 @@ int bound_flush(struct bound *b, long *leaf)
 		err = cell_push(&b->waiting, &hard, b->region);
 		claims[nhard++] = b->claim[i];
 	}
-	c->ncorners = c->nsets = 0;
+	corners_begin(c);
 	while (!err && nhard) {
 		cell_pop(&b->waiting, &hard, b->region);
 		*leaf = claims[--nhard].leaf;
@@ -215,7 +219,8 @@ int bound_add(struct bound *b, const struct bound_claim *claim, const struct cel
 {
 	int err = 0;
 
-	if (b->corners.ncorners > CORNERS_BATCH || b->corners.nsets + PARTS > CORNERS_SETS)
+	if (b->corners.ncorners > CORNERS_BATCH || b->corners.nsets + PARTS > CORNERS_SETS ||
+		b->corners.nindex > 3 * CORNERS_MAX)
 		err = bound_flush(b, leaf);
 	if (err)
 		return err;

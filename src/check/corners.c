@@ -2,6 +2,7 @@
 #include "check/corners.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,46 @@ void corners_close(struct corners *c)
 	free(c->x);
 	free(c->h);
 	free(c->rows);
+}
+
+void corners_begin(struct corners *c)
+{
+	c->ncorners = c->nsets = c->nindex = 0;
+	memset(c->slot, 0, sizeof(c->slot));
+}
+
+// The corner at t, perhaps one that is there already.
+static int place(struct corners *c, const struct region *r, const double *t)
+{
+	const int slots = sizeof(c->slot) / sizeof(c->slot[0]);
+	double near[2] = {0, 0};
+	uint64_t key = 0;
+	int at;
+
+	for (int d = 0; d < r->ndims; d++) {
+		double size = fmax(fabs(r->dim[d].lo), fabs(r->dim[d].hi));
+
+		near[d] = r->ndims > 1 ? CORNERS_NEAR * size : 0;
+		key = (key + (uint64_t)(int64_t)(t[d] / size / (2 * CORNERS_NEAR))) * 0x9e3779b97f4a7c15;
+		key ^= key >> 29;
+	}
+	for (at = (int)(key % slots); c->slot[at]; at = (at + 1) % slots) {
+		const double *o = c->t[c->slot[at] - 1];
+
+		if (fabs(o[0] - t[0]) <= near[0] && fabs(o[1] - t[1]) <= near[1])
+			return c->slot[at] - 1;
+	}
+	memcpy(c->t[c->ncorners], t, sizeof(c->t[0]));
+	c->slot[at] = ++c->ncorners;
+	return c->ncorners - 1;
+}
+
+void corners_add(struct corners *c, const struct region *r, const double (*t)[2], int n, double off)
+{
+	c->set[c->nsets++] = (struct corners_set){.from = c->nindex, .n = n,
+		.off = off + (r->ndims > 1 ? CORNERS_NEAR : 0)};
+	for (int i = 0; i < n; i++)
+		c->index[c->nindex++] = place(c, r, t[i]);
 }
 
 static double tied_to(double t)
@@ -155,8 +196,8 @@ static void bound_set(struct corners *c, const struct net *net, struct corners_s
 	for (int l = 0; l < last; l++) {
 		const struct net_layer *layer = &net->layer[l + 1];
 		const struct product_bend bend = {row(c, net, ERRORS + l), bent, c->all.z_lo[l], c->all.z_hi[l]};
-		bool any = product_bend(net->layer[l].stride, s->n, c->z[l] + (size_t)s->from * net->width,
-			net->width, 1 - net->slope, &bend);
+		bool any = product_bend(net->layer[l].stride, s->n, c->index + s->from, c->z[l], net->width,
+			1 - net->slope, &bend);
 
 		memset(next, 0, net->width * sizeof(*next));
 		for (int k = 0; any && k < layer->in; k++)
@@ -167,8 +208,8 @@ static void bound_set(struct corners *c, const struct net *net, struct corners_s
 		bent = next;
 		next = swap;
 	}
-	for (int v = s->from; v < s->from + s->n; v++) {
-		double y = c->z[last][(size_t)v * net->width];
+	for (int i = s->from; i < s->from + s->n; i++) {
+		double y = c->z[last][(size_t)c->index[i] * net->width];
 
 		lo = fmin(lo, y);
 		hi = fmax(hi, y);

@@ -16,29 +16,37 @@
 
 #define CORNERS_BATCH 96 /* more in a batch would not be faster */
 #define CORNERS_MAX 384
-#define CORNERS_SETS 96
+#define CORNERS_SETS 192
+#define CORNERS_NEAR 0x1p-47 /* corners that are nearer, relative to the region's bounds, are taken as one */
 
-/* One of the sets: the hull of corners [from, from + n), each a true corner up to `off` in every dimension. */
+/* One of the sets: the hull of some corners, each a true corner up to `off` in every dimension. */
 struct corners_set {
-	int from, n;
+	int from, n;	   /* in index[] */
 	double off;	   /* relative to the region's bounds: |t_d| error is off * max(|lo_d|, |hi_d|) */
 	double y_lo, y_hi; /* result: holds the real y */
 };
 
 struct corners {
-	int ncorners, nsets;
+	int ncorners, nsets, nindex;
 	double t[CORNERS_MAX][2]; /* of regions of at most two dimensions */
 	struct corners_set set[CORNERS_SETS];
+	int index[4 * CORNERS_MAX]; /* of the sets' corners, set after set */
 	/* result: over all sets together */
 	struct rounding_set all;
 	double x_most[REGION_INPUTS];
 	/* own */
+	int slot[4 * CORNERS_MAX]; /* corners by place, from 1 */
 	double *x, *z[MLP_MAX_LAYERS], *h, *rows;
 };
 
 /* 0 or -ENOMEM; zeroed ones can be closed. */
 int corners_open(struct corners *c, const struct net *net);
 void corners_close(struct corners *c);
+
+/* Begins a batch; adds a set of n corners to it, which are off by `off`: nsets, ncorners and nindex grow by at most 1, n
+ * and n, and are the caller's to watch. */
+void corners_begin(struct corners *c);
+void corners_add(struct corners *c, const struct region *r, const double (*t)[2], int n, double off);
 
 /* Bounds y on every set, and fills `all`. Rounding is upward. */
 void corners_bound(struct corners *c, const struct net *net, const struct region *r);

@@ -41,7 +41,7 @@ struct loops {
 	void (*back)(const struct product *p, int rows, const double *x, int xs, double *y, int ys);
 	void (*add)(const double *w, int n, double a, double *to, bool magnitudes);
 	void (*spread)(int n, int rows, const double *x, int xs, double *lo, double *hi);
-	bool (*bend)(int n, int rows, const double *x, int xs, double rest, const struct product_bend *b);
+	bool (*bend)(int n, int rows, const int *row, const double *x, int xs, double rest, const struct product_bend *b);
 	void (*leaky)(int n, int rows, double slope, const double *x, int xs, double *y, int ys);
 };
 
@@ -83,9 +83,9 @@ void product_spread(int n, int rows, const double *x, int xs, double *lo, double
 	loops.spread(n, rows, x, xs, lo, hi);
 }
 
-bool product_bend(int n, int rows, const double *x, int xs, double rest, const struct product_bend *b)
+bool product_bend(int n, int rows, const int *row, const double *x, int xs, double rest, const struct product_bend *b)
 {
-	return loops.bend(n, rows, x, xs, rest, b);
+	return loops.bend(n, rows, row, x, xs, rest, b);
 }
 
 void product_leaky(int n, int rows, double slope, const double *x, int xs, double *y, int ys)

@@ -32,7 +32,7 @@ void product_add_magnitudes(const double *w, int n, double a, double *to);
 void product_spread(int n, int rows, const double *x, int xs, double *lo, double *hi);
 
 /*
- * For rows of z at the corners of a set, of which other z are means, bent[j] of which they err besides error[j]: widens
+ * For the rows row[] of z, at the corners of a set, of which other z are means, bent[j] of which they err besides error[j]: widens
  * z_lo and z_hi to all z, and adds to bent[j] rest * min(largest z[j], -smallest z[j]) where that is positive.
  * Whether any bent[j] is positive then. Rounding is upward.
  */
@@ -40,7 +40,7 @@ struct product_bend {
 	const double *error;
 	double *bent, *z_lo, *z_hi;
 };
-bool product_bend(int n, int rows, const double *x, int xs, double rest, const struct product_bend *b);
+bool product_bend(int n, int rows, const int *row, const double *x, int xs, double rest, const struct product_bend *b);
 
 /* y = leaky(x) = max(x, slope x), n numbers in each row. */
 void product_leaky(int n, int rows, double slope, const double *x, int xs, double *y, int ys);

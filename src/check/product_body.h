@@ -123,17 +123,17 @@ static TARGET void FN(spread)(int n, int rows, const double *x, int xs, double *
 	}
 }
 
-static TARGET bool FN(bend)(int n, int rows, const double *x, int xs, double rest, const struct product_bend *b)
+static TARGET bool FN(bend)(int n, int rows, const int *row, const double *x, int xs, double rest, const struct product_bend *b)
 {
 	i8 any = {0};
 
 	for (int c = 0; c < n; c += LANES) {
-		v8 least = *(const v8 *)(x + c), most = least, *bent = (v8 *)(b->bent + c);
+		v8 least = *(const v8 *)(x + (size_t)row[0] * xs + c), most = least, *bent = (v8 *)(b->bent + c);
 		v8 *z_lo = (v8 *)(b->z_lo + c), *z_hi = (v8 *)(b->z_hi + c), lo, hi, error;
 		i8 less, more, minus;
 
 		for (int r = 1; r < rows; r++) {
-			v8 v = *(const v8 *)(x + (size_t)r * xs + c);
+			v8 v = *(const v8 *)(x + (size_t)row[r] * xs + c);
 
 			less = v < least;
 			more = v > most;

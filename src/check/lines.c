@@ -179,7 +179,7 @@ static void draw_lines(struct lines *x, const struct net *net, int l)
 }
 
 // Intervals: the activations' as rows MID and RADIUS, then the sums of layer l as OUT_MID and OUT_RADIUS.
-static void interval_layer(struct lines *x, const struct net *net, int l)
+static void interval_layer(struct lines *x, const struct net *net, int l, bool lines)
 {
 	const struct net_layer *layer = &net->layer[l];
 	const struct product product = net_sums(layer), magnitudes = net_product(layer, true);
@@ -196,12 +196,15 @@ static void interval_layer(struct lines *x, const struct net *net, int l)
 	}
 	net_errors(layer, x->row[IN_MOST], radius, x->row[TMP], x->row[OUT_RADIUS]);
 	product_rows(&product, 1, mid, net->width, x->row[OUT_MID], net->width);
-	product_rows(&magnitudes, 1, x->row[IN_MOST], net->width, x->most[l], net->width);
 	for (int j = 0; j < layer->stride; j++) {
-		x->most[l][j] += fabs(layer->b[j]);
 		x->set.z_hi[l][j] = x->row[OUT_MID][j] + x->row[OUT_RADIUS][j];
 		x->set.z_lo[l][j] = down_add(x->row[OUT_MID][j], -x->row[OUT_RADIUS][j]);
 	}
+	if (!lines)
+		return;
+	product_rows(&magnitudes, 1, x->row[IN_MOST], net->width, x->most[l], net->width);
+	for (int j = 0; j < layer->stride; j++)
+		x->most[l][j] += fabs(layer->b[j]);
 }
 
 // Layer 2's sums with lines for layer 1's activations: rows of (upper + lower) / 2 go by w, of (upper - lower) / 2
@@ -345,7 +348,7 @@ void lines_box(struct lines *x, const struct net *net, const struct region *r, c
 	first_layer(x, net, r, lo, hi);
 	for (int l = 0; l < last; l++) {
 		if (l)
-			interval_layer(x, net, l);
+			interval_layer(x, net, l, lines);
 		if (l == 1 && lines)
 			second_layer(x, net, r->ndims);
 		for (int j = 0; l > 1 && lines && j < net->layer[l].out; j++)
@@ -354,7 +357,7 @@ void lines_box(struct lines *x, const struct net *net, const struct region *r, c
 			draw_lines(x, net, l);
 	}
 	if (last)
-		interval_layer(x, net, last);
+		interval_layer(x, net, last, lines);
 	x->y_lo = x->set.z_lo[last][0];
 	x->y_hi = x->set.z_hi[last][0];
 	if (lines)

@@ -32,6 +32,7 @@ void bound_start(struct bound *b, const struct region *r)
 	b->region = r;
 	corners_begin(&b->corners);
 	b->waiting.n = 0;
+	b->whole = NAN;
 }
 
 static bool within(const struct bound_claim *claim, double lo, double hi, double off)
@@ -125,16 +126,26 @@ static int split(struct bound *b)
 	return err ? err : cell_push(&b->waiting, c, r);
 }
 
+// By intervals, with what execution may add anywhere in the region, or, if that is too much, in the cell.
+static bool prove_by_intervals(struct bound *b, const struct bound_claim *claim, const struct cell *c)
+{
+	if (isnan(b->whole)) {
+		cell_whole(&b->piece, b->region);
+		bound_box(b, &b->piece, false);
+		b->whole = rounding_bound(b->net, &b->lines.set, b->room);
+	}
+	bound_box(b, c, false);
+	return within(claim, b->lines.y_lo, b->lines.y_hi, b->whole) ||
+	       within(claim, b->lines.y_lo, b->lines.y_hi, rounding_bound(b->net, &b->lines.set, b->room));
+}
+
 int bound_alone(struct bound *b, const struct bound_claim *claim, const struct cell *c, bool intervals)
 {
 	size_t bottom = b->waiting.n;
 	int err;
 
-	if (intervals) {
-		bound_box(b, c, false);
-		if (within(claim, b->lines.y_lo, b->lines.y_hi, rounding_bound(b->net, &b->lines.set, b->room)))
-			return 0;
-	}
+	if (intervals && prove_by_intervals(b, claim, c))
+		return 0;
 	err = cell_push(&b->waiting, c, b->region);
 	for (int pieces = 0; !err && b->waiting.n > bottom; pieces++) {
 		cell_pop(&b->waiting, &b->piece, b->region);

@@ -24,6 +24,7 @@ struct bound {
 	struct bound_claim claim[CORNERS_SETS]; /* of every set of corners */
 	struct lines lines;
 	double *room; /* rounding_room */
+	double whole; /* rounding_bound over the region, NAN while not known */
 	struct cell_stack waiting;
 	struct cell piece, half;
 };

@@ -14,10 +14,10 @@
 #include "check/net.h"
 #include "check/rounding.h"
 
-#define CORNERS_BATCH 96 /* more in a batch would not be faster */
-#define CORNERS_MAX 384
-#define CORNERS_SETS 192
-#define CORNERS_NEAR 0x1p-47 /* corners that are nearer, relative to the region's bounds, are taken as one */
+#define CORNERS_BATCH 192 /* more in a batch would not be faster */
+#define CORNERS_MAX 448
+#define CORNERS_SETS 384
+#define CORNERS_NEAR 0x1p-40 /* corners that are nearer, relative to the region's bounds, are taken as one */
 
 /* One of the sets: the hull of some corners, each a true corner up to `off` in every dimension. */
 struct corners_set {

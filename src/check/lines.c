@@ -8,7 +8,7 @@
 #include "check/upward.h"
 
 #define VARIANTS 3	     // choices of lower lines, of which the best counts
-#define SIDES (2 * VARIANTS) // functions that go back: y from above, -y from above
+#define SIDES (2 * VARIANTS) // functions that go back: a sum from above, its negative from above
 
 enum { CENTRE, ERROR, SPAN, MID, RADIUS, IN_ERROR, IN_MOST, TMP, OUT_ERROR, OUT_MID, OUT_RADIUS, ROWS };
 _Static_assert(ROWS <= sizeof(((struct lines *)0)->row) / sizeof(double *), "a place for every row");
@@ -179,7 +179,7 @@ static void draw_lines(struct lines *x, const struct net *net, int l)
 }
 
 // Intervals: the activations' as rows MID and RADIUS, then the sums of layer l as OUT_MID and OUT_RADIUS.
-static void interval_layer(struct lines *x, const struct net *net, int l)
+static void interval_layer(struct lines *x, const struct net *net, int l, bool lines)
 {
 	const struct net_layer *layer = &net->layer[l];
 	const struct product product = net_sums(layer), magnitudes = net_product(layer, true);
@@ -196,12 +196,15 @@ static void interval_layer(struct lines *x, const struct net *net, int l)
 	}
 	net_errors(layer, x->row[IN_MOST], radius, x->row[TMP], x->row[OUT_RADIUS]);
 	product_rows(&product, 1, mid, net->width, x->row[OUT_MID], net->width);
-	product_rows(&magnitudes, 1, x->row[IN_MOST], net->width, x->most[l], net->width);
 	for (int j = 0; j < layer->stride; j++) {
-		x->most[l][j] += fabs(layer->b[j]);
 		x->set.z_hi[l][j] = x->row[OUT_MID][j] + x->row[OUT_RADIUS][j];
 		x->set.z_lo[l][j] = down_add(x->row[OUT_MID][j], -x->row[OUT_RADIUS][j]);
 	}
+	if (!lines)
+		return;
+	product_rows(&magnitudes, 1, x->row[IN_MOST], net->width, x->most[l], net->width);
+	for (int j = 0; j < layer->stride; j++)
+		x->most[l][j] += fabs(layer->b[j]);
 }
 
 // Layer 2's sums with lines for layer 1's activations: rows of (upper + lower) / 2 go by w, of (upper - lower) / 2
@@ -314,16 +317,16 @@ static double greatest_of_side(struct lines *x, const struct net *net, int ndims
 	return sum;
 }
 
-// y by lines.
-static void go_back(struct lines *x, const struct net *net, int ndims)
+// Sum j of layer l by lines: narrows [lo, hi].
+static void go_back(struct lines *x, const struct net *net, int ndims, int l, int j, double *lo, double *hi)
 {
 	memset(x->gain, 0, ndims * sizeof(*x->gain));
 	memset(x->a, 0, (size_t)SIDES * net->width * sizeof(*x->a));
 	for (int side = 0; side < SIDES; side++) {
 		x->value[side] = 0;
-		x->a[(size_t)side * net->width] = side % 2 ? -1 : 1;
+		x->a[(size_t)side * net->width + j] = side % 2 ? -1 : 1;
 	}
-	for (int l = net->n - 1; l > 0; l--) {
+	for (; l > 0; l--) {
 		through_weights(x, net, l);
 		through_lines(x, net, l - 1);
 	}
@@ -331,9 +334,9 @@ static void go_back(struct lines *x, const struct net *net, int ndims)
 		double most = greatest_of_side(x, net, ndims, side);
 
 		if (side % 2)
-			x->y_lo = fmax(x->y_lo, -most);
+			*lo = fmax(*lo, -most);
 		else
-			x->y_hi = fmin(x->y_hi, most);
+			*hi = fmin(*hi, most);
 	}
 }
 
@@ -345,16 +348,18 @@ void lines_box(struct lines *x, const struct net *net, const struct region *r, c
 	first_layer(x, net, r, lo, hi);
 	for (int l = 0; l < last; l++) {
 		if (l)
-			interval_layer(x, net, l);
+			interval_layer(x, net, l, lines);
 		if (l == 1 && lines)
 			second_layer(x, net, r->ndims);
+		for (int j = 0; l > 1 && lines && j < net->layer[l].out; j++)
+			go_back(x, net, r->ndims, l, j, &x->set.z_lo[l][j], &x->set.z_hi[l][j]);
 		if (lines)
 			draw_lines(x, net, l);
 	}
 	if (last)
-		interval_layer(x, net, last);
+		interval_layer(x, net, last, lines);
 	x->y_lo = x->set.z_lo[last][0];
 	x->y_hi = x->set.z_hi[last][0];
 	if (lines)
-		go_back(x, net, r->ndims);
+		go_back(x, net, r->ndims, last, 0, &x->y_lo, &x->y_hi);
 }

@@ -4,7 +4,7 @@
  *
  * Over z in [lo, hi], lo < 0 < hi, leaky(z) is below upper z + above, upper = (hi - slope lo) / (hi - lo), and
  * above lower z for any lower in [slope, 1]. Layer 1's z are sums of functions of one varied input each, linear
- * but for a kink; layer 2's are bounded by putting these lines into its sums, later ones by intervals alone.
+ * but for a kink; layer 2's are bounded by putting these lines into its sums, later ones by going back sum by sum.
  */
 #ifndef CHECK_LINES_H
 #define CHECK_LINES_H

@@ -77,6 +77,7 @@ int decisions_init(
 	d->policy = (struct policy_conf){
 		.mode = s->zero ? POLICY_TCP_ONLY : POLICY_MODEL,
 		.mlp = s->model->mlp,
+		.states = s->model->model->states,
 		.noise = c->noise,
 		.noise_seed = c->seed,
 		.noise_stream = SETUP_NOISE_STREAM + flow,

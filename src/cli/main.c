@@ -11,7 +11,8 @@
 #include "base/work.h"
 #include "cli/cmd.h"
 
-static const struct cmd *const groups[] = {cmd_trace, cmd_model, cmd_eval, cmd_compare, cmd_report};
+static const struct cmd *const groups[] = {
+	cmd_trace, cmd_model, cmd_train, cmd_eval, cmd_compare, cmd_report};
 #define NGROUPS ((int)(sizeof(groups) / sizeof(groups[0])))
 
 #define FOR_EACH_CMD(c)                                                                                \

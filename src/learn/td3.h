@@ -25,8 +25,9 @@
 #include "base/crew.h"
 #include "learn/checkpoint.h"
 #include "model/model.h"
+#include "nn/tensors.h"
 
-#define TD3_SHARD 64
+#define TD3_SHARD 128
 #define TD3_MAX_HIDDEN (MLP_MAX_LAYERS - 1)
 
 struct td3_conf {

@@ -133,6 +133,19 @@ static int load_one(const struct checkpoint *c, const char *path, const char *sp
 	return err;
 }
 
+// The previous checkpoint becomes the present one, so that the next does not replace it by a damaged
+// one.
+static int promote(const char *path, const char *previous)
+{
+	int err = rename(previous, path) ? -errno : 0;
+
+	if (err)
+		pr_err("%s: %s\n", path, strerror(-err));
+	else
+		pr_warn("%s: going on from the checkpoint before\n", path);
+	return err;
+}
+
 int checkpoint_load(const struct checkpoint *c, const char *path, const char *spec)
 {
 	char *previous = previous_path(path);
@@ -141,7 +154,7 @@ int checkpoint_load(const struct checkpoint *c, const char *path, const char *sp
 	if (err == -EBADMSG || err == -ENOENT) {
 		older = load_one(c, previous, spec);
 		if (!older)
-			pr_warn("%s: going on from the checkpoint before, %s\n", path, previous);
+			older = promote(path, previous);
 		if (older != -ENOENT)
 			err = older;
 	}

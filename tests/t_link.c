@@ -13,9 +13,11 @@
 #include "sim/link.h"
 #include "sim_fixture.h"
 
+enum { ARRIVALS = 3000, MAX_RUN = 12 };
+
 struct event {
 	uint64_t t_ns;
-	uint32_t seq;
+	uint32_t seq, flags;
 };
 
 struct sink {
@@ -27,7 +29,11 @@ static void collect(void *arg, const struct pkt *k, uint64_t now_ns)
 {
 	struct sink *s = arg;
 
-	s->e[s->n++] = (struct event){now_ns, k->seq};
+	for (uint32_t i = 0; i <= k->more; i++) {
+		uint32_t flags = k->flags & ((i ? 0 : PKT_CWR) | (i < k->more ? 0 : PKT_PSH));
+
+		s->e[s->n++] = (struct event){now_ns, k->seq + i, flags};
+	}
 }
 
 /*
@@ -91,7 +97,6 @@ static void slow_arrival(struct slow *s, const struct pkt *k)
 static void check_link(
 	uint32_t *ms, size_t n, enum queue_kind kind, uint32_t pkts, uint32_t bytes, uint64_t seed)
 {
-	enum { ARRIVALS = 3000 };
 	struct trace t = grid(ms, n);
 	struct link_conf conf = {.trace = &t,
 		.queue = kind,
@@ -155,6 +160,73 @@ static void link_matches_slow_mm_link(void **state)
 	}
 }
 
+// A run does what its packets do that arrive one after the other.
+static void check_runs(const struct link_conf *conf, uint64_t seed)
+{
+	struct event *e[2];
+	struct sink out[2];
+	struct link l[2];
+	uint64_t at = 0;
+	struct rng r;
+
+	rng_init(&r, seed, 1);
+	for (int i = 0; i < 2; i++) {
+		e[i] = calloc(ARRIVALS * MAX_RUN, sizeof(*e[i]));
+		out[i] = (struct sink){e[i], 0};
+		assert_int_equal(link_init(&l[i], conf, 1, collect, &out[i]), 0);
+	}
+	for (uint32_t arrival = 0, seq = 0; arrival < ARRIVALS; arrival++) {
+		struct pkt run = {.seq = seq,
+			.bytes = 1504,
+			.flags = PKT_CWR | PKT_PSH,
+			.more = rng_below(&r, MAX_RUN)};
+
+		at += rng_below(&r, 4) ? rng_below(&r, 4000000) : rng_below(&r, 30) * 1000000;
+		for (int i = 0; i < 2; i++)
+			while (l[i].next_ns <= at)
+				link_serve(&l[i], l[i].next_ns);
+		link_arrive(&l[0], &run, at);
+		for (uint32_t i = 0; i <= run.more; i++) {
+			struct pkt k = {.seq = seq + i,
+				.bytes = 1504,
+				.flags = (i ? 0 : PKT_CWR) | (i < run.more ? 0 : PKT_PSH)};
+
+			link_arrive(&l[1], &k, at);
+		}
+		seq += run.more + 1;
+		assert_memory_equal(&l[0].stats, &l[1].stats, sizeof(l[0].stats));
+	}
+	assert_true(out[0].n > ARRIVALS && l[0].stats.drops + l[0].stats.lost > 0);
+	assert_int_equal(out[0].n, out[1].n);
+	assert_memory_equal(e[0], e[1], out[0].n * sizeof(*e[0]));
+	for (int i = 0; i < 2; i++) {
+		link_free(&l[i]);
+		free(e[i]);
+	}
+}
+
+static void runs_are_their_packets(void **state)
+{
+	uint32_t bursts[] = {0, 0, 3, 3, 3, 3, 3, 3, 9, 9, 9, 11};
+	struct trace grid_t = grid(bursts, COUNT(bursts)), smooth_t = smooth(13000000);
+
+	for (int seed = 0; seed < 10; seed++)
+		for (int i = 0; i < 8; i++) {
+			struct link_conf conf = {.trace = i % 2 ? &grid_t : &smooth_t,
+				.queue = QUEUE_DROPTAIL,
+				.limit_pkts = 20,
+				.poll_ns = seed % 2 ? 50000 : 0};
+
+			if (i / 2 == 1)
+				conf.limit_bytes = 10000;
+			else if (i / 2 == 2)
+				conf.queue = QUEUE_DROPHEAD;
+			else if (i / 2 == 3)
+				conf.loss = 0.01;
+			check_runs(&conf, seed);
+		}
+}
+
 // A packet that finds the link idle departs its own serialisation time later, to the nanosecond.
 static void smooth_link_is_exact(void **state)
 {
@@ -197,7 +269,7 @@ static void quantiles_match_sorting(void **state)
 	rng_init(&r, 5, 5);
 	for (int i = 0; i < N; i++) {
 		v[i] = (uint64_t)(rng_exp(&r) * (i % 2 ? 50 : 20000)) * 1000000;
-		hist_add(h, v[i]);
+		hist_add(h, v[i], 1);
 	}
 	qsort(v, N, sizeof(v[0]), by_value);
 	for (int i = 0; i < COUNT(qs); i++) {
@@ -216,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(link_matches_slow_mm_link),
+		cmocka_unit_test(runs_are_their_packets),
 		cmocka_unit_test(smooth_link_is_exact),
 		cmocka_unit_test(quantiles_match_sorting),
 	};

@@ -219,7 +219,7 @@ static void headers_follow_specs(void **state)
 static void other_files_are_refused(void **state)
 {
 	static const char *const bad[] = {"{\"type\":\"header\",\"format\":\"canopy-results\","
-					  "\"version\":4,\"machine\":{},\"spec\":{}}\n",
+					  "\"version\":5,\"machine\":{},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":\"1\",\"machine\":{"
 		"},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"other\",\"version\":1,\"machine\":{},\"spec\":{}"
@@ -290,7 +290,9 @@ static void older_versions_are_read(void **state)
 	static const char *const after_1[] = {"queue_args", "ecn", "loss_burst", "marks", NULL},
 				 *const after_2[] = {"jain_1s_mean", "jain_1s_min", "changes",
 					 "converged", "converge_s", "friendliness", "shares",
-					 "flow_args", NULL};
+					 "flow_args", NULL},
+				 *const after_3[] = {"properties", "triggered_pct", "qc_mean",
+					 "proven_mean", "refuted_mean", "fallback_pct", NULL};
 	struct flow_result flow, fair;
 	struct run_result run = run_of(3, &flow), want = run;
 
@@ -305,6 +307,10 @@ static void older_versions_are_read(void **state)
 	run.changes = 2;
 	want.jain_1s_mean = flow.share = NAN; // absent, not 0
 	check_older(run, after_2, "share", 2, want);
+	run = want;
+	snprintf(run.properties, sizeof(run.properties), "deep-buffer");
+	run.qc_mean = 0.5;
+	check_older(run, after_3, NULL, 3, want);
 }
 
 static void malformed_records_are_refused(void **state)

@@ -208,6 +208,58 @@ static void slicing_changes_nothing(void **state)
 	}
 }
 
+// A world made anew in the memory of another is the one that world_new makes.
+static void reset_makes_a_new_world(void **state)
+{
+	static const char *const names[] = {"bbr", "cubic", "vegas", "reno"};
+	static uint32_t bursts[] = {0, 0, 3, 3, 3, 9, 40};
+	struct trace t = grid(bursts, COUNT(bursts)), fast = smooth(20000000);
+	struct world *w = NULL;
+
+	for (int i = 0; i < 8; i++) {
+		struct flow_conf f[6];
+		struct world_conf conf = {.down = {.trace = i % 2 ? &t : &fast,
+						  .queue = i % 3 ? QUEUE_DROPTAIL : QUEUE_PIE,
+						  .aqm = AQM_PIE_CONF,
+						  .limit_pkts = 10 + 90 * (i % 2),
+						  .loss = i % 4 == 3 ? 0.01 : 0,
+						  .stats = i % 3 == 1},
+			.up = {.trace = &fast},
+			.ms_delay = i % 2,
+			.poll_ns = i == 5 ? WORLD_POLL_NS : 0,
+			.seed = i,
+			.nflows = 1 + i * 5 % 6,
+			.flows = f};
+		struct world *fresh;
+
+		for (int j = 0; j < conf.nflows; j++)
+			f[j] = (struct flow_conf){.cc = cc_find(names[(i + j) % 4]),
+				.delay_ms = 10 + j % 2,
+				.start_ns = j * 100 * MS,
+				.pacing = -1};
+		fresh = world_new(&conf);
+		if (w)
+			assert_int_equal(world_reset(w, &conf), 0);
+		else
+			w = world_new(&conf);
+		assert_int_equal(world_now(w), 0);
+		world_run(fresh, 5 * SEC);
+		world_run(w, 5 * SEC);
+		for (int j = 0; j < conf.nflows; j++)
+			assert_memory_equal(
+				world_flow(w, j), world_flow(fresh, j), sizeof(struct flow_stats));
+		assert_memory_equal(
+			world_up(w), world_up(fresh), offsetof(struct link_stats, delays));
+		assert_memory_equal(
+			world_down(w), world_down(fresh), offsetof(struct link_stats, delays));
+		assert_true(world_down(w)->departures > 200);
+		assert_true(link_delay_quantile_ms(world_down(w), .9) ==
+			    link_delay_quantile_ms(world_down(fresh), .9));
+		world_free(fresh);
+	}
+	world_free(w);
+}
+
 static void equal_flows_share_the_link(void **state)
 {
 	struct setup s = {.cc = "reno",
@@ -457,6 +509,7 @@ int main(void)
 		cmocka_unit_test(reno_obeys_the_square_root_law),
 		cmocka_unit_test(same_seed_same_packets),
 		cmocka_unit_test(slicing_changes_nothing),
+		cmocka_unit_test(reset_makes_a_new_world),
 		cmocka_unit_test(equal_flows_share_the_link),
 		cmocka_unit_test(vegas_keeps_a_short_queue),
 		cmocka_unit_test(bbr_fills_probes_and_drains),

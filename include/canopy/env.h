@@ -23,8 +23,7 @@
  * episode 0 with seed s meets the decisions of `canopy eval --decisions` with that seed, trace,
  * uplink, delay, buffer and emulator.
  *
- * Memory: a step allocates nothing once windows have reached their size, except to build the next
- * episode's world.
+ * Memory: neither a step nor a restart allocates once windows have reached their size.
  */
 #ifndef CANOPY_ENV_H
 #define CANOPY_ENV_H

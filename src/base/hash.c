@@ -2,23 +2,63 @@
 #include "base/hash.h"
 
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-void hash_sha256(char hex[HASH_HEX], const struct hash_part *parts, int n)
+// Out of memory or a broken libcrypto: no digest may be made up.
+static void need(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+struct hash {
+	EVP_MD_CTX *ctx;
+};
+
+struct hash *hash_new(void)
+{
+	struct hash *h = malloc(sizeof(*h));
+
+	need(h);
+	h->ctx = EVP_MD_CTX_new();
+	need(h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL));
+	return h;
+}
+
+void hash_add(struct hash *h, const void *data, size_t len)
+{
+	need(EVP_DigestUpdate(h->ctx, data, len));
+}
+
+void hash_state(const struct hash *h, char hex[HASH_HEX])
 {
 	unsigned char md[EVP_MAX_MD_SIZE];
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	int ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+	EVP_MD_CTX *copy = EVP_MD_CTX_new();
 
-	for (int i = 0; ok && i < n; i++)
-		ok = EVP_DigestUpdate(ctx, parts[i].data, parts[i].len);
-	ok = ok && EVP_DigestFinal_ex(ctx, md, NULL);
-	EVP_MD_CTX_free(ctx);
-	if (!ok)
-		abort(); // out of memory or a broken libcrypto: no digest may be made up
+	need(copy && EVP_MD_CTX_copy_ex(copy, h->ctx) && EVP_DigestFinal_ex(copy, md, NULL));
+	EVP_MD_CTX_free(copy);
 	for (int i = 0; i < 32; i++)
 		sprintf(hex + 2 * i, "%02x", md[i]);
+}
+
+void hash_free(struct hash *h)
+{
+	if (!h)
+		return;
+	EVP_MD_CTX_free(h->ctx);
+	free(h);
+}
+
+void hash_sha256(char hex[HASH_HEX], const struct hash_part *parts, int n)
+{
+	struct hash *h = hash_new();
+
+	for (int i = 0; i < n; i++)
+		hash_add(h, parts[i].data, parts[i].len);
+	hash_state(h, hex);
+	hash_free(h);
 }
 
 uint32_t hash_crc32c(const void *data, size_t len)

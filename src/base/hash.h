@@ -14,6 +14,12 @@ struct hash_part {
 };
 void hash_sha256(char hex[HASH_HEX], const struct hash_part *parts, int n);
 
+/* The same of what comes bit by bit. hash_state tells the digest so far and leaves h going on. */
+struct hash *hash_new(void);
+void hash_add(struct hash *h, const void *data, size_t len);
+void hash_state(const struct hash *h, char hex[HASH_HEX]);
+void hash_free(struct hash *h);
+
 /* CRC-32C, reflected polynomial 0x82f63b78, init and final xor 0xffffffff (RFC 3720, B.4). */
 uint32_t hash_crc32c(const void *data, size_t len);
 

@@ -48,4 +48,12 @@ static inline uint64_t minmax_take(struct minmax *m, bool max, uint64_t window, 
 	return s[0].v;
 }
 
+/* Up to when a sample that beats none of the three changes nothing. */
+static inline uint64_t minmax_quiet_until(const struct minmax *m, uint64_t window)
+{
+	const struct minmax_sample *s = m->s;
+
+	return s[0].t + (s[1].t == s[0].t ? window / 4 : s[2].t == s[1].t ? window / 2 : window);
+}
+
 #endif

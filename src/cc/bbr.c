@@ -7,10 +7,11 @@
 
 #include "base/minmax.h"
 #include "base/rng.h"
+#include "cc/bw.h"
+#include "cc/policer.h"
 
 enum {
-	BW_SCALE = 24,
-	UNIT = 256,
+	UNIT = BW_GAIN_UNIT,
 	HIGH_GAIN = UNIT * 2885 / 1000 + 1, /* 2/ln 2: doubles each round */
 	DRAIN_GAIN = UNIT * 1000 / 2885,
 	CWND_GAIN = 2 * UNIT,
@@ -23,22 +24,14 @@ enum {
 	INIT_CWND = 10,
 	FULL_BW_THRESH = UNIT * 5 / 4,
 	FULL_BW_ROUNDS = 3,
-	PACING_MARGIN_PCT = 1,
 	MIN_TSO_RATE = 1200000, /* bit/s: below it one packet a burst */
 	TSO_BYTES_MAX = 65536 - 1 - 320,
-	/* Long-term sampling, against token-bucket policers. */
-	LT_MIN_ROUNDS = 4,
-	LT_LOSS_THRESH = 50, /* of 256 */
-	LT_RATIO = UNIT / 8,
-	LT_DIFF = 4000 / 8, /* bytes/s */
-	LT_MAX_ROUNDS = 48,
+	POLICER_ROUNDS = 48, /* how long a policer's rate is believed */
 	/* ACK aggregation. */
 	AGGR_ROUNDS = 5,
 	AGGR_RESET = 1 << 20,
 	AGGR_MAX_US = 100000,
 };
-
-#define BW_UNIT (1ull << BW_SCALE)
 
 enum mode { STARTUP, DRAIN, PROBE_BW, PROBE_RTT };
 
@@ -57,9 +50,7 @@ struct bbr {
 	uint64_t full_bw;
 	uint32_t full_bw_rounds;
 	uint32_t prior_cwnd;
-	uint64_t lt_bw, lt_last_ms, lt_last_delivered, lt_last_lost;
-	uint32_t lt_rounds;
-	bool lt_sampling, lt_use;
+	struct policer policer;
 	uint64_t aggr_epoch_us;
 	uint32_t aggr_acked, extra_acked[2], aggr_rounds, aggr_idx;
 };
@@ -74,14 +65,7 @@ static uint64_t max_bw(const struct bbr *b)
 
 static uint64_t bw_now(const struct bbr *b)
 {
-	return b->lt_use ? b->lt_bw : max_bw(b);
-}
-
-static uint64_t bytes_per_s(const struct cc *cc, uint64_t bw, uint32_t gain)
-{
-	uint64_t rate = bw * cc->mss * gain >> 8;
-
-	return rate * (1000000 / 100 * (100 - PACING_MARGIN_PCT)) >> BW_SCALE;
+	return b->policer.found ? b->policer.bw : max_bw(b);
 }
 
 static void init_pacing_rate(struct cc *cc, struct bbr *b)
@@ -92,12 +76,12 @@ static void init_pacing_rate(struct cc *cc, struct bbr *b)
 		rtt_us = cc->srtt_us8 >> 3 ? cc->srtt_us8 >> 3 : 1;
 		b->has_seen_rtt = true;
 	}
-	cc->pacing_rate = bytes_per_s(cc, cc->cwnd * BW_UNIT / rtt_us, HIGH_GAIN);
+	cc->pacing_rate = bw_bytes_per_s(cc, cc->cwnd * BW_UNIT / rtt_us, HIGH_GAIN);
 }
 
 static void set_pacing_rate(struct cc *cc, struct bbr *b, uint64_t bw, uint32_t gain)
 {
-	uint64_t rate = bytes_per_s(cc, bw, gain);
+	uint64_t rate = bw_bytes_per_s(cc, bw, gain);
 
 	if (!b->has_seen_rtt && cc->srtt_us8)
 		init_pacing_rate(cc, b);
@@ -167,74 +151,18 @@ static void enter_probe_bw(struct cc *cc, struct bbr *b)
 	advance_cycle(cc, b);
 }
 
-static void lt_restart(struct cc *cc, struct bbr *b)
+static void look_for_policer(struct cc *cc, struct bbr *b, uint32_t losses, bool app_limited)
 {
-	b->lt_last_ms = cc->delivered_us / 1000;
-	b->lt_last_delivered = cc->delivered;
-	b->lt_last_lost = cc->lost;
-	b->lt_rounds = 0;
-}
+	struct policer *p = &b->policer;
 
-static void lt_reset(struct cc *cc, struct bbr *b)
-{
-	b->lt_bw = 0;
-	b->lt_use = b->lt_sampling = false;
-	lt_restart(cc, b);
-}
-
-static void lt_interval_done(struct cc *cc, struct bbr *b, uint64_t bw)
-{
-	if (b->lt_bw) {
-		uint64_t diff = bw > b->lt_bw ? bw - b->lt_bw : b->lt_bw - bw;
-
-		if (diff * UNIT <= LT_RATIO * b->lt_bw || bytes_per_s(cc, diff, UNIT) <= LT_DIFF) {
-			b->lt_bw = (bw + b->lt_bw) / 2;
-			b->lt_use = true;
+	if (!p->found) {
+		policer_sample(p, cc, losses, app_limited, b->round_start);
+		if (p->found)
 			b->pacing_gain = UNIT;
-			b->lt_rounds = 0;
-			return;
-		}
+	} else if (b->mode == PROBE_BW && b->round_start && ++p->rounds >= POLICER_ROUNDS) {
+		policer_reset(p, cc);
+		enter_probe_bw(cc, b);
 	}
-	b->lt_bw = bw;
-	lt_restart(cc, b);
-}
-
-static void lt_sample(struct cc *cc, struct bbr *b, uint32_t losses, bool app_limited)
-{
-	uint64_t lost, delivered;
-	int64_t ms;
-
-	if (b->lt_use) {
-		if (b->mode == PROBE_BW && b->round_start && ++b->lt_rounds >= LT_MAX_ROUNDS) {
-			lt_reset(cc, b);
-			enter_probe_bw(cc, b);
-		}
-		return;
-	}
-	if (!b->lt_sampling) {
-		if (!losses)
-			return;
-		lt_restart(cc, b);
-		b->lt_sampling = true;
-	}
-	if (app_limited) {
-		lt_reset(cc, b);
-		return;
-	}
-	b->lt_rounds += b->round_start;
-	if (b->lt_rounds < LT_MIN_ROUNDS)
-		return;
-	if (b->lt_rounds > 4 * LT_MIN_ROUNDS) {
-		lt_reset(cc, b);
-		return;
-	}
-	lost = cc->lost - b->lt_last_lost;
-	delivered = cc->delivered - b->lt_last_delivered;
-	if (!losses || !delivered || lost << 8 < LT_LOSS_THRESH * delivered)
-		return;
-	ms = cc->delivered_us / 1000 - b->lt_last_ms;
-	if (ms >= 1)
-		lt_interval_done(cc, b, delivered * BW_UNIT / (ms * 1000));
 }
 
 static void update_bw(struct cc *cc, struct bbr *b, const struct cc_ack *a)
@@ -250,7 +178,7 @@ static void update_bw(struct cc *cc, struct bbr *b, const struct cc_ack *a)
 		b->round_start = true;
 		b->packet_conservation = false;
 	}
-	lt_sample(cc, b, a->losses, a->app_limited);
+	look_for_policer(cc, b, a->losses, a->app_limited);
 	bw = a->delivered * BW_UNIT / a->interval_us;
 	if (!a->app_limited || bw >= max_bw(b))
 		minmax_take(&b->max_bw, true, BW_ROUNDS, b->round, bw);
@@ -401,7 +329,7 @@ static void update_gains(struct bbr *b)
 			      cwnd[] = {HIGH_GAIN, HIGH_GAIN, CWND_GAIN, UNIT};
 
 	b->pacing_gain = b->mode != PROBE_BW ? pacing[b->mode]
-			 : b->lt_use	     ? UNIT
+			 : b->policer.found  ? UNIT
 					     : cycle_gains[b->cycle_idx];
 	b->cwnd_gain = cwnd[b->mode];
 }
@@ -472,7 +400,7 @@ static void bbr_init(struct cc *cc, const void *arg)
 	cc->ssthresh = CC_SSTHRESH_MAX;
 	update_gains(b);
 	init_pacing_rate(cc, b);
-	lt_reset(cc, b);
+	policer_reset(&b->policer, cc);
 }
 
 static uint32_t bbr_ssthresh(struct cc *cc)
@@ -487,7 +415,7 @@ static uint32_t bbr_undo_cwnd(struct cc *cc)
 
 	b->full_bw = 0;
 	b->full_bw_rounds = 0;
-	lt_reset(cc, b);
+	policer_reset(&b->policer, cc);
 	return cc->cwnd;
 }
 
@@ -500,7 +428,7 @@ static void bbr_set_state(struct cc *cc, enum cc_state state)
 	b->prev_state = CC_LOSS;
 	b->full_bw = 0;
 	b->round_start = true;
-	lt_sample(cc, b, 1, false);
+	look_for_policer(cc, b, 1, false);
 }
 
 static void bbr_cwnd_event(struct cc *cc, enum cc_event ev)

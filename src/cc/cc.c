@@ -24,74 +24,7 @@ const char *cc_names(void)
 	return "cubic, reno, vegas, bbr";
 }
 
-bool cc_is_cwnd_limited(const struct cc *cc)
-{
-	if (cc->cwnd_limited)
-		return true;
-	// In slow start a window half used is enough: it doubles every round trip.
-	return cc_in_slow_start(cc) && cc->cwnd < 2 * cc->max_packets_out;
-}
-
-uint32_t cc_slow_start(struct cc *cc, uint32_t acked)
-{
-	uint32_t cwnd = cc->cwnd + acked;
-
-	if (cwnd > cc->ssthresh)
-		cwnd = cc->ssthresh;
-	acked -= cwnd - cc->cwnd;
-	cc->cwnd = cwnd < cc->cwnd_clamp ? cwnd : cc->cwnd_clamp;
-	return acked;
-}
-
-void cc_cong_avoid_ai(struct cc *cc, uint32_t w, uint32_t acked)
-{
-	if (cc->cwnd_cnt >= w) { // credit from when w was larger
-		cc->cwnd_cnt = 0;
-		cc->cwnd++;
-	}
-	cc->cwnd_cnt += acked;
-	if (cc->cwnd_cnt >= w) {
-		uint32_t delta = cc->cwnd_cnt / w;
-
-		cc->cwnd_cnt -= delta * w;
-		cc->cwnd += delta;
-	}
-	if (cc->cwnd > cc->cwnd_clamp)
-		cc->cwnd = cc->cwnd_clamp;
-}
-
 uint32_t cc_reno_undo_cwnd(struct cc *cc)
 {
 	return cc->cwnd > cc->prior_cwnd ? cc->cwnd : cc->prior_cwnd;
-}
-
-void cc_rate_sample(struct cc *cc, struct cc_ack *rs, uint64_t prior_delivered, uint64_t prior_lost,
-	uint64_t prior_us)
-{
-	int64_t ack_us;
-
-	if (cc->app_limited && cc->delivered > cc->app_limited)
-		cc->app_limited = 0;
-	rs->acked_sacked = cc->delivered - prior_delivered;
-	rs->losses = cc->lost - prior_lost;
-	if (rs->acked_sacked)
-		cc->delivered_us = cc->now_us;
-	rs->delivered = -1;
-	if (!prior_us) {
-		rs->interval_us = -1;
-		return;
-	}
-	rs->delivered = cc->delivered - rs->prior_delivered;
-	ack_us = cc->now_us - prior_us;
-	if (ack_us > rs->interval_us)
-		rs->interval_us = ack_us;
-	if (rs->interval_us < (int64_t)cc->min_rtt_us) {
-		rs->interval_us = -1;
-		return;
-	}
-	if (!rs->app_limited || (double)rs->delivered * cc->rate_interval_us >=
-					(double)cc->rate_delivered * rs->interval_us) {
-		cc->rate_delivered = rs->delivered;
-		cc->rate_interval_us = rs->interval_us;
-	}
 }

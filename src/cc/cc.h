@@ -111,13 +111,43 @@ static inline bool cc_in_slow_start(const struct cc *cc)
 }
 
 /* Whether growing the window makes sense (tcp_is_cwnd_limited). */
-bool cc_is_cwnd_limited(const struct cc *cc);
+static inline bool cc_is_cwnd_limited(const struct cc *cc)
+{
+	if (cc->cwnd_limited)
+		return true;
+	// In slow start a window half used is enough: it doubles every round trip.
+	return cc_in_slow_start(cc) && cc->cwnd < 2 * cc->max_packets_out;
+}
 
 /* Slow start by `acked`; returns what is left of acked at ssthresh (tcp_slow_start). */
-uint32_t cc_slow_start(struct cc *cc, uint32_t acked);
+static inline uint32_t cc_slow_start(struct cc *cc, uint32_t acked)
+{
+	uint32_t cwnd = cc->cwnd + acked;
+
+	if (cwnd > cc->ssthresh)
+		cwnd = cc->ssthresh;
+	acked -= cwnd - cc->cwnd;
+	cc->cwnd = cwnd < cc->cwnd_clamp ? cwnd : cc->cwnd_clamp;
+	return acked;
+}
 
 /* One packet per w acknowledged (tcp_cong_avoid_ai). */
-void cc_cong_avoid_ai(struct cc *cc, uint32_t w, uint32_t acked);
+static inline void cc_cong_avoid_ai(struct cc *cc, uint32_t w, uint32_t acked)
+{
+	if (cc->cwnd_cnt >= w) { // credit from when w was larger
+		cc->cwnd_cnt = 0;
+		cc->cwnd++;
+	}
+	cc->cwnd_cnt += acked;
+	if (cc->cwnd_cnt >= w) {
+		uint32_t delta = cc->cwnd_cnt / w;
+
+		cc->cwnd_cnt -= delta * w;
+		cc->cwnd += delta;
+	}
+	if (cc->cwnd > cc->cwnd_clamp)
+		cc->cwnd = cc->cwnd_clamp;
+}
 
 /* A window at least as large as before the reduction (tcp_reno_undo_cwnd). */
 uint32_t cc_reno_undo_cwnd(struct cc *cc);
@@ -128,8 +158,36 @@ uint32_t cc_reno_undo_cwnd(struct cc *cc);
  * without one; interval_us holds the send time between the packet delivered last then and the
  * sampled one. Valid only over at least a minimum RTT.
  */
-void cc_rate_sample(struct cc *cc, struct cc_ack *rs, uint64_t prior_delivered, uint64_t prior_lost,
-	uint64_t prior_us);
+static inline void cc_rate_sample(struct cc *cc, struct cc_ack *rs, uint64_t prior_delivered,
+	uint64_t prior_lost, uint64_t prior_us)
+{
+	int64_t ack_us;
+
+	if (cc->app_limited && cc->delivered > cc->app_limited)
+		cc->app_limited = 0;
+	rs->acked_sacked = cc->delivered - prior_delivered;
+	rs->losses = cc->lost - prior_lost;
+	if (rs->acked_sacked)
+		cc->delivered_us = cc->now_us;
+	rs->delivered = -1;
+	if (!prior_us) {
+		rs->interval_us = -1;
+		return;
+	}
+	rs->delivered = cc->delivered - rs->prior_delivered;
+	ack_us = cc->now_us - prior_us;
+	if (ack_us > rs->interval_us)
+		rs->interval_us = ack_us;
+	if (rs->interval_us < (int64_t)cc->min_rtt_us) {
+		rs->interval_us = -1;
+		return;
+	}
+	if (!rs->app_limited || (double)rs->delivered * cc->rate_interval_us >=
+					(double)cc->rate_delivered * rs->interval_us) {
+		cc->rate_delivered = rs->delivered;
+		cc->rate_interval_us = rs->interval_us;
+	}
+}
 
 /* The controllers. */
 extern const struct cc_ops cc_reno, cc_cubic, cc_vegas, cc_bbr;

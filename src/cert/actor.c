@@ -7,11 +7,30 @@
 
 #include "base/log.h"
 
-static float float_up(double x)
+#define MAX_SUM 1e36 // well under FLT_MAX: there is room for errors and for radii
+
+static float float_away(double x)
 {
 	float f = (float)x;
 
-	return f < x ? nextafterf(f, INFINITY) : f;
+	return fabs(f) < fabs(x) ? nextafterf(f, copysignf(INFINITY, f)) : f;
+}
+
+// The sum of squares errs by less than MLP_MAX_WIDTH * 2^-52 of it.
+static double column_norm(const struct actor_layer *l, int o)
+{
+	double largest = 0, sum = 0;
+
+	for (int k = 0; k < l->in; k++)
+		largest = fmax(largest, fabs(l->w[(size_t)k * l->stride + o]));
+	if (largest == 0)
+		return 0;
+	for (int k = 0; k < l->in; k++) {
+		double w = l->w[(size_t)k * l->stride + o] / largest; // whose square cannot overflow
+
+		sum += w * w;
+	}
+	return largest * sqrt(sum) * (1 + 1e-9);
 }
 
 static int pack_layer(struct actor_layer *l, const struct mlp *mlp, int at)
@@ -25,9 +44,10 @@ static int pack_layer(struct actor_layer *l, const struct mlp *mlp, int at)
 	l->rounding = mlp_rounding(mlp, at);
 	n = (size_t)l->in * l->stride;
 	l->w = aligned_alloc(ACTOR_ALIGN, n * sizeof(*l->w));
-	l->mag = aligned_alloc(ACTOR_ALIGN, n * sizeof(*l->mag));
+	l->away = aligned_alloc(ACTOR_ALIGN, n * sizeof(*l->away));
 	l->b = aligned_alloc(ACTOR_ALIGN, l->stride * sizeof(*l->b));
-	if (!l->w || !l->mag || !l->b)
+	l->norm = aligned_alloc(ACTOR_ALIGN, l->stride * sizeof(*l->norm));
+	if (!l->w || !l->away || !l->b || !l->norm)
 		return -ENOMEM;
 	for (int o = 0; o < l->stride; o++) {
 		l->b[o] = o < l->out ? from->b[o] : 0;
@@ -35,8 +55,11 @@ static int pack_layer(struct actor_layer *l, const struct mlp *mlp, int at)
 			double w = o < l->out ? from->w[(size_t)k * l->out + o] : 0;
 
 			l->w[(size_t)k * l->stride + o] = w;
-			l->mag[(size_t)k * l->stride + o] = float_up(fabs(w));
+			l->away[(size_t)k * l->stride + o] = float_away(w);
 		}
+		l->norm[o] = column_norm(l, o);
+		l->most_norm = fmax(l->most_norm, l->norm[o]);
+		l->most_b = fmax(l->most_b, fabs(l->b[o]));
 	}
 	return 0;
 }
@@ -47,10 +70,47 @@ static bool finite_layer(const struct actor_layer *l)
 	bool finite = true;
 
 	for (size_t i = 0; i < (size_t)l->in * l->stride; i++)
-		finite &= isfinite(l->mag[i]);
+		finite &= isfinite(l->away[i]);
 	for (int o = 0; o < l->stride; o++)
 		finite &= isfinite((float)l->b[o]);
 	return finite;
+}
+
+// No sum of magnitudes exceeds gain * (largest |input|) + offset, layer by layer.
+static double input_limit(const struct actor *a)
+{
+	double gain = 1, offset = 0, limit = MAX_SUM;
+
+	for (int i = 0; i < a->n; i++) {
+		const struct actor_layer *l = &a->layer[i];
+		double rows = 0, bias = 0;
+
+		for (int o = 0; o < l->out; o++) {
+			double row = 0;
+
+			for (int k = 0; k < l->in; k++)
+				row += fabsf(l->away[(size_t)k * l->stride + o]);
+			rows = fmax(rows, row);
+			bias = fmax(bias, fabs(l->b[o]));
+		}
+		gain *= rows;
+		offset = rows * offset + bias;
+		if (!(gain < INFINITY && offset < MAX_SUM))
+			return -1;
+		if (gain > 0)
+			limit = fmin(limit, (MAX_SUM - offset) / gain);
+	}
+	return limit;
+}
+
+bool actor_reaches(const struct actor *a, const struct region *r)
+{
+	double lo[REGION_INPUTS], hi[REGION_INPUTS], most = 0;
+
+	region_hull(r, lo, hi);
+	for (int i = 0; i < r->nin; i++)
+		most = fmax(most, fmax(fabs(lo[i]), fabs(hi[i])));
+	return most <= a->limit;
 }
 
 int actor_new(struct actor **out, const struct mlp *mlp)
@@ -78,6 +138,7 @@ int actor_new(struct actor **out, const struct mlp *mlp)
 		actor_free(a);
 		return err;
 	}
+	a->limit = input_limit(a);
 	a->slope = mlp->slope;
 	a->mlp = mlp;
 	*out = a;
@@ -90,8 +151,9 @@ void actor_free(struct actor *a)
 		return;
 	for (int i = 0; i < a->n; i++) {
 		free(a->layer[i].w);
-		free(a->layer[i].mag);
+		free(a->layer[i].away);
 		free(a->layer[i].b);
+		free(a->layer[i].norm);
 	}
 	free(a);
 }

@@ -18,7 +18,9 @@ struct actor_layer {
 	int in, out, stride; /* stride: out padded */
 	double *w;	     /* (in, stride) */
 	double *b;	     /* (stride) */
-	float *mag;	     /* (in, stride): |w| rounded up */
+	float *away;	     /* (in, stride): w as floats, rounded away from zero */
+	double *norm;	     /* (stride): Euclidean norms of the columns of w, rounded up */
+	double most_norm, most_b; /* largest of norm and of |b| */
 	double rounding;     /* mlp_rounding of the executed layer */
 };
 
@@ -26,6 +28,7 @@ struct actor {
 	int n;	      /* layers */
 	double slope; /* of the leaky ReLU, 0 < slope <= 1 */
 	int width;    /* the largest stride */
+	double limit; /* while no |input| exceeds it, no sum of the execution overflows; < 0: nothing is safe */
 	struct actor_layer layer[MLP_MAX_LAYERS];
 	const struct mlp *mlp; /* borrowed: executes it */
 };
@@ -38,15 +41,19 @@ void actor_free(struct actor *a);
 /* y of the executed network at x (layer[0].in doubles, rounded to float here). scratch: mlp_scratch. */
 float actor_run(const struct actor *a, const double *x, float *scratch);
 
+/* Whether executing the network anywhere in the region is safe from overflow, hence from NaN. */
+bool actor_reaches(const struct actor *a, const struct region *r);
+
 /* What is known of the real network over a region: ranges of the inputs, and of z in each hidden layer. */
 struct actor_ranges {
 	const double *x_lo, *x_hi; /* [layer[0].in] */
-	const double *z_lo[MLP_MAX_LAYERS], *z_hi[MLP_MAX_LAYERS]; /* [layer[l].out], l < n - 1 */
+	const double *z_lo[MLP_MAX_LAYERS], *z_hi[MLP_MAX_LAYERS]; /* [layer[l].stride], aligned, l < n - 1 */
 };
 
 /*
  * Bound on |executed y - real y| over all states in the ranges, rounded up; infinite when it cannot be
- * given. scratch: actor_slack_scratch doubles.
+ * given, as where execution may overflow. The ranges may err by a ten-thousandth of what execution may. scratch:
+ * actor_slack_scratch doubles.
  *
  * Every layer adds to its exact sums an error d[l] of at most rounding * (|h| |w| + |b|), the input and
  * the activation one of 2^-24 |h|; the bound is the sum over layers of |dy/dz[l]| d[l], with the

@@ -35,12 +35,12 @@ static double executed(double a)
 	return ((double)f + nextafterf(f, -2)) / 2;
 }
 
-// atanh(a), moved outward by far more than it errs.
+// atanh(a), moved outward by far more than it errs; no y of a double reaches actions of 1 and more.
 static double atanh_down(double a)
 {
-	double y = atanh(a);
+	double y = a > -1 ? atanh(fmin(a, 1)) : -INFINITY;
 
-	return y - fabs(y) * 0x1p-49;
+	return isfinite(y) ? y - fabs(y) * 0x1p-49 : y;
 }
 
 static double atanh_up(double a)
@@ -64,14 +64,14 @@ void band_make(struct band *b, int64_t lo, int64_t hi, uint32_t w)
 		double a = action_threshold(b->first), e = executed(a);
 
 		b->lo = atanh(a);
-		b->sure_lo = atanh_up(e + TANH_ERROR);
-		b->miss_lo = atanh_down(e - TANH_ERROR);
+		b->sure_lo = atanh_up(fmax(a, e) + TANH_ERROR);
+		b->miss_lo = atanh_down(fmin(a, e) - TANH_ERROR);
 	}
 	if (b->last < ACTION_MAX_PERCENT) {
 		double a = action_threshold(b->last + 1), e = executed(a);
 
 		b->hi = atanh(a);
-		b->sure_hi = atanh_down(e - TANH_ERROR);
-		b->miss_hi = atanh_up(e + TANH_ERROR);
+		b->sure_hi = atanh_down(fmin(a, e) - TANH_ERROR);
+		b->miss_hi = atanh_up(fmax(a, e) + TANH_ERROR);
 	}
 }

@@ -46,7 +46,7 @@ struct engine_answer {
 	double y_lo, y_hi;	       /* holds every executed y (real y if ask.real) */
 	double real_lo, real_hi;       /* exact engines: the real network's range, else NAN */
 	double arg_lo[2], arg_hi[2];   /* exact engines: t where the real network has it */
-	double slack;		       /* largest bound used on |executed - real| */
+	double slack;		       /* largest bound used on |executed - real|; box: 0, it has none apart */
 	long pieces;		       /* slices, linear pieces, polygons or leaves */
 	bool complete;		       /* the budget was enough to decide every cell */
 	bool missed;		       /* witness: the executed network misses the band at ... */

@@ -1,4 +1,5 @@
 /* How far the executed network may stray from the real one over a region. */
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -6,122 +7,150 @@
 #include "cert/actor.h"
 #include "cert/kernel.h"
 
-#define UNIT 0x1p-24			     // rounding to float, relative
-#define OUTWARD 1.001			     // covers the rounding of the bounds themselves
-#define DOUBLE_SUM (MLP_MAX_WIDTH * 0x1p-52) // rounding of a sum in double, relative to the magnitudes
+#define UNIT 0x1p-24  // rounding to float, relative
+#define OUTWARD 1.001 // covers the rounding of the bounds themselves, in double and in float
+#define BACKWARD_TERMS                                                                             \
+	(MLP_MAX_WIDTH / ACTOR_PAD + 8) // roundings a term of kernel_backward_range meets
 
-_Static_assert(MLP_MAX_WIDTH * 0x1p-22 < OUTWARD - 1, "OUTWARD covers a float sum of terms of one sign");
+// MLP_MAX_WIDTH * UNIT < (OUTWARD - 1) / 2, in integers, as clang wants it
+_Static_assert(MLP_MAX_WIDTH * 2000 < 1 << 24, "OUTWARD covers a float sum of terms of one sign");
 
-struct slack {
-	float *added[MLP_MAX_LAYERS]; // [stride] error that executing a layer adds to its sums
-	float *total[MLP_MAX_LAYERS]; // [stride] |executed sum - real sum|
-	float *in_added, *in_total;   // the parts of both that come with what a layer reads
-	float *radius, *radius_in;    // derivative of y: centre +- radius
-	double *centre, *centre_in;
+// Of a layer: the slope of what follows it, and the norm of the error in what it reads.
+struct activation {
+	double slope, errors;
 };
 
-static size_t row_bytes(const struct actor *a)
-{
-	size_t n = a->width > REGION_INPUTS ? a->width : REGION_INPUTS;
+#define LANES 2
+#include "cert/lanes.h"
+#include "cert/slack_body.h"
+#include "cert/lanes_end.h"
+#ifdef __x86_64__
+#define LANES 4
+#include "cert/lanes.h"
+#include "cert/slack_body.h"
+#include "cert/lanes_end.h"
+#define LANES 8
+#include "cert/lanes.h"
+#include "cert/slack_body.h"
+#include "cert/lanes_end.h"
+#endif
 
-	return (n * sizeof(double) + ACTOR_ALIGN - 1) / ACTOR_ALIGN * ACTOR_ALIGN;
+static const struct {
+	// What sums of layer l, between z_lo and z_hi, are for layer l + 1 to read: the error that
+	// executing that adds, and the sums of squares of the whole error and of the largest
+	// values.
+	void (*activate)(const struct actor_layer *l, const double *z_lo, const double *z_hi,
+		const struct activation *a, float *added, double squares[2]);
+	// From the derivative by what the activation gives to that by the sums; returns what
+	// executing the layer's biases, and its products where they are given, adds to the bound.
+	double (*derive)(const struct actor_layer *l, const double *z_lo, const double *z_hi,
+		const struct activation *a, const struct kernel_range *by_input,
+		const float *products, const struct kernel_range *by_sum);
+} loops[] = {
+#ifdef __x86_64__
+	[MLP_AVX2] = {activate_avx2, derive_avx2},
+	[MLP_AVX512] = {activate_avx512, derive_avx512},
+#endif
+	[MLP_C] = {activate_c, derive_c},
+};
+
+struct slack {
+	float *added[MLP_MAX_LAYERS]; // [in] error that executing a layer adds, by what it reads
+	struct activation of[MLP_MAX_LAYERS]; // by layer
+	struct kernel_range by_sum,
+		by_input;	// derivative of y by a layer's sums, and by what it reads
+	float *products, *none; // [stride] what the products of layer 0 add, and nothing
+};
+
+static size_t row_floats(const struct actor *a)
+{
+	size_t n = a->width > REGION_INPUTS ? a->width : REGION_INPUTS,
+	       unit = ACTOR_ALIGN / sizeof(float);
+
+	return (n + unit - 1) / unit * unit;
 }
 
 size_t actor_slack_scratch(const struct actor *a)
 {
-	return ((size_t)(2 * a->n + 6) * row_bytes(a) + ACTOR_ALIGN) / sizeof(double);
+	return ((size_t)(a->n + 8) * row_floats(a) * sizeof(float) + ACTOR_ALIGN) / sizeof(double);
 }
 
 static void carve(struct slack *s, const struct actor *a, double *scratch)
 {
-	size_t row = row_bytes(a);
-	char *at = (char *)(((uintptr_t)scratch + ACTOR_ALIGN - 1) & ~(uintptr_t)(ACTOR_ALIGN - 1));
+	size_t row = row_floats(a);
+	float *at =
+		(float *)(((uintptr_t)scratch + ACTOR_ALIGN - 1) & ~(uintptr_t)(ACTOR_ALIGN - 1));
 
-	for (int l = 0; l < a->n; l++, at += 2 * row) {
-		s->added[l] = (float *)at;
-		s->total[l] = (float *)(at + row);
-	}
-	s->in_added = (float *)at;
-	s->in_total = (float *)(at + row);
-	s->radius = (float *)(at + 2 * row);
-	s->radius_in = (float *)(at + 3 * row);
-	s->centre = (double *)(at + 4 * row);
-	s->centre_in = (double *)(at + 5 * row);
+	for (int l = 0; l < a->n; l++, at += row)
+		s->added[l] = at;
+	s->by_sum = (struct kernel_range){at, at + row, at + 2 * row};
+	at += 3 * row;
+	s->by_input = (struct kernel_range){at, at + row, at + 2 * row};
+	at += 3 * row;
+	s->products = at;
+	s->none = at + row;
+	memset(s->none, 0, row * sizeof(*s->none));
 }
 
-// What the sums of layer l, known up to s->total, become for layer l + 1 to read.
-static void activate(struct slack *s, const struct actor *a, const struct actor_ranges *r, int l)
+// Whether sums of a layer over inputs of this norm are sure not to overflow.
+static bool in_range(const struct actor_layer *l, double norm)
 {
-	const float *total = s->total[l];
-	double rounding = a->layer[l + 1].rounding;
-
-	for (int j = 0; j < a->layer[l].out; j++) {
-		double above = fmax(r->z_hi[l][j] + total[j], 0), below = fmax(total[j] - r->z_lo[l][j], 0);
-		double activation = 2 * UNIT * a->slope * below;
-
-		s->in_added[j] = OUTWARD * (rounding * fmax(above, a->slope * below) + activation);
-		s->in_total[j] = OUTWARD * (s->in_added[j] + total[j]);
-	}
+	return norm * l->most_norm + l->most_b < FLT_MAX / 2 && norm < FLT_MAX / 2;
 }
 
-// s->added and s->total of every layer.
-static void forward(struct slack *s, const struct actor *a, const struct actor_ranges *r)
+// The errors, layer by layer; false when a sum may overflow.
+static bool forward(struct slack *s, const struct actor *a, const struct actor_ranges *r)
 {
+	double squares[2] = {0}; // of errors, of magnitudes
+
 	for (int i = 0; i < a->layer[0].in; i++) {
-		double mag = fmax(fabs(r->x_lo[i]), fabs(r->x_hi[i]));
+		double lo = fabs(r->x_lo[i]), hi = fabs(r->x_hi[i]);
+		double most = (lo > hi ? lo : hi) + 0 * (hi - lo); // NaN stays NaN
+		double added = OUTWARD * ((a->layer[0].rounding + UNIT) * most + MLP_TINY);
 
-		s->in_added[i] = s->in_total[i] = OUTWARD * ((a->layer[0].rounding + UNIT) * mag + MLP_TINY);
+		s->added[0][i] = (float)added;
+		squares[0] += added * added;
+		squares[1] += most * most;
 	}
 	for (int l = 0; l < a->n; l++) {
-		const struct actor_layer *layer = &a->layer[l];
-
-		kernel_forward_mag(layer, 2, (const float *[]){s->in_added, s->in_total},
-			(float *[]){s->added[l], s->total[l]});
-		for (int j = 0; j < layer->out; j++) {
-			double bias = layer->rounding * fabs(layer->b[j]) + MLP_TINY;
-
-			s->added[l][j] = OUTWARD * (s->added[l][j] + bias);
-			s->total[l][j] = OUTWARD * (s->total[l][j] + bias);
-		}
+		s->of[l] = (struct activation){a->slope, OUTWARD * sqrt(squares[0])};
+		if (!in_range(&a->layer[l], OUTWARD * sqrt(squares[1])))
+			return false;
 		if (l + 1 < a->n)
-			activate(s, a, r, l);
+			loops[mlp_isa()].activate(&a->layer[l], r->z_lo[l], r->z_hi[l], &s->of[l],
+				s->added[l + 1], squares);
 	}
+	return true;
 }
 
-// From the derivative by what layer l's activation gives to that by its sums; adds to the bound what executing
-// layer l does.
-static double through_activation(struct slack *s, const struct actor *a, const struct actor_ranges *r, int l)
+// What executing the products of a layer adds to the bound.
+static double products(const struct actor_layer *l, const float *added, const float *most)
 {
 	double sum = 0;
 
-	for (int j = 0; j < a->layer[l].out; j++) {
-		double c = s->centre_in[j], d = OUTWARD * s->radius_in[j];
-		double lo = c - d, hi = c + d, error = s->total[l][j];
-
-		if (!(r->z_lo[l][j] - error > 0)) {
-			lo = lo > 0 ? a->slope * lo : lo;
-			hi = hi < 0 ? a->slope * hi : hi;
-			if (r->z_hi[l][j] + error < 0) {
-				lo = a->slope * (c - d);
-				hi = a->slope * (c + d);
-			}
-		}
-		s->centre[j] = (lo + hi) / 2;
-		s->radius[j] = OUTWARD * ((hi - lo) / 2 + 0x1p-50 * (fabs(lo) + fabs(hi)));
-		sum += fmax(fabs(lo), fabs(hi)) * s->added[l][j];
-	}
+	for (int k = 0; k < l->in; k++)
+		sum += added[k] * (OUTWARD * most[k] + MLP_TINY);
 	return sum;
 }
 
-// The derivative by what layer l reads, from that by its sums.
-static void through_weights(struct slack *s, const struct actor_layer *l)
+// The last layer: its own share of the bound, and the derivative by what it reads.
+static double start(struct slack *s, const struct actor_layer *l, const float *added)
 {
-	for (int j = 0; j < l->out; j++)
-		s->radius[j] += DOUBLE_SUM * fabs(s->centre[j]);
-	memset(s->centre + l->out, 0, (l->stride - l->out) * sizeof(*s->centre));
-	memset(s->radius + l->out, 0, (l->stride - l->out) * sizeof(*s->radius));
-	kernel_backward(l, s->centre, s->centre_in);
-	kernel_backward_mag(l, s->radius, s->radius_in);
+	for (int k = 0; k < l->in; k++) {
+		s->by_input.centre[k] = l->away[(size_t)k * l->stride];
+		s->by_input.most[k] = fabsf(s->by_input.centre[k]);
+	}
+	memset(s->by_input.radius, 0, l->in * sizeof(*s->by_input.radius));
+	return products(l, added, s->by_input.most) + l->rounding * fabs(l->b[0]) + MLP_TINY;
+}
+
+static void clear_padding(const struct kernel_range *g, const struct actor_layer *l)
+{
+	size_t bytes = (l->stride - l->out) * sizeof(float);
+
+	memset(g->centre + l->out, 0, bytes);
+	memset(g->radius + l->out, 0, bytes);
+	memset(g->most + l->out, 0, bytes);
 }
 
 double actor_slack(const struct actor *a, const struct actor_ranges *r, double *scratch)
@@ -131,14 +160,22 @@ double actor_slack(const struct actor *a, const struct actor_ranges *r, double *
 	double bound;
 
 	carve(&s, a, scratch);
-	forward(&s, a, r);
-	bound = s.added[last][0];
-	s.centre[0] = 1;
-	s.radius[0] = 0;
-	for (int l = last; l > 0; l--) {
-		through_weights(&s, &a->layer[l]);
-		bound += through_activation(&s, a, r, l - 1);
+	if (!forward(&s, a, r))
+		return INFINITY;
+	kernel_forward_mag(&a->layer[0], 1, (const float *[]){s.added[0]}, &s.products);
+	bound = start(&s, &a->layer[last], s.added[last]);
+	for (int l = last - 1; l >= 0; l--) {
+		const struct actor_layer *layer = &a->layer[l];
+
+		clear_padding(&s.by_input, layer);
+		bound += loops[mlp_isa()].derive(layer, r->z_lo[l], r->z_hi[l], &s.of[l],
+			&s.by_input, l ? s.none : s.products, &s.by_sum);
+		if (l == 0)
+			break;
+		clear_padding(&s.by_sum, layer);
+		kernel_backward_range(layer, &s.by_sum, &s.by_input);
+		bound += products(layer, s.added[l], s.by_input.most);
 	}
-	bound = fmin(OUTWARD * bound, s.total[last][0]);
+	bound = OUTWARD * OUTWARD * bound;
 	return bound >= 0 ? bound : INFINITY; // not when NaN
 }

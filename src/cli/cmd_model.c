@@ -1,4 +1,5 @@
-/* canopy model: shows model files and checkpoints, imports TensorFlow checkpoints. */
+/* canopy model: shows model files and checkpoints, imports TensorFlow checkpoints, exports ONNX. */
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "cli/cmd.h"
 #include "model/model.h"
+#include "model/onnx.h"
 #include "model/tf_import.h"
 
 static const struct opt show_opts[] = {
@@ -26,6 +28,15 @@ static const struct opt import_opts[] = {
 		"the queue it was trained for, as a multiple of the bandwidth-delay product"},
 	{OPT_REAL, 0, "theta", "X", NULL, 0, 1, NULL, "theta of the properties it was trained for"},
 	{OPT_REAL, 0, "x-pkts", "N", NULL, 0, 1e6, NULL, "X of those properties, in packets"},
+	{.kind = OPT_END},
+};
+
+static const struct opt export_opts[] = {
+	CMD_COMMON_OPTS,
+	{OPT_FILE, 'o', "output", "FILE", NULL, 0, 0, NULL, "the ONNX file to write (needed)"},
+	{OPT_FLAG, 0, "pre-activation", NULL, NULL, 0, 0, NULL,
+		"leave out the tanh at the end: the output of which VNN-LIB files speak"},
+	{OPT_INT, 0, "batch", "N", "0", 0, 65536, NULL, "states at once, 0 for any number"},
 	{.kind = OPT_END},
 };
 
@@ -195,6 +206,30 @@ static int run_import(struct opts *o)
 	return err ? EXIT_FAILED : EXIT_OK;
 }
 
+static int run_export(struct opts *o)
+{
+	const char *to = opts_text(o, "output");
+	struct onnx_conf conf = {!opts_flag(o, "pre-activation"), (int)opts_int(o, "batch"), NULL};
+	struct model *m = NULL;
+	struct mlp *folded;
+	int err;
+
+	if (!to) {
+		pr_err("--output is needed\n");
+		return EXIT_USAGE;
+	}
+	if (model_load(&m, o->args[0]))
+		return EXIT_FAILED;
+	folded = model_fold(m);
+	conf.sha256 = m->sha256;
+	err = folded ? onnx_write(folded, &conf, to) : -ENOMEM;
+	if (!folded)
+		pr_err("%s: %s\n", o->args[0], strerror(ENOMEM));
+	mlp_free(folded);
+	model_free(m);
+	return err ? EXIT_FAILED : EXIT_OK;
+}
+
 const struct cmd cmd_model[] = {
 	{"model", "show", "MODEL", 1, 1, "Show what a model file or a TensorFlow checkpoint holds",
 		"MODEL is a model file, or a TensorFlow 1 checkpoint by its prefix or its .index "
@@ -208,5 +243,12 @@ const struct cmd cmd_model[] = {
 		"statistics, and target and critic networks where present are kept; optimiser "
 		"state is not.",
 		import_opts, run_import},
+	{"model", "export", "MODEL", 1, 1, "Write a model's actor as ONNX",
+		"Batch norm is folded in, weights are float32: the network that senders run. The "
+		"input is\n"
+		"'state' (N, 70), ten frames of seven features, oldest first; the output 'action' "
+		"(N, 1), or\n"
+		"'pre_activation' with --pre-activation.",
+		export_opts, run_export},
 	{.name = NULL},
 };

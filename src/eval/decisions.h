@@ -1,6 +1,6 @@
 /*
  * A policy flow of a run: its configuration, and its reports and decisions, kept when asked and written as
- * safetensors. doc/formats.md describes the file.
+ * policy/decision_file.h has it.
  */
 #ifndef EVAL_DECISIONS_H
 #define EVAL_DECISIONS_H
@@ -12,11 +12,9 @@
 #include "eval/run.h"
 #include "policy/policy.h"
 
-#define DECISIONS_FORMAT "canopy-decisions"
-#define DECISIONS_VERSION 1
-
 struct decisions {
 	struct policy_conf policy; /* what the controller is given; points back here */
+	struct guard guard;        /* its qc NULL: the properties are not asked for, or the policy does not act */
 	struct decision_row *rows; /* [n], reports in order */
 	size_t n, cap;
 	int err;                   /* -ENOMEM: rows were lost */

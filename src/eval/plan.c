@@ -135,6 +135,7 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 		.flow_s = opts_real(o, "flow-time"),
 		.extra_ms = g->extra,
 		.nextra = g->nextra,
+		.guard = &g->guard,
 		.pacing = word_index("off|on|auto", opts_text(o, "pacing")),
 		.hz = opts_int(o, "hz"),
 		.ms_delay = strcmp(opts_text(o, "emulator"), "ideal") != 0,
@@ -251,6 +252,37 @@ static int expand(struct plan *g, const struct opts *o)
 	return err;
 }
 
+// What judges policies as they run. A fallback without properties is that on those of its model.
+static int read_guard(struct plan *g, const struct opts *o)
+{
+	const char *file = opts_text(o, "properties"), *own = NULL;
+	bool fallback = false;
+	char **let;
+	int nlet, err;
+
+	g->guard.qc = (struct qc_conf){.engine = engine_find(opts_text(o, "engine")),
+		.slices = opts_int(o, "slices"),
+		.budget = opts_int(o, "budget")};
+	g->guard.threshold = opts_real(o, "fallback");
+	for (int i = 0; i < g->schemes.n; i++)
+		fallback |= scheme_has(&g->schemes.schemes[i], SENDER_FALLBACK);
+	if (fallback && !file && g->schemes.nmodels == 1)
+		own = g->schemes.models[0]->model->info.properties;
+	if (fallback && !file && !own) {
+		pr_err("--controllers: @fallback needs --properties, what is to be proven\n");
+		return -EINVAL;
+	}
+	if (!file && !own)
+		return 0;
+	nlet = opts_texts(o, "let", &let);
+	err = file ? property_load(&g->guard.properties, file, (const char *const *)let, nlet)
+		   : property_parse(&g->guard.properties, own, "the model's properties",
+			     (const char *const *)let, nlet);
+	if (nlet)
+		free(let);
+	return err ? err : scheme_set_actors(&g->schemes);
+}
+
 static int check_extra(const struct plan *g)
 {
 	int flows = 0;
@@ -282,6 +314,8 @@ int plan_init(struct plan *g, const struct opts *o)
 	if (!err)
 		err = read_traces(g, o);
 	if (!err)
+		err = read_guard(g, o);
+	if (!err)
 		err = expand(g, o);
 	if (!err)
 		err = check_extra(g);
@@ -293,6 +327,7 @@ int plan_init(struct plan *g, const struct opts *o)
 void plan_free(struct plan *g)
 {
 	scheme_set_free(&g->schemes);
+	property_free(g->guard.properties);
 	for (int i = 0; i < g->ntraces; i++)
 		trace_free(g->traces[i].trace);
 	free(g->traces);

@@ -18,6 +18,7 @@ struct plan {
 	struct run_trace *traces;
 	int ntraces;
 	struct run_trace uplink;
+	struct guard_conf guard;
 	double *buffers, *delays, *losses, *noises, *extra;
 	int nbuffers, ndelays, nlosses, nnoises, nextra;
 	struct run_conf *runs; /* [n] in the order above, ids filled */
@@ -28,7 +29,8 @@ struct plan {
 /* Rows of an option table; the names are the keys of spec files. */
 #define PLAN_OPTS \
 	{OPT_TEXTS, 'c', "controllers", "NAMES", "cubic", 0, 0, NULL, \
-		"classic controllers and model files; a+b mixes flows, MODEL@zero fixes the action at 0"}, \
+		"classic controllers and model files; a+b mixes flows, MODEL@zero fixes the action at 0, " \
+		"@drift lets it drift, MODEL@fallback keeps CUBIC's window where too little is proven"}, \
 	{OPT_TEXTS, 't', "traces", "TRACES", NULL, 0, 0, NULL, "mahimahi trace files or generated traces"}, \
 	{OPT_REALS, 'b', "buffers", "BDPS", "0.5,5", 0, 1e4, NULL, \
 		"queue sizes in bandwidth-delay products of the nominal rate"}, \
@@ -41,6 +43,15 @@ struct plan {
 	{OPT_WORD, 0, "noise-feature", "NAME", "inv_rtt", 0, 0, "thr|pacing|loss|samples|dt|inv_rtt", \
 		"the noisy feature"}, \
 	{OPT_WORD, 0, "noise-kind", "KIND", "uniform", 0, 0, "uniform|gaussian", "distribution of the noise"}, \
+	{OPT_TEXT, 0, "properties", "FILE", NULL, 0, 0, NULL, \
+		"record the QC of a policy's decisions on a property file or a shipped one"}, \
+	{OPT_TEXTS, 0, "let", "NAME=VALUE", NULL, 0, 0, NULL, "set parameters of the property file"}, \
+	{OPT_WORD, 0, "engine", "ENGINE", "auto", 0, 0, "auto|box|exact|linear", \
+		"what proves: auto is exact up to two dimensions, linear beyond"}, \
+	{OPT_INT, 0, "slices", "N", "5", 1, 100000, NULL, "box: slices of a region"}, \
+	{OPT_INT, 0, "budget", "CELLS", "1000", 0, 1e12, NULL, "linear: cells it may bound for each part"}, \
+	{OPT_REAL, 0, "fallback", "SHARE", "0.5", 0, 1, NULL, \
+		"MODEL@fallback keeps CUBIC's window where less than this is proven"}, \
 	{OPT_INT, 0, "seed", "N", "1", 0, 1e15, NULL, "first seed"}, \
 	{OPT_INT, 'n', "runs", "N", "1", 1, PLAN_MAX_RUNS, NULL, "runs of each combination: seeds SEED, SEED + 1, ..."}, \
 	{OPT_REAL, 'd', "duration", "S", "60", 0.1, 1e5, NULL, "simulated seconds of a run"}, \

@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 #define RESULTS_FORMAT "canopy-results"
-#define RESULTS_VERSION 3 /* also reads 1 and 2, which lack the columns with a later since */
+#define RESULTS_VERSION 4 /* also reads 1 to 3, which lack the columns with a later since */
 #define RESULTS_NAME 128 /* longest name and its NUL; longer ones are refused */
 #define RESULTS_ARGS 96 /* parameters of a queue or of bursts of loss, and the NUL */
 #define RESULTS_SHARES 640 /* as many controllers as a mix can name */
@@ -61,6 +61,10 @@ struct run_result {
 	int64_t retrans, rtos;
 	double rtt_min_ms, rtt_mean_ms; /* or NaN: no sample */
 	int64_t decisions;
+	char properties[RESULTS_NAME]; /* those of the QC; empty: not judged */
+	double triggered_pct; /* or NaN, as the rest: not judged; of decisions */
+	double qc_mean, proven_mean, refuted_mean; /* or NaN: nothing triggered */
+	double fallback_pct; /* or NaN: no fallback; of decisions */
 	double acted_pct, reward_mean, jain; /* or NaN: no policy; no goodput */
 	double jain_1s_mean, jain_1s_min;    /* or NaN: never several flows */
 	int64_t changes, converged;

@@ -211,6 +211,31 @@ static void measure_flow(struct flow_result *out, const struct run *r, int i, ui
 	out->policy_start_s = p && p->start_us ? p->start_us * 1e-6 : NAN;
 }
 
+// Over the decisions of all flows.
+static void measure_guards(struct run_result *out, const struct run *r)
+{
+	double decisions = 0, triggered = 0, qc = 0, proven = 0, refuted = 0, could = 0, fallbacks = 0;
+
+	for (int i = 0; i < out->nflows; i++) {
+		const struct guard *j = &r->decisions[i].guard;
+
+		decisions += j->decisions;
+		triggered += j->triggered;
+		qc += j->qc_sum;
+		proven += j->proven_sum;
+		refuted += j->refuted_sum;
+		could += j->qc && !isnan(j->threshold) ? j->decisions : 0;
+		fallbacks += j->fallbacks;
+	}
+	if (r->conf->guard->properties && scheme_model(r->conf->scheme))
+		snprintf(out->properties, sizeof(out->properties), "%s", r->conf->guard->properties->path);
+	out->triggered_pct = decisions > 0 ? 100 * triggered / decisions : NAN;
+	out->qc_mean = triggered > 0 ? qc / triggered : NAN;
+	out->proven_mean = triggered > 0 ? proven / triggered : NAN;
+	out->refuted_mean = triggered > 0 ? refuted / triggered : NAN;
+	out->fallback_pct = could > 0 ? 100 * fallbacks / could : NAN;
+}
+
 // Sums and means over the flows.
 static void measure_flows(struct run_result *out, const struct run *r, uint64_t now_ns)
 {
@@ -243,6 +268,7 @@ static void measure_flows(struct run_result *out, const struct run *r, uint64_t 
 	}
 	out->goodput_mbps = mbps(bytes, now_ns);
 	out->rtt_mean_ms = rtts > 0 ? rtt_sum / rtts : NAN;
+	measure_guards(out, r);
 	out->acted_pct = time > 0 ? 100 * acted / time : NAN;
 	out->reward_mean = rewarded > 0 ? rewards / rewarded : NAN;
 	out->jain = squares > 0 ? sum * sum / (out->nflows * squares) : NAN;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "eval/guard.h"
 #include "eval/results.h"
 #include "eval/scheme.h"
 #include "obs/frame.h"
@@ -39,6 +40,7 @@ struct run_conf {
 	struct loss_conf burst_loss; /* and in bursts; p 0: none */
 	bool ecn;                /* all flows */
 	struct frame_noise noise; /* of policy flows */
+	const struct guard_conf *guard; /* of policy flows; its properties NULL: none */
 	uint64_t seed;
 	double duration_s, skip_end_s; /* metrics leave out the last skip_end_s */
 	int flows;               /* flow i uses sender i % n */

@@ -78,8 +78,22 @@ static void put_senders(FILE *f, const struct scheme *s)
 
 		fprintf(f, "sender %s %s %s\n", one->name,
 			one->cc ? one->cc->name : one->model->model->sha256,
-			one->zero ? "zero" : "-");
+			one->variant ? sender_variants[one->variant] + 1 : "-");
 	}
+}
+
+static void put_guard(FILE *f, const struct run_conf *c)
+{
+	const struct guard_conf *j = c->guard;
+	char digest[HASH_HEX];
+
+	if (!j->properties || !scheme_model(c->scheme))
+		return;
+	hash_sha256(digest, &(struct hash_part){j->properties->text, strlen(j->properties->text)}, 1);
+	fprintf(f, "properties %s engine %d slices %d budget %ld", digest, j->qc.engine, j->qc.slices, j->qc.budget);
+	if (scheme_has(c->scheme, SENDER_FALLBACK))
+		fprintf(f, " fallback %.17g", j->threshold);
+	fputc('\n', f);
 }
 
 char *run_text(const struct run_conf *c)
@@ -92,6 +106,7 @@ char *run_text(const struct run_conf *c)
 		abort();
 	fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
 	put_senders(f, c->scheme);
+	put_guard(f, c);
 	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
 	fprintf(f, "queue %s %" PRIu32 " nominal %.17g bdp %.17g\n", run_queue_name(c->queue),
 		c->queue_pkts, c->nominal_mbps, c->buffer_bdp);

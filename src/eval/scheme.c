@@ -11,6 +11,8 @@
 #include "base/opts.h"
 
 #define MODEL_END ".safetensors"
+const char *const sender_variants[SENDER_VARIANTS] = {"", "@zero", "@drift", "@fallback"};
+
 #define OPTION "--controllers"
 
 static bool ends_with(const char *s, const char *end)
@@ -39,6 +41,7 @@ static void free_model(struct scheme_model *m)
 	free(m->path);
 	free(m->name);
 	model_free(m->model);
+	actor_free(m->actor);
 	mlp_free(m->mlp);
 	free(m);
 }
@@ -113,7 +116,7 @@ static int unknown(const char *what)
 		pr_err(OPTION ": there is no '%s', did you mean '%s'?\n", what, near);
 	else
 		pr_err(OPTION ": '%s' is neither a controller (%s) nor a model file%s\n", what,
-			cc_names(), strchr(what, '@') ? "; only a model file takes @zero" : "");
+			cc_names(), strchr(what, '@') ? "; only a model file takes @zero, @drift or @fallback" : "");
 	free(names);
 	return -EINVAL;
 }
@@ -125,10 +128,11 @@ static int add_sender(struct scheme_set *set, struct scheme *s, const char *what
 	int err = 0;
 
 	one->cc = cc_find(what);
-	if (!one->cc && ends_with(path, SCHEME_ZERO)) {
-		one->zero = true;
-		path[strlen(path) - strlen(SCHEME_ZERO)] = 0;
-	}
+	for (int v = SENDER_VARIANTS - 1; v > 0 && !one->cc && !one->variant; v--)
+		if (ends_with(path, sender_variants[v])) {
+			one->variant = v;
+			path[strlen(path) - strlen(sender_variants[v])] = 0;
+		}
 	if (one->cc)
 		;
 	else if (strchr(path, '/') || ends_with(path, MODEL_END) || !access(path, F_OK) ||
@@ -140,7 +144,7 @@ static int add_sender(struct scheme_set *set, struct scheme *s, const char *what
 	if (err)
 		return err;
 	one->name = one->cc ? file_path("%s", what)
-			    : file_path("%s%s", one->model->name, one->zero ? SCHEME_ZERO : "");
+			    : file_path("%s%s", one->model->name, sender_variants[one->variant]);
 	s->n++;
 	return 0;
 }
@@ -232,4 +236,22 @@ const struct scheme_model *scheme_model(const struct scheme *s)
 		if (s->senders[i].model)
 			return s->senders[i].model;
 	return NULL;
+}
+
+int scheme_set_actors(struct scheme_set *set)
+{
+	int err = 0;
+
+	for (int i = 0; i < set->nmodels && !err; i++)
+		if (!set->models[i]->actor)
+			err = actor_new(&set->models[i]->actor, set->models[i]->mlp);
+	return err;
+}
+
+bool scheme_has(const struct scheme *s, enum sender_variant v)
+{
+	for (int i = 0; i < s->n; i++)
+		if (s->senders[i].model && s->senders[i].variant == v)
+			return true;
+	return false;
 }

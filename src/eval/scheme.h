@@ -4,6 +4,8 @@
  *   cubic                    a classic controller (cc_find)
  *   path/m.safetensors       a policy on top of CUBIC, called "m" in results
  *   path/m.safetensors@zero  the same flow with the action fixed at 0: TCP only, states and rewards recorded
+ *   ...@drift                ... with an action that drifts slowly around 0: for reference decisions
+ *   ...@fallback             the policy, but CUBIC's own window where too little of the properties is proven
  *   cubic+bbr                several of these, taking turns flow by flow
  */
 #ifndef EVAL_SCHEME_H
@@ -12,24 +14,28 @@
 #include <stdbool.h>
 
 #include "cc/cc.h"
+#include "cert/actor.h"
 #include "eval/results.h"
 #include "model/model.h"
 
 #define SCHEME_SENDERS 8 /* most in a mix */
 #define SCHEME_MODELS 64 /* most in a set */
-#define SCHEME_ZERO "@zero"
+
+enum sender_variant { SENDER_PLAIN, SENDER_ZERO, SENDER_DRIFT, SENDER_FALLBACK, SENDER_VARIANTS };
+extern const char *const sender_variants[SENDER_VARIANTS]; /* "", "@zero", ... */
 
 struct sender {
 	char *name;                       /* in results: "cubic", "m", "m@zero" */
 	const struct cc_ops *cc;          /* a classic controller, or NULL: the policy below */
 	const struct scheme_model *model; /* the set's */
-	bool zero;
+	enum sender_variant variant; /* of a policy */
 };
 
 struct scheme_model {
 	char *path, *name; /* name: the file's, without folders and .safetensors */
 	struct model *model;
 	struct mlp *mlp;   /* its actor, folded; shared by all threads */
+	struct actor *actor; /* the same for certificates, NULL until scheme_set_actors */
 };
 
 struct scheme {
@@ -52,6 +58,12 @@ struct scheme_set {
  */
 int scheme_add(struct scheme_set *set, const char *what);
 void scheme_set_free(struct scheme_set *set);
+
+/* Prepares every model for certificates. Prints the error. 0 or -errno. */
+int scheme_set_actors(struct scheme_set *set);
+
+/* Whether a sender of that variant is in it. */
+bool scheme_has(const struct scheme *s, enum sender_variant v);
 
 /* The model of the first sender that has one, or NULL: the scheme is classic. */
 const struct scheme_model *scheme_model(const struct scheme *s);

@@ -7,12 +7,13 @@
 
 #include "base/stats.h"
 
-enum { UTIL, MEAN_MS, P95_MS, DROPS, COLUMNS };
+enum { UTIL, MEAN_MS, P95_MS, DROPS, QC, FALLBACK, COLUMNS };
 
 static const struct column {
 	const char *title;
 	int width, digits;
-} columns[COLUMNS] = {{"util %", 7, 2}, {"delay ms", 9, 2}, {"p95 ms", 9, 1}, {"drops", 9, 1}};
+} columns[COLUMNS] = {{"util %", 7, 2}, {"delay ms", 9, 2}, {"p95 ms", 9, 1}, {"drops", 9, 1},
+	{"QC", 7, 3}, {"fallback %", 10, 1}};
 
 struct group {
 	const struct run_result *first; /* names the group */
@@ -25,6 +26,7 @@ struct groups {
 	struct group *g;
 	int n;
 	bool repeats; /* some group has several runs */
+	bool shown[COLUMNS];
 };
 
 // Welford's update of a summary and its squared deviations.
@@ -49,7 +51,8 @@ static void add(struct summary *s, double *dev, double x)
 
 static void add_run(struct group *g, const struct run_result *r)
 {
-	const double x[] = {r->util_pct, r->qdelay_mean_ms, r->qdelay_p95_ms, r->drops};
+	const double x[] = {r->util_pct, r->qdelay_mean_ms, r->qdelay_p95_ms, r->drops, r->qc_mean,
+		r->fallback_pct};
 
 	g->runs++;
 	for (int c = 0; c < COLUMNS; c++)
@@ -86,6 +89,8 @@ static void put(struct groups *gs, const struct run_result *r,
 		gs->g[gs->n++] = (struct group){.first = r};
 	add_run(&gs->g[i], r);
 	gs->repeats |= gs->g[i].runs > 1;
+	for (int c = 0; c < COLUMNS; c++)
+		gs->shown[c] |= c <= DROPS || gs->g[i].col[c].n > 0;
 }
 
 // "93.10 +-0.12": the mean and half its confidence interval, which takes no room where nothing
@@ -104,7 +109,7 @@ static void print_mean(FILE *out, const struct summary *m, const struct column *
 		fprintf(out, " %7s", "");
 }
 
-static void print_group(FILE *out, const struct group *g, int width, bool repeats)
+static void print_group(FILE *out, const struct groups *gs, const struct group *g, int width)
 {
 	char name[RESULTS_NAME + 32];
 
@@ -112,7 +117,8 @@ static void print_group(FILE *out, const struct group *g, int width, bool repeat
 		g->first->controller, g->first->noise);
 	fprintf(out, "  %-*s", width, name);
 	for (int c = 0; c < COLUMNS; c++)
-		print_mean(out, &g->col[c], &columns[c], repeats);
+		if (gs->shown[c])
+			print_mean(out, &g->col[c], &columns[c], gs->repeats);
 	fprintf(out, " %5d\n", g->runs);
 }
 
@@ -161,7 +167,7 @@ static void print_cells(FILE *out, const struct groups *cells, int width)
 		for (int k = i; k < cells->n; k++) {
 			if (shown[k] || !same_place(cells->g[i].first, cells->g[k].first))
 				continue;
-			print_group(out, &cells->g[k], width, cells->repeats);
+			print_group(out, cells, &cells->g[k], width);
 			shown[k] = true;
 		}
 	}
@@ -181,11 +187,12 @@ static void pool(struct group *all, const struct groups *cells, struct summary *
 	}
 }
 
-static void print_head(FILE *out, int width, bool repeats)
+static void print_head(FILE *out, const struct groups *gs, int width)
 {
 	fprintf(out, "  %-*s", width, "controller");
 	for (int c = 0; c < COLUMNS; c++)
-		fprintf(out, " %*s%*s", columns[c].width, columns[c].title, repeats ? 8 : 0, "");
+		if (gs->shown[c])
+			fprintf(out, " %*s%*s", columns[c].width, columns[c].title, gs->repeats ? 8 : 0, "");
 	fprintf(out, " %5s\n", "runs");
 }
 
@@ -208,12 +215,12 @@ void table_print(FILE *out, const struct result_set *s,
 	if (!cells.n)
 		goto out;
 	width = name_width(&all);
-	print_head(out, width, cells.repeats);
+	print_head(out, &cells, width);
 	print_cells(out, &cells, width);
 	fprintf(out, "mean over all\n");
 	for (int i = 0; i < all.n; i++) {
 		pool(&all.g[i], &cells, room);
-		print_group(out, &all.g[i], width, cells.repeats);
+		print_group(out, &cells, &all.g[i], width);
 	}
 	if (cells.repeats)
 		fprintf(out,

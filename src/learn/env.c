@@ -249,20 +249,23 @@ static uint64_t episode_seed(const struct env *e)
 	return e->episode ? rng_u64(&rng) : e->seed;
 }
 
-// A fresh world for this episode. 0 or -ENOMEM.
+// The world of this episode, in the memory of the last one. 0 or -ENOMEM.
 static int begin(struct env *e)
 {
 	struct rng rng;
+	int err = 0;
 
-	world_free(e->world);
 	e->conf.seed = e->policy.noise_seed = episode_seed(e);
 	e->policy.noise_stream = SETUP_NOISE_STREAM;
 	rng_init(&rng, e->conf.seed, SETUP_START_STREAM);
 	e->flow.start_ns = setup_start_ns(&rng);
-	e->world = world_new(&e->conf);
 	e->steps = 0;
 	e->deadline_ns = e->patience_ns;
-	return e->world ? 0 : -ENOMEM;
+	if (e->world)
+		err = world_reset(e->world, &e->conf);
+	else
+		e->world = world_new(&e->conf);
+	return e->world ? err : -ENOMEM;
 }
 
 static const struct decision *waiting(const struct env *e)

@@ -15,7 +15,8 @@ struct policy {
 	const struct policy_conf *conf;
 	struct monitor monitor;
 	struct obs obs;
-	struct rng rng;
+	struct rng rng, drift_rng;
+	double drift; // a of POLICY_DRIFT
 	struct report report;
 	struct decision d;
 	bool pending;	 // d waits for policy_apply
@@ -40,6 +41,7 @@ static void init(struct cc *cc, const void *arg)
 	monitor_init(&p->monitor);
 	obs_init(&p->obs);
 	rng_init(&p->rng, p->conf->noise_seed, p->conf->noise_stream);
+	rng_init(&p->drift_rng, p->conf->noise_seed, p->conf->drift_stream);
 }
 
 static double network_action(const struct policy *p)
@@ -54,6 +56,26 @@ static double network_action(const struct policy *p)
 			p->d.changes + POLICY_CHANGES);
 	mlp_forward(p->conf->mlp, x, &y, 1, p->conf->scratch);
 	return mlp_action(y);
+}
+
+static double drift_action(struct policy *p)
+{
+	const double keep = 1 - 1.0 / POLICY_DRIFT_DECISIONS;
+
+	p->drift = keep * p->drift + POLICY_DRIFT_SIZE * sqrt(1 - keep * keep) * rng_normal(&p->drift_rng);
+	return p->drift;
+}
+
+static double next_action(struct policy *p)
+{
+	switch (p->conf->mode) {
+	case POLICY_MODEL:
+		return network_action(p);
+	case POLICY_DRIFT:
+		return drift_action(p);
+	default:
+		return 0;
+	}
 }
 
 static void record(const struct policy *p)
@@ -124,7 +146,7 @@ static bool tick(struct cc *cc)
 	else if (p->conf->mode == POLICY_OUTSIDE)
 		p->pending = true;
 	else
-		install(cc, p->conf->mode == POLICY_MODEL ? network_action(p) : 0);
+		install(cc, next_action(p));
 	return p->pending;
 }
 

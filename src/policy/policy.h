@@ -26,6 +26,7 @@
 enum policy_mode {
 	POLICY_MODEL,	 /* the network decides */
 	POLICY_TCP_ONLY, /* a = 0, states recorded; the window still becomes at least 4 */
+	POLICY_DRIFT,	 /* a is a slow random drift around 0 (policy_drift): many states, none's own policy */
 	POLICY_OUTSIDE,	 /* pkts_acked pauses the transport; the driver calls policy_apply, then
 			    resumes it */
 };
@@ -57,6 +58,7 @@ struct policy_conf {
 	float *scratch;	       /* [mlp_scratch(mlp)], may be shared by the flows of one thread */
 	struct frame_noise noise;
 	uint64_t noise_seed, noise_stream;
+	uint64_t drift_stream; /* of noise_seed, POLICY_DRIFT only */
 	/* Runs on every report, after the window was installed if one was. The pointers in d last
 	 * for the call. NULL for none. */
 	void (*record)(void *arg, const struct decision *d);
@@ -73,6 +75,14 @@ struct policy_stats {
 	double reward_sum; /* of raw rewards of decisions ... */
 	uint64_t rewards;  /* ... that had one */
 };
+
+/*
+ * POLICY_DRIFT: a[t + 1] = (1 - 1/50) a[t] + N(0, s), s such that a has the standard deviation 0.02 in
+ * the long run. A decision moves the window by some 3 %, a second of them (50) by a factor of about 3 up or
+ * down. So does a flow pass through states that CUBIC alone, or one policy, would not visit.
+ */
+#define POLICY_DRIFT_DECISIONS 50
+#define POLICY_DRIFT_SIZE 0.02
 
 /* "canopy"; asks for pacing. Needs a struct policy_conf. */
 extern const struct cc_ops cc_policy;

@@ -14,6 +14,7 @@
 
 #define SETUP_START_STREAM 0x7374617274ull /* of the seed: when flows start */
 #define SETUP_NOISE_STREAM 0x6e6f697365ull /* + flow: what is added to its observations */
+#define SETUP_DRIFT_STREAM 0x6472696674ull /* + flow: where a drifting policy goes */
 #define SETUP_START_JITTER_NS 20000000.0
 
 /* max(1, floor(mult * floor(2 * mbps * ms / 12))) packets: the published queue size. */

@@ -15,6 +15,10 @@ const struct metric_info grid_metrics[METRICS] = {
 	[M_DROPS] = {"drops", "Drops", "packets", -1, 0},
 	[M_RETRANS] = {"retrans", "Retrans.", "packets", -1, 0},
 	[M_JAIN] = {"jain", "Fairness", "Jain\342\200\231s index", 1, 3},
+	[M_TRIGGERED] = {"triggered_pct", "Triggered", "% of decisions", 0, 1},
+	[M_QC] = {"qc_mean", "QC", "share", 1, 3},
+	[M_PROVEN] = {"proven_mean", "Proven", "share", 1, 3},
+	[M_FALLBACK] = {"fallback_pct", "Fallback", "% of decisions", 0, 1},
 };
 
 // --- Finding what there is: each run gets the number of its scheme, trace and set-up ---
@@ -196,7 +200,9 @@ int grid_init(struct grid *g, const struct result_set *set)
 	for (int i = 0; i < n; i++) {
 		const struct run_result *r = &set->runs[i];
 
-		g->shared |= r->nflows > 1;
+		for (int m = 0; m < METRICS; m++)
+			g->shown[m] |= m == M_JAIN ? r->nflows > 1
+						   : !isnan(results_value(results_col(grid_metrics[m].column), r));
 		p[i] = (struct place){setup_of(g, r), trace_of(g, r), scheme_of(g, r), i, r->seed};
 	}
 	tell_schemes_apart(g);

@@ -11,11 +11,12 @@
 #include "eval/results.h"
 
 /* What tables and plots show of a run; rows of grid_metrics. */
-enum metric { M_UTIL, M_QDELAY, M_QDELAY95, M_THROUGHPUT, M_DROPS, M_RETRANS, M_JAIN, METRICS };
+enum metric { M_UTIL, M_QDELAY, M_QDELAY95, M_THROUGHPUT, M_DROPS, M_RETRANS, M_JAIN, M_TRIGGERED, M_QC, M_PROVEN, M_FALLBACK,
+	METRICS };
 struct metric_info {
 	const char *column;	  /* of results_cols */
 	const char *title, *unit; /* for people */
-	int better;		  /* 1 more, -1 less */
+	int better;		  /* 1 more, -1 less, 0 neither */
 	int decimals;
 };
 extern const struct metric_info grid_metrics[METRICS];
@@ -44,7 +45,7 @@ struct grid {
 	struct scheme *schemes;
 	const char **traces;
 	struct setup *setups;
-	bool shared;	    /* some run has several flows: fairness is worth a column */
+	bool shown[METRICS]; /* worth a column: some run has it, and for fairness several flows */
 	int *order;	    /* [set->n] runs sorted by (setup, trace, scheme, seed) */
 	struct cell *cells; /* sorted by (setup, trace, scheme) */
 };

@@ -34,17 +34,13 @@ static double best_of(const struct row *rows, int n, enum metric m)
 	return best;
 }
 
-static int shown(const struct grid *g)
-{
-	return g->shared ? METRICS : M_JAIN;
-}
-
 static void put_head(FILE *out, const struct grid *g, bool overall)
 {
 	fputs("<div class=\"scroll\"><table class=\"sort\"><thead><tr><th>Controller</th>", out);
-	for (int m = 0; m < shown(g); m++)
-		html_printf(out, "<th>%s<small>%s</small></th>", grid_metrics[m].title,
-			grid_metrics[m].unit);
+	for (int m = 0; m < METRICS; m++)
+		if (g->shown[m])
+			html_printf(out, "<th>%s<small>%s</small></th>", grid_metrics[m].title,
+				grid_metrics[m].unit);
 	fputs(overall ? "<th>Traces</th><th>Runs</th></tr></thead>\n<tbody>\n"
 		      : "<th>Runs</th></tr></thead>\n<tbody>\n",
 		out);
@@ -55,14 +51,18 @@ static void put_rows(FILE *out, const struct grid *g, const struct row *rows, in
 	double best[METRICS];
 
 	for (int m = 0; m < METRICS; m++)
-		best[m] = n > 1 ? best_of(rows, n, m) : NAN;
+		best[m] = n > 1 && grid_metrics[m].better ? best_of(rows, n, m) : NAN;
 	put_head(out, g, overall);
 	for (int i = 0; i < n; i++) {
 		fputs("<tr>", out);
 		put_scheme(out, g, rows[i].scheme);
-		for (int m = 0; m < shown(g); m++) {
+		for (int m = 0; m < METRICS; m++) {
 			double scale = pow(10, grid_metrics[m].decimals);
-			bool is_best = round(rows[i].m[m].mean * scale) / scale == best[m];
+			bool is_best = false;
+
+			if (!g->shown[m])
+				continue;
+			is_best = round(rows[i].m[m].mean * scale) / scale == best[m];
 
 			fputs(is_best ? "<td class=\"best\">" : "<td>", out);
 			html_summary(out, rows[i].m[m], grid_metrics[m].decimals);

@@ -1,8 +1,8 @@
 /*
  * One TCP connection of the simulator: a Linux 6.18 sender and receiver, in packets of one MSS.
  *
- * Inside src/sim only. The sender is split by concern: output.c sends and keeps timers, input.c
- * takes ACKs, rack.c finds what is lost, recovery.c repairs it, rate.h samples the delivery rate;
+ * Inside src/sim only. The sender is split by concern: output.c sends, timer.c keeps its timers,
+ * input.c takes ACKs, rack.c finds what is lost, recovery.c repairs it, rate.h samples deliveries;
  * receiver.c is the other end. Names and rules follow
  * net/ipv4/tcp_{input,output,recovery,rate,timer}.c; the path never reorders, so RACK's reordering
  * detection has nothing to see, but a spurious timeout is undone (F-RTO, timestamps, DSACK).
@@ -12,9 +12,8 @@
 
 #include "base/minmax.h"
 #include "sim/pkt.h"
+#include "sim/sources.h"
 #include "sim/world.h"
-
-#define NEVER UINT64_MAX
 
 enum {
 	MTU = 1500,
@@ -38,15 +37,14 @@ enum tx_flag {
 	TX_RATE_DONE = 32, /* its delivery has been sampled */
 };
 
-/* What the sender remembers of a packet in flight: tcp_skb_cb in 32 bytes. */
+/* What the sender remembers of a packet in flight: tcp_skb_cb in 24 bytes. */
 struct tx {
 	uint64_t sent_us;
 	uint32_t first_tx_ago_us;  /* sent - first_tx_mstamp */
 	uint32_t delivered_ago_us; /* sent - delivered_mstamp */
 	uint32_t delivered;	   /* low bits of tp->delivered then */
-	uint32_t in_flight;
-	uint32_t flags;
-	uint32_t ts_ms;
+	uint32_t in_flight : 24;   /* then, low bits */
+	uint32_t flags : 8;
 };
 
 struct sacks {
@@ -87,7 +85,6 @@ struct ack_ctx {
 	uint64_t rs_prior_us; /* delivered_mstamp of the sampled packet, 0 none */
 	uint32_t rs_last_seq;
 	uint64_t first_sack_us, last_sack_us; /* send times, 0 none */
-	bool pending;
 };
 
 struct sender {
@@ -102,6 +99,7 @@ struct sender {
 		limit;	    /* limit: nxt may not pass it (application, receive window) */
 	uint32_t rack_scan; /* originals below are delivered, lost or sent again */
 	uint32_t rtx_hint;  /* nothing below waits for retransmission */
+	uint32_t rtx_end;   /* nothing from here on was ever sent again */
 	struct sacks cache; /* the blocks seen last */
 	uint8_t ncache;
 
@@ -109,12 +107,14 @@ struct sender {
 	uint64_t timer_in_us;	    /* how long the timer was to run, from tick timer_jiffy */
 	uint32_t timer_jiffy;
 	enum timer timer;
+	uint32_t two_ticks_us;
 
 	/* RTT and RTO, us */
 	uint32_t mdev_us, mdev_max_us, rttvar_us, rtt_seq;
 	uint64_t rto_us;
 	uint32_t backoff, retransmits;
-	struct minmax min_rtt; /* us, over 300 s */
+	struct minmax min_rtt;	   /* us, over 300 s */
+	uint64_t min_rtt_quiet_us; /* until then a sample over all of it changes nothing */
 
 	/* RACK */
 	uint64_t rack_us;
@@ -155,6 +155,12 @@ struct receiver {
 	bool ece, ecn_seen; /* ACKs carry ECE; data was ECN-capable */
 };
 
+/* The world's clock, and the kernel's tick on it. */
+struct clock {
+	uint64_t now_ns, jiffy_end_ns, tick_ns;
+	uint32_t jiffies;
+};
+
 struct flow {
 	struct cc cc;
 	struct sender s;
@@ -163,49 +169,63 @@ struct flow {
 	struct flow_stats stats;
 	struct flow_conf conf;
 	struct world *w;
+	struct clock *clock;
+	const uint64_t *wake_ns; /* when the world looks at the flow's deadlines next */
 	struct rng rng;
+	size_t priv_size; /* allocated for cc.priv */
 	uint32_t index, path;
 	uint64_t syn_ns; /* when the SYN is due or was sent */
 	bool stopped;
+	bool unlimited; /* by application, receive window or stop */
 };
 
 /* world.c: the wires. Data enters its delay line, an ACK its queue. */
 void wire_data(struct world *w, struct flow *f, const struct pkt *k);
 void wire_ack(struct world *w, struct flow *f, const struct pkt *k);
-uint64_t wire_now(const struct world *w);
+void wire_wake(struct flow *f); /* looks at its deadlines no later */
 uint64_t wire_tick_ns(const struct world *w, uint32_t jiffies); /* when that tick comes */
+void clock_tick(struct clock *c);				/* brings jiffies to now_ns */
+
+static inline uint64_t wire_now(const struct flow *f)
+{
+	return f->clock->now_ns;
+}
+
+/* A deadline moved to at_ns: the world may look at the flow early, never late. */
+static inline void wire_deadline(struct flow *f, uint64_t at_ns)
+{
+	if (at_ns < *f->wake_ns)
+		wire_wake(f);
+}
 
 /* receiver.c */
-void receiver_init(struct receiver *r);
+void receiver_init(struct receiver *r); /* that was in use, or is all zero */
 void receiver_free(struct receiver *r);
 void receiver_data(struct flow *f, const struct pkt *k);
 void receiver_timer(struct flow *f);
-uint64_t receiver_deadline(const struct flow *f);
 
-/* output.c: sending and timers */
-void sender_init(struct flow *f, uint32_t window_hint);
+static inline uint64_t receiver_deadline(const struct flow *f)
+{
+	return f->r.delack_ns < f->r.comp_ns ? f->r.delack_ns : f->r.comp_ns;
+}
+
+/* output.c: sending */
+void sender_init(struct flow *f); /* of a flow that was in use, or is all zero: memory serves on */
 void sender_free(struct flow *f);
-void sender_clock(struct flow *f);		/* brings cc's clock to now */
 void sender_xmit(struct flow *f, int push_one); /* tcp_write_xmit; push_one 2 probes */
+void sender_push(struct flow *f); /* sender_xmit(f, 0), quick where nothing may leave */
 void sender_retransmit(struct flow *f, uint32_t seq);
-void sender_set_timer(struct flow *f, enum timer t, uint64_t in_us);
-void sender_rearm_rto(struct flow *f);
-void sender_set_xmit_timer(struct flow *f);
-void sender_timer(struct flow *f);
-uint64_t sender_deadline(const struct flow *f);
-uint32_t sender_tso_segs(const struct flow *f);
+uint32_t sender_limit(struct flow *f); /* packets that may have been sent: s->limit, renewed */
 bool sender_pacing_blocked(struct flow *f);
 void sender_start(struct flow *f); /* SYN answered: data may flow */
 
 /* input.c: ACKs. Returns true when the controller paused; then input_resume carries on. */
 bool input_ack(struct flow *f, const struct pkt *k);
 void input_resume(struct flow *f);
-void input_rtt(struct flow *f, int64_t rtt_us); /* a sample for srtt and RTO */
-void input_min_rtt(struct flow *f, uint32_t rtt_us);
+void input_handshake(struct flow *f, uint32_t rtt_us); /* the first RTT sample */
 
 /* rack.c: what is lost */
 void rack_sack(struct flow *f, struct ack_ctx *a);
-void rack_advance(struct flow *f, const struct tx *t, uint32_t seq);
 void rack_mark_lost(struct flow *f, uint32_t seq);
 int64_t rack_detect(
 	struct flow *f); /* us until a packet in doubt is to be looked at again, 0 none */
@@ -224,6 +244,26 @@ void recovery_init_reduction(struct flow *f);
 void recovery_end_reduction(struct flow *f);
 void recovery_try_keep_open(struct flow *f);
 uint32_t recovery_current_ssthresh(const struct flow *f);
+
+/* Brings cc's clock to now. */
+static inline void sender_clock(struct flow *f)
+{
+	struct clock *c = f->clock;
+
+	if (f->cc.now_ns == c->now_ns)
+		return;
+	if (c->now_ns >= c->jiffy_end_ns)
+		clock_tick(c);
+	f->cc.now_ns = c->now_ns;
+	f->cc.now_us = c->now_ns / 1000;
+	f->cc.jiffies = c->jiffies;
+}
+
+/* The TCP timestamp that the packet carried when it was sent last. */
+static inline uint32_t tx_ts_ms(const struct tx *t)
+{
+	return t->sent_us / 1000;
+}
 
 static inline struct tx *tx_at(const struct flow *f, uint32_t seq)
 {

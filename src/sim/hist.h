@@ -17,7 +17,8 @@ struct hist {
 	uint32_t n[HIST_EXACT + HIST_STEPS * HIST_OCTAVES];
 };
 
-static inline void hist_add(struct hist *h, uint64_t ns)
+/* n delays of ns. */
+static inline void hist_add(struct hist *h, uint64_t ns, uint32_t n)
 {
 	uint64_t v = h->unit_ns == 1000000 ? ns / 1000000 : ns / h->unit_ns;
 	uint32_t i = v;
@@ -29,8 +30,8 @@ static inline void hist_add(struct hist *h, uint64_t ns)
 			octave = HIST_OCTAVES - 1, v = (1ull << (octave + 13)) - 1;
 		i = HIST_EXACT + octave * HIST_STEPS + (uint32_t)((v >> (octave + 2)) - HIST_STEPS);
 	}
-	h->n[i]++;
-	h->total++;
+	h->n[i] += n;
+	h->total += n;
 }
 
 /* The value of rank floor(q * total) counted from 0, as sorted[int(q * n)], in ns; 0 when empty. */

@@ -1,23 +1,26 @@
 /* The sender's input: one ACK from arrival to what it lets out (tcp_ack and what it calls). */
 #include "sim/rate.h"
+#include "sim/timer.h"
 
 enum {
-	RTO_MIN_US = 200000,
-	RTO_MAX_US = 120000000,
 	MIN_RTT_WINDOW_US = 300000000,
 	DSACK_RECOVERIES = 16, /* how long a widened reordering window lasts */
 };
 
-void input_min_rtt(struct flow *f, uint32_t rtt_us)
+static ALWAYS_INLINE void take_min_rtt(struct flow *f, uint32_t rtt_us)
 {
-	f->cc.min_rtt_us =
-		minmax_take(&f->s.min_rtt, false, MIN_RTT_WINDOW_US, f->cc.now_us, rtt_us);
+	struct minmax *m = &f->s.min_rtt;
+
+	if (rtt_us > m->s[2].v && f->cc.now_us <= f->s.min_rtt_quiet_us)
+		return;
+	f->cc.min_rtt_us = minmax_take(m, false, MIN_RTT_WINDOW_US, f->cc.now_us, rtt_us);
+	f->s.min_rtt_quiet_us = minmax_quiet_until(m, MIN_RTT_WINDOW_US);
 	if (rtt_us < f->stats.min_rtt_us)
 		f->stats.min_rtt_us = rtt_us;
 }
 
 // tcp_rtt_estimator and tcp_set_rto (RFC 6298 with Linux's variance)
-void input_rtt(struct flow *f, int64_t rtt_us)
+static ALWAYS_INLINE void take_rtt(struct flow *f, int64_t rtt_us)
 {
 	struct sender *s = &f->s;
 	int64_t m = rtt_us, srtt = f->cc.srtt_us8;
@@ -57,10 +60,35 @@ void input_rtt(struct flow *f, int64_t rtt_us)
 	s->backoff = 0;
 }
 
+void input_handshake(struct flow *f, uint32_t rtt_us)
+{
+	take_min_rtt(f, rtt_us);
+	take_rtt(f, rtt_us);
+}
+
 struct cleaned {
 	uint64_t first_us,
 		last_us; /* send times of the oldest and newest packet acknowledged first-hand */
 };
+
+// The usual case of the below: all in flight was sent once, in order, and nothing of it is SACKed.
+static struct cleaned clean_plain(struct flow *f, struct ack_ctx *a)
+{
+	struct cc *cc = &f->cc;
+	uint32_t n = a->k.seq - a->prior_una;
+	const struct tx *last = tx_at(f, a->k.seq - 1);
+	struct cleaned c = {tx_at(f, a->prior_una)->sent_us, last->sent_us};
+
+	if (a->prior_una < f->s.high_seq)
+		a->flags |= ACK_ORIG;
+	a->rs.in_flight_then = last->in_flight;
+	a->rs.pkts_acked = n;
+	cc->delivered += n;
+	cc->packets_out -= n;
+	rack_advance(f, last, a->k.seq - 1);
+	rate_take(f, a, last, a->k.seq - 1);
+	return c;
+}
 
 // tcp_clean_rtx_queue's loop
 static struct cleaned clean(struct flow *f, struct ack_ctx *a)
@@ -88,7 +116,7 @@ static struct cleaned clean(struct flow *f, struct ack_ctx *a)
 			cc->sacked_out--;
 		} else {
 			cc->delivered++;
-			if (!((flags & TX_EVER_RETRANS) && a->k.ts_ms < t->ts_ms))
+			if (!((flags & TX_EVER_RETRANS) && a->k.ts_ms < tx_ts_ms(t)))
 				rack_advance(f, t, seq);
 		}
 		if (flags & TX_LOST)
@@ -125,8 +153,8 @@ static bool update_rtt(struct flow *f, struct ack_ctx *a, const struct cleaned *
 		return false;
 	f->stats.rtt_sum_us += ca_rtt;
 	f->stats.rtts++;
-	input_min_rtt(f, ca_rtt);
-	input_rtt(f, seq_rtt);
+	take_min_rtt(f, ca_rtt);
+	take_rtt(f, seq_rtt);
 	return true;
 }
 
@@ -148,9 +176,9 @@ static void update_reo_wnd(struct flow *f)
 // tcp_update_pacing_rate: twice the window per RTT in slow start, else 1.2 times
 static void update_pacing_rate(struct cc *cc)
 {
-	uint64_t rate = (uint64_t)cc->mss * 8000000;
+	uint32_t percent = cc->cwnd < cc->ssthresh / 2 ? 200 : 120;
+	uint64_t rate = cc->mss * 80000ull * percent; // us in 8 s, over 100
 
-	rate = rate / 100 * (cc->cwnd < cc->ssthresh / 2 ? 200 : 120);
 	rate *= cc->cwnd > cc->packets_out ? cc->cwnd : cc->packets_out;
 	cc->pacing_rate = cc->srtt_us8 ? rate / cc->srtt_us8 : rate;
 }
@@ -171,13 +199,12 @@ static void cong_control(struct flow *f, struct ack_ctx *a)
 }
 
 // The ACK after the controller has seen it: states, window, retransmissions, new data.
-void input_resume(struct flow *f)
+static ALWAYS_INLINE void carry_on(struct flow *f)
 {
 	struct ack_ctx *a = &f->ack;
 	struct cc *cc = &f->cc;
 	enum rexmit rexmit = REXMIT_NONE;
 
-	a->pending = false;
 	update_reo_wnd(f);
 	if (f->s.tlp_high_seq)
 		recovery_process_tlp(f, a);
@@ -186,7 +213,7 @@ void input_resume(struct flow *f)
 		cc->state != CC_OPEN)
 		recovery_alert(f, a, &rexmit);
 	if (a->flags & ACK_SET_TIMER)
-		sender_set_xmit_timer(f);
+		timer_restart(f);
 	cc_rate_sample(cc, &a->rs, a->prior_delivered, a->prior_lost, a->rs_prior_us);
 	cong_control(f, a);
 	if (rexmit == REXMIT_NEW) {
@@ -198,7 +225,30 @@ void input_resume(struct flow *f)
 	} else if (rexmit == REXMIT_LOST) {
 		recovery_retransmit(f);
 	}
-	sender_xmit(f, 0);
+	sender_push(f);
+}
+
+void input_resume(struct flow *f)
+{
+	carry_on(f);
+}
+
+static void begin(struct flow *f, struct ack_ctx *a, const struct pkt *k)
+{
+	struct cc *cc = &f->cc;
+	struct cc_ack *rs = &a->rs;
+
+	a->k = *k;
+	a->prior_una = f->s.una;
+	a->flags = 0;
+	a->prior_delivered = cc->delivered;
+	a->prior_lost = cc->lost;
+	a->rs_prior_us = a->first_sack_us = a->last_sack_us = 0;
+	a->rs_last_seq = 0;
+	rs->rtt_us = rs->interval_us = -1;
+	rs->pkts_acked = rs->in_flight_then = 0;
+	rs->prior_in_flight = cc_in_flight(cc);
+	rs->app_limited = rs->ack_delayed = rs->ece = false;
 }
 
 bool input_ack(struct flow *f, const struct pkt *k)
@@ -210,13 +260,7 @@ bool input_ack(struct flow *f, const struct pkt *k)
 
 	sender_clock(f);
 	f->stats.acks++;
-	memset(a, 0, sizeof(*a));
-	a->k = *k;
-	a->prior_una = s->una;
-	a->prior_delivered = cc->delivered;
-	a->prior_lost = cc->lost;
-	a->rs.rtt_us = a->rs.interval_us = -1;
-	a->rs.prior_in_flight = cc_in_flight(cc);
+	begin(f, a, k);
 	if (k->nsack && k->seq >= s->una) // an older ACK's blocks add nothing
 		rack_sack(f, a);
 	if (k->seq < s->una || (!cc->packets_out && k->seq == s->una))
@@ -229,15 +273,17 @@ bool input_ack(struct flow *f, const struct pkt *k)
 	if (k->seq > s->una) {
 		a->flags |= ACK_ADVANCED | ACK_SET_TIMER;
 		s->retransmits = 0;
-		c = clean(f, a);
+		if (cc->sacked_out | cc->lost_out || s->una < s->rtx_end)
+			c = clean(f, a);
+		else
+			c = clean_plain(f, a);
 		s->una = k->seq;
 		cc->snd_una = k->seq;
 	}
 	update_rtt(f, a, &c);
 	if (cc->ops->pkts_acked && cc->ops->pkts_acked(cc, &a->rs)) {
-		a->pending = true;
 		return true;
 	}
-	input_resume(f);
+	carry_on(f);
 	return false;
 }

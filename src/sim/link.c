@@ -2,7 +2,6 @@
 #include "sim/link.h"
 
 #include <errno.h>
-#include <math.h>
 
 #include "sim/link_log.h"
 
@@ -11,65 +10,109 @@
 int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_deliver_fn *deliver,
 	void *arg)
 {
-	const struct trace *t = conf->trace;
-
 	memset(l, 0, sizeof(*l));
-	l->conf = *conf;
-	l->deliver = deliver;
-	l->arg = arg;
-	l->next_ns = LINK_NEVER;
-	l->grid = !t->rate_bps;
-	l->ns_per_byte = t->rate_bps ? 8e9 / t->rate_bps : 0;
-	l->op_ns = l->grid ? t->t_ms[0] * NS_PER_MS : LINK_NEVER;
-	rng_init(&l->rng, seed, 0);
-	aqm_init(&l->aqm,
-		conf->queue == QUEUE_CODEL ? AQM_CODEL
-		: conf->queue == QUEUE_PIE ? AQM_PIE
-					   : AQM_NONE,
-		&conf->aqm, seed);
-	loss_init(&l->chain, &conf->burst_loss, seed);
-	ring_init(&l->q, conf->limit_pkts && conf->limit_pkts < 4096 ? conf->limit_pkts + 1 : 1024);
-	if (conf->stats) {
-		l->stats.delays = calloc(1, sizeof(*l->stats.delays));
-		if (!l->stats.delays)
-			return -ENOMEM;
-		l->stats.delays->unit_ns = l->grid ? NS_PER_MS : 10000;
-	}
+	return link_reset(l, conf, seed, deliver, arg);
+}
+
+static int reset_stats(struct link *l)
+{
+	memset(&l->stats, 0, sizeof(l->stats));
+	if (!l->conf.stats)
+		return 0;
+	if (!l->hist)
+		l->hist = malloc(sizeof(*l->hist));
+	if (!l->hist)
+		return -ENOMEM;
+	memset(l->hist, 0, sizeof(*l->hist));
+	l->hist->unit_ns = l->grid ? NS_PER_MS : 10000;
+	l->stats.delays = l->hist;
 	return 0;
+}
+
+static uint64_t limit(const struct link_conf *conf, uint32_t most)
+{
+	return conf->queue != QUEUE_INFINITE && most ? most : UINT64_MAX;
+}
+
+int link_reset(struct link *l, const struct link_conf *conf, uint64_t seed,
+	link_deliver_fn *deliver, void *arg)
+{
+	const struct trace *t = conf->trace;
+	enum aqm_kind aqm = conf->queue == QUEUE_CODEL ? AQM_CODEL
+			    : conf->queue == QUEUE_PIE ? AQM_PIE
+						       : AQM_NONE;
+
+	*l = (struct link){.conf = *conf,
+		.q = l->q,
+		.hist = l->hist,
+		.deliver = deliver,
+		.arg = arg,
+		.next_ns = LINK_NEVER,
+		.grid = !t->rate_bps,
+		.ns_per_byte = t->rate_bps ? 8e9 / t->rate_bps : 0,
+		.op_ns = t->rate_bps ? LINK_NEVER : t->t_ms[0] * NS_PER_MS,
+		.watched = conf->log || conf->stats,
+		.max_pkts = limit(conf, conf->limit_pkts),
+		.max_bytes = limit(conf, conf->limit_bytes)};
+	l->runs = (conf->queue == QUEUE_INFINITE || conf->queue == QUEUE_DROPTAIL) &&
+		  conf->loss <= 0 && conf->burst_loss.p <= 0 && !conf->log;
+	rng_init(&l->rng, seed, 0);
+	aqm_init(&l->aqm, aqm, &conf->aqm, seed);
+	loss_init(&l->chain, &conf->burst_loss, seed);
+	ring_clear(&l->q);
+	return reset_stats(l);
 }
 
 void link_free(struct link *l)
 {
 	free(l->q.p);
-	free(l->stats.delays);
+	free(l->hist);
 }
 
-// The head has crossed the link at its scheduled time at_ns; it is seen behind it now.
-static void depart(struct link *l, uint64_t at_ns, uint64_t now_ns)
+static void note_departure(
+	struct link *l, uint32_t n, uint32_t bytes, uint64_t at_ns, uint64_t delay)
 {
-	const struct pkt *k = ring_head(&l->q);
-	uint64_t delay = at_ns - k->t_ns;
+	if (l->stats.delays)
+		hist_add(l->stats.delays, delay, n);
+	if (l->conf.log)
+		link_log_departure(l->conf.log, at_ns / NS_PER_MS, bytes, delay / NS_PER_MS);
+}
+
+// n packets of the head have crossed the link at their scheduled time at_ns; they are seen behind
+// it now.
+static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
+{
+	struct pkt *head = ring_head(&l->q), part;
+	const struct pkt *k = head;
+	uint64_t delay = at_ns - head->t_ns;
 
 	l->wire_left = 0;
-	l->q.head++;
-	l->stats.departures++;
-	l->stats.bytes_out += k->bytes;
-	l->stats.delay_sum_ns += delay;
+	l->stats.departures += n;
+	l->stats.bytes_out += n * head->bytes;
+	l->stats.delay_sum_ns += n * delay;
 	if (delay > l->stats.delay_max_ns)
 		l->stats.delay_max_ns = delay;
-	if (l->stats.delays)
-		hist_add(l->stats.delays, delay);
-	if (l->conf.log)
-		link_log_departure(l->conf.log, at_ns / NS_PER_MS, k->bytes, delay / NS_PER_MS);
+	if (l->watched)
+		note_departure(l, n, head->bytes, at_ns, delay);
+	if (head->more < n) {
+		l->q.head++;
+	} else {
+		part = pkt_first(head, n);
+		pkt_skip(head, n);
+		k = &part;
+	}
 	l->deliver(l->arg, k, now_ns);
 }
 
 static void count_drop(struct link *l, const struct pkt *victim, uint64_t at_ns)
 {
 	l->stats.drops++;
+	l->stats.queue_pkts--;
 	l->stats.queue_bytes -= victim->bytes;
 	if (l->conf.log)
 		link_log_drop(l->conf.log, at_ns / NS_PER_MS, 1, victim->bytes);
+	if (l->gone)
+		l->gone(l->arg, victim, at_ns);
 }
 
 static void mark(struct link *l, struct pkt *k)
@@ -96,26 +139,39 @@ static void judge_head(struct link *l, uint64_t at_ns)
 }
 
 // The packet at the head goes on the wire: it no longer counts in the queue.
-static void start_wire(struct link *l, uint64_t at_ns)
+static inline void start_wire(struct link *l, uint64_t at_ns)
 {
 	if (l->aqm.kind)
 		judge_head(l, at_ns);
 	l->wire_left = ring_head(&l->q)->bytes;
+	l->stats.queue_pkts--;
 	l->stats.queue_bytes -= l->wire_left;
+}
+
+// Goes past the next opportunity and those at the same time, n at most; returns how many.
+static uint32_t pass_ops(struct link *l, uint32_t n)
+{
+	const struct trace *t = l->conf.trace;
+	size_t first = l->next_op, i = first, end = t->n - first > n ? first + n : t->n;
+	uint32_t ms = t->t_ms[first];
+
+	while (++i < end && t->t_ms[i] == ms)
+		;
+	l->stats.capacity_bytes += (i - first) * TRACE_QUANTUM;
+	l->next_op = i;
+	if (i == t->n) {
+		l->base_ms += ms;
+		l->next_op = 0;
+	}
+	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
+	return i - first;
 }
 
 static void next_op(struct link *l)
 {
-	const struct trace *t = l->conf.trace;
-
-	l->stats.capacity_bytes += TRACE_QUANTUM;
 	if (l->conf.log)
 		link_log_opportunity(l->conf.log, l->op_ns / NS_PER_MS);
-	if (++l->next_op == t->n) {
-		l->base_ms += t->t_ms[l->next_op - 1];
-		l->next_op = 0;
-	}
-	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
+	pass_ops(l, 1);
 }
 
 // One opportunity: 1504 bytes of what waits.
@@ -131,7 +187,7 @@ static void use_opportunity(struct link *l, uint64_t at_ns, uint64_t now_ns)
 			return;
 		}
 		left -= l->wire_left;
-		depart(l, at_ns, now_ns);
+		depart(l, 1, at_ns, now_ns);
 		if (!left)
 			return;
 	}
@@ -144,6 +200,16 @@ static uint64_t wake_ns(const struct link *l, uint64_t now_ns)
 	return l->conf.poll_ns ? l->op_ns + now_ns % NS_PER_MS + l->slack_ns : l->op_ns;
 }
 
+// Opportunities of one time for packets of one run, as many as there are of both.
+static void use_run(struct link *l, uint64_t at_ns, uint64_t now_ns)
+{
+	uint32_t n = pass_ops(l, ring_head(&l->q)->more + 1u);
+
+	l->stats.queue_pkts -= n;
+	l->stats.queue_bytes -= n * TRACE_QUANTUM;
+	depart(l, n, at_ns, now_ns);
+}
+
 static void serve_grid(struct link *l, uint64_t now_ns)
 {
 	while (ring_len(&l->q)) {
@@ -153,6 +219,10 @@ static void serve_grid(struct link *l, uint64_t now_ns)
 			l->next_ns = wake_ns(l, now_ns);
 			return;
 		}
+		if (l->runs && !l->wire_left && ring_head(&l->q)->bytes == TRACE_QUANTUM) {
+			use_run(l, at, now_ns);
+			continue;
+		}
 		next_op(l);
 		use_opportunity(l, at, now_ns);
 	}
@@ -160,24 +230,34 @@ static void serve_grid(struct link *l, uint64_t now_ns)
 	l->next_ns = LINK_NEVER;
 }
 
-static void start_smooth(struct link *l, uint64_t now_ns)
+static uint64_t round_up(double ns)
 {
-	if (l->free_at_ns + 1 < now_ns) // not simply the rounding of the last departure
-		l->free_at_ns = now_ns;
-	start_wire(l, now_ns);
-	l->free_at_ns += l->wire_left * l->ns_per_byte;
-	l->next_ns = ceil(l->free_at_ns);
+	int64_t floor = ns;
+
+	return floor + (floor < ns);
 }
 
-static void serve_smooth(struct link *l, uint64_t now_ns)
+static ALWAYS_INLINE void start_smooth(struct link *l, uint64_t now_ns)
 {
-	while (l->next_ns <= now_ns) {
+	double now = (int64_t)now_ns;
+
+	if (l->free_at_ns + 1 < now) // not simply the rounding of the last departure
+		l->free_at_ns = now;
+	start_wire(l, now_ns);
+	l->free_at_ns += (int32_t)l->wire_left * l->ns_per_byte;
+	l->next_ns = round_up(l->free_at_ns);
+}
+
+static void serve_smooth(struct link *l, uint64_t until_ns)
+{
+	while (l->next_ns <= until_ns) {
 		uint64_t at = l->next_ns;
 
-		depart(l, at, at);
-		l->next_ns = LINK_NEVER;
+		depart(l, 1, at, at);
 		if (ring_len(&l->q))
 			start_smooth(l, at);
+		else
+			l->next_ns = LINK_NEVER;
 	}
 }
 
@@ -220,12 +300,6 @@ void link_count(struct link *l, uint64_t now_ns)
 		skip_ops(l, now_ns);
 }
 
-// Packets that wait, the one on the wire apart.
-static uint32_t waiting(const struct link *l)
-{
-	return ring_len(&l->q) - (l->wire_left > 0);
-}
-
 uint32_t link_wakeup_ns(struct rng *r)
 {
 	double ns = 20e3 + 35e3 * rng_exp(r);
@@ -246,16 +320,12 @@ void link_serve(struct link *l, uint64_t now_ns)
 		serve_grid(l, now_ns);
 	else
 		serve_smooth(l, now_ns);
-	l->stats.queue_pkts = waiting(l);
 }
 
-static bool over_limit(const struct link *l)
+static inline bool fits(const struct link *l, uint32_t n, uint32_t bytes)
 {
-	const struct link_conf *c = &l->conf;
-
-	return c->queue != QUEUE_INFINITE &&
-	       ((c->limit_pkts && waiting(l) > c->limit_pkts) ||
-		       (c->limit_bytes && l->stats.queue_bytes > c->limit_bytes));
+	return l->stats.queue_pkts + n <= l->max_pkts &&
+	       l->stats.queue_bytes + bytes <= l->max_bytes;
 }
 
 // Drops one packet that waits: the last, or the first that is not on the wire.
@@ -289,37 +359,113 @@ static void judge_arrival(struct link *l, struct pkt *in, uint64_t now_ns)
 		drop(l, now_ns);
 }
 
-void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
+// Before an arrival: what the link still had to do.
+static inline void serve_due(struct link *l, uint64_t now_ns)
 {
-	struct pkt *in;
-
-	if ((l->conf.loss > 0 && rng_uniform(&l->rng) < l->conf.loss) |
-		(l->conf.burst_loss.p > 0 && loss_next(&l->chain))) {
-		l->stats.lost++;
-		return;
-	}
 	if (l->grid && !ring_len(&l->q)) { // asleep: whether the idle time was counted already is no matter
 		link_count(l, now_ns);
 		draw_slack(l);
 	} else if (l->grid ? l->op_ns <= now_ns : l->next_ns <= now_ns) {
 		link_serve(l, now_ns);
 	}
-	in = ring_push(&l->q, k);
-	in->t_ns = l->grid ? now_ns / NS_PER_MS * NS_PER_MS : now_ns;
-	l->stats.arrivals++;
-	l->stats.bytes_in += k->bytes;
-	l->stats.queue_bytes += k->bytes;
-	if (l->conf.log)
-		link_log_arrival(l->conf.log, now_ns / NS_PER_MS, k->bytes);
-	if (l->aqm.kind && !over_limit(l))
-		judge_arrival(l, in, now_ns);
-	while (over_limit(l))
-		drop(l, now_ns);
+}
+
+static ALWAYS_INLINE void join(struct link *l, const struct pkt *k, uint32_t n, uint64_t now_ns)
+{
+	uint32_t bytes = n * k->bytes;
+
+	ring_push(&l->q, k)->t_ns = l->grid ? now_ns / NS_PER_MS * NS_PER_MS : now_ns;
+	l->stats.arrivals += n;
+	l->stats.bytes_in += bytes;
+	l->stats.queue_pkts += n;
+	l->stats.queue_bytes += bytes;
+}
+
+// After an arrival: when the link acts next.
+static inline void set_out(struct link *l, uint64_t now_ns)
+{
 	if (l->grid && ring_len(&l->q))
 		l->next_ns = wake_ns(l, now_ns);
 	else if (l->next_ns == LINK_NEVER && ring_len(&l->q))
 		start_smooth(l, now_ns);
-	l->stats.queue_pkts = waiting(l);
+}
+
+// One packet joins the queue, or is dropped or marked, or has another dropped.
+static void judge(struct link *l, const struct pkt *k, uint64_t now_ns)
+{
+	join(l, k, 1, now_ns);
+	if (l->conf.log)
+		link_log_arrival(l->conf.log, now_ns / NS_PER_MS, k->bytes);
+	if (l->aqm.kind && fits(l, 0, 0))
+		judge_arrival(l, &l->q.p[(l->q.tail - 1) & l->q.mask], now_ns);
+	while (!fits(l, 0, 0))
+		drop(l, now_ns);
+	set_out(l, now_ns);
+}
+
+static bool lose(struct link *l)
+{
+	bool lost = (l->conf.loss > 0 && rng_uniform(&l->rng) < l->conf.loss) |
+		    (l->conf.burst_loss.p > 0 && loss_next(&l->chain));
+
+	l->stats.lost += lost;
+	return lost;
+}
+
+static NOINLINE void arrive_one_by_one(struct link *l, const struct pkt *k, uint64_t now_ns)
+{
+	struct pkt rest = *k, one;
+	bool more;
+
+	do {
+		more = pkt_take(&one, &rest);
+		if (lose(l)) {
+			if (l->gone)
+				l->gone(l->arg, &one, now_ns);
+			continue;
+		}
+		serve_due(l, now_ns);
+		judge(l, &one, now_ns);
+	} while (more);
+}
+
+// Too long for the queue: what fits joins it together. The link is up to date.
+static NOINLINE void arrive_in_parts(struct link *l, const struct pkt *k, uint64_t now_ns)
+{
+	struct pkt rest = *k, part;
+	uint32_t n = k->more;
+
+	while (n && !fits(l, n, n * k->bytes))
+		n--;
+	if (!n) {
+		pkt_take(&part, &rest);
+		judge(l, &part, now_ns);
+		n = 1;
+	} else {
+		part = pkt_first(&rest, n);
+		pkt_skip(&rest, n);
+		join(l, &part, n, now_ns);
+		set_out(l, now_ns);
+	}
+	if (n <= k->more)
+		arrive_one_by_one(l, &rest, now_ns);
+}
+
+void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns)
+{
+	uint32_t n = k->more + 1u;
+
+	if (!l->runs) {
+		arrive_one_by_one(l, k, now_ns);
+		return;
+	}
+	serve_due(l, now_ns);
+	if (!fits(l, n, n * k->bytes)) {
+		arrive_in_parts(l, k, now_ns);
+		return;
+	}
+	join(l, k, n, now_ns);
+	set_out(l, now_ns);
 }
 
 double link_delay_quantile_ms(const struct link_stats *s, double q)

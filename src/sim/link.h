@@ -48,11 +48,12 @@ struct link_stats {
 	uint64_t marks;				    /* packets that got a CE mark */
 	uint64_t bytes_in, bytes_out, capacity_bytes;
 	uint64_t delay_sum_ns, delay_max_ns;
-	uint64_t queue_pkts, queue_bytes; /* now */
+	uint64_t queue_pkts, queue_bytes; /* now, without what is on the wire */
 	struct hist *delays;		  /* of departures; NULL without stats */
 };
 
-/* Hands a packet that crossed the link to whoever is behind it. now_ns is the time of departure. */
+/* Hands packets that crossed the link to whoever is behind it, a run at once where they left
+ * together. now_ns is the time of departure. */
 typedef void link_deliver_fn(void *arg, const struct pkt *k, uint64_t now_ns);
 
 struct link {
@@ -62,8 +63,13 @@ struct link {
 	uint32_t wire_left; /* bytes still to go of a head that is on the wire, 0: none is */
 	struct rng rng;
 	link_deliver_fn *deliver;
+	link_deliver_fn *gone; /* told of what is dropped or lost, with the same arg; set it after
+				  link_init, NULL: nobody */
 	void *arg;
-	bool grid;	  /* mahimahi's clock, not a smooth rate */
+	bool grid;		      /* mahimahi's clock, not a smooth rate */
+	bool runs;		      /* runs stay whole: nothing here looks at single packets */
+	bool watched;		      /* departures go into a histogram or log */
+	uint64_t max_pkts, max_bytes; /* what may wait */
 	uint64_t next_ns; /* when the link acts next: an opportunity while there is work, else
 			     LINK_NEVER */
 	/* grid */
@@ -75,6 +81,7 @@ struct link {
 	double ns_per_byte;
 	double free_at_ns; /* when the packet on the wire has left */
 	/* seldom used */
+	struct hist *hist; /* stats.delays, also when this run keeps none */
 	struct aqm aqm;
 	struct loss_chain chain;
 };
@@ -82,12 +89,18 @@ struct link {
 /* Fills caller storage. 0 or -ENOMEM. */
 int link_init(struct link *l, const struct link_conf *conf, uint64_t seed, link_deliver_fn *deliver,
 	void *arg);
+
+/* The same for a link that was in use, or is all zero: its memory serves on. */
+int link_reset(struct link *l, const struct link_conf *conf, uint64_t seed,
+	link_deliver_fn *deliver, void *arg);
+
 void link_free(struct link *l);
 
-/* A packet arrives. Opportunities up to now are used first. */
+/* A packet or run arrives. Opportunities up to now are used first. */
 void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns);
 
-/* Uses every opportunity up to now_ns; call at next_ns. */
+/* Uses every opportunity up to now_ns; call at next_ns. A smooth link may be served for some time
+ * ahead, during which nothing arrives: each packet departs when it is due. */
 void link_serve(struct link *l, uint64_t now_ns);
 
 /*

@@ -1,6 +1,7 @@
 /* mahimahi's link log: a header, then one short line an event through a large buffer. */
 #include "sim/link_log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,12 +16,16 @@
 
 #define BUF (1 << 16)
 #define LINE_MAX_LEN 80 /* three 20-digit numbers, the sign, blanks and a newline */
+#define ACTUAL_LEN 14	/* of the column: 10 digits, a point, 3 digits; blanks in front */
 
 struct link_log {
 	char *path;
 	int fd;
 	int err; /* first failed write, 0 none */
 	size_t n;
+	bool actual;
+	uint32_t head, tail;		    /* of unsent, indices run free */
+	uint16_t unsent[LINK_LOG_UNSENT]; /* where in buf the open columns end */
 	char buf[BUF];
 };
 
@@ -38,10 +43,22 @@ static void write_out(struct link_log *l, const char *p, size_t n)
 	}
 }
 
+// Writes all lines up to the first whose last column is open.
 static void flush(struct link_log *l)
 {
-	write_out(l, l->buf, l->n);
-	l->n = 0;
+	size_t done = l->n, rest;
+
+	if (l->head != l->tail) {
+		done = l->unsent[l->head % LINK_LOG_UNSENT];
+		while (done && l->buf[done - 1] != '\n')
+			done--;
+	}
+	write_out(l, l->buf, done);
+	rest = l->n - done;
+	memmove(l->buf, l->buf + done, rest);
+	l->n = rest;
+	for (uint32_t i = l->head; i != l->tail; i++)
+		l->unsent[i % LINK_LOG_UNSENT] -= done;
 }
 
 int link_log_open(struct link_log **out, const char *path, const struct link_log_conf *c)
@@ -53,6 +70,8 @@ int link_log_open(struct link_log **out, const char *path, const struct link_log
 		return -ENOMEM;
 	l->n = 0;
 	l->err = 0;
+	l->actual = c->actual;
+	l->head = l->tail = 0;
 	l->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (l->fd < 0) {
 		int err = -errno;
@@ -116,9 +135,38 @@ void link_log_arrival(struct link_log *l, uint64_t t_ms, uint32_t size)
 	put_event(l, t_ms, '+', size, NULL);
 }
 
+// Opens the column at the end of the last line.
+static void open_actual(struct link_log *l)
+{
+	static const char blank[] = "          0.000\n";
+
+	assert(l->tail - l->head < LINK_LOG_UNSENT);
+	memcpy(l->buf + l->n - 1, blank, sizeof(blank) - 1);
+	l->n += sizeof(blank) - 2;
+	l->unsent[l->tail++ % LINK_LOG_UNSENT] = l->n - 1;
+}
+
 void link_log_departure(struct link_log *l, uint64_t t_ms, uint32_t size, uint64_t delay_ms)
 {
 	put_event(l, t_ms, '-', size, &delay_ms);
+	if (l->actual)
+		open_actual(l);
+}
+
+void link_log_sent(struct link_log *l, uint64_t at_ns)
+{
+	uint64_t us = at_ns / 1000, ms = us / 1000;
+	char *p, *first;
+
+	if (l->head == l->tail)
+		return;
+	p = l->buf + l->unsent[l->head++ % LINK_LOG_UNSENT];
+	first = p - ACTUAL_LEN;
+	for (us %= 1000; *--p != '.'; us /= 10)
+		*p = '0' + us % 10;
+	do
+		*--p = '0' + ms % 10;
+	while (p > first && (ms /= 10));
 }
 
 void link_log_drop(struct link_log *l, uint64_t t_ms, uint32_t packets, uint32_t bytes)
@@ -134,6 +182,7 @@ int link_log_close(struct link_log *l)
 
 	if (!l)
 		return 0;
+	l->head = l->tail;
 	flush(l);
 	if (close(l->fd) && !l->err)
 		l->err = -errno;

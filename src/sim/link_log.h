@@ -19,6 +19,7 @@
 #ifndef SIM_LINK_LOG_H
 #define SIM_LINK_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct link_log;
@@ -32,6 +33,7 @@ struct link_log_conf {
 	const char *config;  /* "[delay 10 ms]", or NULL */
 	uint64_t init_ms, base_ms;
 	const char *shown; /* the path that the first line shows, NULL: the one opened */
+	bool actual;	   /* departures have one more column, see link_log_sent */
 };
 
 /* Creates the file with its header. Prints the error. 0 or -errno. */
@@ -43,6 +45,14 @@ void link_log_opportunity(struct link_log *l, uint64_t t_ms);
 void link_log_arrival(struct link_log *l, uint64_t t_ms, uint32_t size);
 void link_log_departure(struct link_log *l, uint64_t t_ms, uint32_t size, uint64_t delay_ms);
 void link_log_drop(struct link_log *l, uint64_t t_ms, uint32_t packets, uint32_t bytes);
+
+/*
+ * When the oldest departure without such a time really left, in ns since the start: the column of
+ * conf.actual, in ms with three decimals. Nothing without conf.actual. At most LINK_LOG_UNSENT
+ * departures may be without one; what has none when the log is closed shows 0.000.
+ */
+#define LINK_LOG_UNSENT 1024
+void link_log_sent(struct link_log *l, uint64_t at_ns);
 
 /* Writes the rest, closes and frees. Prints the first error, naming the file. NULL is fine. 0 or
  * -errno. */

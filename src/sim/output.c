@@ -1,38 +1,42 @@
-/* The sender's output: what the window, pacing and TSO let out, and its timers (tcp_output.c,
- * tcp_timer.c). */
+/* The sender's output: what the window, pacing and TSO let out (tcp_output.c). */
 #include "sim/ecn.h"
 #include "sim/rate.h"
+#include "sim/timer.h"
 
 enum {
-	RTO_INIT_US = 1000000,
-	RTO_MIN_US = 200000,
-	RTO_MAX_US = 120000000,
 	GSO_MAX = 65536,
-	GSO_MAX_SEGS = GSO_MAX / MSS,
 	TSO_RTT_LOG = 9,
 	TSO_WIN_DIVISOR = 3,
 	PACE_AFTER = 10, /* packets sent before pacing starts */
+	DEFER_NS = 1000000,
+	SENDER_LEAST = 16, /* packets in flight and the like; the arrays double */
 };
 
-void sender_init(struct flow *f, uint32_t window_hint)
+void sender_init(struct flow *f)
 {
 	struct sender *s = &f->s;
-	uint32_t n = 64;
+	const struct sender old = *s;
 
-	memset(s, 0, sizeof(*s));
-	while (n < window_hint)
-		n *= 2;
-	s->mask = n - 1;
-	s->sack_mask = s->retx_mask = 63;
-	s->tx = malloc(n * sizeof(*s->tx));
-	s->sacks = malloc(64 * sizeof(*s->sacks));
-	s->retx = malloc(64 * sizeof(*s->retx));
+	*s = (struct sender){.tx = old.tx,
+		.mask = old.mask,
+		.sacks = old.sacks,
+		.sack_mask = old.sack_mask,
+		.retx = old.retx,
+		.retx_mask = old.retx_mask,
+		.timer_ns = NEVER,
+		.pace_ns = NEVER,
+		.rto_us = RTO_INIT_US,
+		.two_ticks_us = 2 * 1000000 / f->cc.hz,
+		.rack_steps = 1};
+	minmax_reset(&s->min_rtt, 0, UINT32_MAX);
+	if (s->tx)
+		return;
+	s->mask = s->sack_mask = s->retx_mask = SENDER_LEAST - 1;
+	s->tx = malloc(SENDER_LEAST * sizeof(*s->tx));
+	s->sacks = malloc(SENDER_LEAST * sizeof(*s->sacks));
+	s->retx = malloc(SENDER_LEAST * sizeof(*s->retx));
 	if (!s->tx || !s->sacks || !s->retx)
 		abort();
-	s->timer_ns = s->pace_ns = NEVER;
-	s->rto_us = RTO_INIT_US;
-	s->rack_steps = 1;
-	minmax_reset(&s->min_rtt, 0, UINT32_MAX);
 }
 
 void sender_free(struct flow *f)
@@ -42,81 +46,26 @@ void sender_free(struct flow *f)
 	free(f->s.retx);
 }
 
-void sender_set_timer(struct flow *f, enum timer t, uint64_t in_us)
-{
-	f->s.timer = t;
-	f->s.timer_in_us = in_us;
-	f->s.timer_jiffy = f->cc.jiffies;
-	f->s.timer_ns = t == TIMER_NONE ? NEVER : f->cc.now_ns + in_us * 1000;
-}
-
-// Timers of the kernel's wheel run on its tick: at least one after, and no sooner than asked.
-static uint64_t timer_tick_ns(const struct flow *f)
-{
-	uint64_t n = (f->s.timer_in_us * f->cc.hz + 999999) / 1000000;
-
-	return wire_tick_ns(f->w, f->s.timer_jiffy + (n ? n : 1));
-}
-
-// Time until the oldest packet in flight is one RTO old (tcp_rto_delta_us).
-static int64_t rto_left_us(const struct flow *f)
-{
-	return (int64_t)(tx_at(f, f->s.una)->sent_us + f->s.rto_us) - (int64_t)f->cc.now_us;
-}
-
-void sender_rearm_rto(struct flow *f)
-{
-	uint64_t rto = f->s.rto_us;
-
-	if (!f->cc.packets_out) {
-		sender_set_timer(f, TIMER_NONE, 0);
-		return;
-	}
-	if (f->s.timer == TIMER_REO || f->s.timer == TIMER_TLP) {
-		int64_t left = rto_left_us(f);
-
-		rto = left > 1 ? left : 1;
-	}
-	sender_set_timer(f, TIMER_RTO, rto);
-}
-
-// tcp_schedule_loss_probe
-static bool schedule_tlp(struct flow *f, bool advancing_rto)
-{
-	struct cc *cc = &f->cc;
-	int64_t timeout = RTO_INIT_US, rto;
-
-	if (!cc->packets_out || (cc->state != CC_OPEN && cc->state != CC_CWR))
-		return false;
-	if (cc->srtt_us8) {
-		timeout = cc->srtt_us8 >> 2;
-		timeout += cc->packets_out == 1 ? RTO_MIN_US : 2 * 1000000 / cc->hz;
-	}
-	rto = advancing_rto ? (int64_t)f->s.rto_us : rto_left_us(f);
-	if (rto > 0 && rto < timeout)
-		timeout = rto;
-	sender_set_timer(f, TIMER_TLP, timeout);
-	return true;
-}
-
-void sender_set_xmit_timer(struct flow *f)
-{
-	if (!schedule_tlp(f, true))
-		sender_rearm_rto(f);
-}
-
 // tcp_tso_autosize: about a millisecond's worth at the pacing rate, more on short paths.
-uint32_t sender_tso_segs(const struct flow *f)
+static uint32_t tso_bytes(const struct cc *cc)
 {
-	const struct cc *cc = &f->cc;
 	uint64_t bytes = cc->pacing_rate >> 10;
-	uint32_t r = cc->min_rtt_us >> TSO_RTT_LOG, n, least = 2;
+	uint32_t r = cc->min_rtt_us >> TSO_RTT_LOG;
 
-	if (cc->ops->min_tso_segs)
-		least = cc->ops->min_tso_segs((struct cc *)cc);
 	if (r < 32)
 		bytes += GSO_MAX >> r;
-	n = bytes < GSO_MAX ? bytes / MSS : GSO_MAX_SEGS;
+	return bytes < GSO_MAX ? bytes : GSO_MAX;
+}
+
+static uint32_t tso_segs_min(const struct cc *cc)
+{
+	return cc->ops->min_tso_segs ? cc->ops->min_tso_segs((struct cc *)cc) : 2;
+}
+
+static uint32_t tso_segs(const struct cc *cc)
+{
+	uint32_t n = tso_bytes(cc) / MSS, least = tso_segs_min(cc);
+
 	return n > least ? n : least;
 }
 
@@ -145,7 +94,7 @@ static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t windo
 	const struct cc *cc = &f->cc;
 	uint32_t room = cc->cwnd - cc_in_flight(cc);
 
-	if (cc->state >= CC_RECOVERY || !cc->packets_out || cc->now_ns > f->cc.wstamp_ns + 1000000)
+	if (cc->state >= CC_RECOVERY || !cc->packets_out || cc->now_ns > cc->wstamp_ns + DEFER_NS)
 		return false;
 	if (window_left < room)
 		room = window_left;
@@ -157,37 +106,41 @@ static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t windo
 	return true;
 }
 
+// Notes the send of packets [seq, seq + n).
+static void remember(struct flow *f, uint32_t seq, uint32_t n, bool again)
+{
+	struct cc *cc = &f->cc;
+	struct tx t = {.sent_us = cc->now_us, .flags = again ? tx_at(f, seq)->flags : 0};
+	uint32_t in_flight;
+
+	rate_sent(f, &t);
+	in_flight = cc_in_flight(cc) + !again;
+	for (uint32_t i = 0; i < n; i++) {
+		t.in_flight = in_flight + i;
+		*tx_at(f, seq + i) = t;
+	}
+	if (!again)
+		cc->packets_out += n;
+}
+
 // One burst: packets [seq, seq + n) leave now, sharing a time stamp.
 static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 {
 	struct cc *cc = &f->cc;
 	struct sender *s = &f->s;
 	uint64_t prior = cc->wstamp_ns;
-	struct pkt k = {.flow = f->index,
+	struct pkt k = {.seq = seq,
+		.flow = f->index,
 		.bytes = DATA_BYTES,
 		.ts_ms = cc->now_us / 1000,
-		.flags = again ? PKT_RETRANS : ecn_new_data(f)};
+		.more = n - 1,
+		.flags = (again ? PKT_RETRANS : ecn_new_data(f)) | (n > 1 ? PKT_PSH : 0)};
 
 	if (cc->wstamp_ns < cc->now_ns)
 		cc->wstamp_ns = cc->now_ns;
 	cc->data_segs_out += n;
-	for (uint32_t i = 0; i < n; i++) {
-		struct tx *t = tx_at(f, seq + i);
-
-		if (!again)
-			t->flags = 0;
-		t->sent_us = cc->now_us;
-		t->ts_ms = k.ts_ms;
-		rate_sent(f, t);
-		if (!again)
-			cc->packets_out++;
-		t->in_flight = cc_in_flight(cc);
-		k.seq = seq + i;
-		if (n > 1 && i == n - 1)
-			k.flags |= PKT_PSH;
-		wire_data(f->w, f, &k);
-		k.flags &= ~PKT_CWR;
-	}
+	remember(f, seq, n, again);
+	wire_data(f->w, f, &k);
 	s->last_send_us = cc->now_us;
 	if (cc->pacing && cc->pacing_rate && cc->data_segs_out >= PACE_AFTER) {
 		uint64_t len_ns = (uint64_t)n * MSS * 1000000000 / cc->pacing_rate,
@@ -228,7 +181,7 @@ static void transmit_new(struct flow *f, uint32_t n)
 	s->nxt += n;
 	f->cc.snd_nxt = s->nxt;
 	if (first || s->timer == TIMER_TLP)
-		sender_rearm_rto(f);
+		timer_rearm_rto(f);
 }
 
 void sender_retransmit(struct flow *f, uint32_t seq)
@@ -241,8 +194,10 @@ void sender_retransmit(struct flow *f, uint32_t seq)
 	if (!(t->flags & TX_RETRANS))
 		f->cc.retrans_out++;
 	t->flags |= TX_RETRANS | TX_EVER_RETRANS;
+	if (seq >= s->rtx_end)
+		s->rtx_end = seq + 1;
 	if (!s->retrans_stamp_ms)
-		s->retrans_stamp_ms = t->ts_ms + 1ull;
+		s->retrans_stamp_ms = tx_ts_ms(t) + 1ull;
 	s->undo_retrans = s->undo_retrans < 0 ? 1 : s->undo_retrans + 1;
 	if (s->retx_tail - s->retx_head > s->retx_mask) {
 		uint32_t mask = 2 * s->retx_mask + 1;
@@ -259,15 +214,25 @@ void sender_retransmit(struct flow *f, uint32_t seq)
 	s->retx[s->retx_tail++ & s->retx_mask] = (struct retx){seq, t->sent_us};
 }
 
-// tcp_cwnd_validate: was the window what limited sending?
-static void cwnd_validate(struct flow *f, bool limited)
+// tcp_cwnd_validate where the window is what limited sending
+static void window_limits(struct flow *f)
+{
+	f->cc.cwnd_limited = true;
+	f->cc.max_packets_out = f->cc.packets_out;
+	f->s.cwnd_usage_seq = f->s.nxt;
+	f->s.cwnd_used = 0;
+	f->s.cwnd_stamp_us = f->cc.now_us;
+}
+
+// ... and where it is not
+static void window_unused(struct flow *f)
 {
 	struct cc *cc = &f->cc;
 	struct sender *s = &f->s;
 
-	if (s->una >= s->cwnd_usage_seq || limited ||
+	if (s->una >= s->cwnd_usage_seq ||
 		(!cc->cwnd_limited && cc->packets_out > cc->max_packets_out)) {
-		cc->cwnd_limited = limited;
+		cc->cwnd_limited = false;
 		cc->max_packets_out = cc->packets_out;
 		s->cwnd_usage_seq = s->nxt;
 	}
@@ -293,7 +258,7 @@ static void cwnd_validate(struct flow *f, bool limited)
 }
 
 // How far the application and the receive window let the sender go.
-static uint32_t send_limit(struct flow *f)
+uint32_t sender_limit(struct flow *f)
 {
 	struct sender *s = &f->s;
 	uint64_t limit = UINT32_MAX;
@@ -343,10 +308,10 @@ void sender_xmit(struct flow *f, int push_one)
 
 	if (!s->established)
 		return;
-	limit = send_limit(f);
+	limit = sender_limit(f);
 	if (s->nxt < limit)
 		restart_after_idle(f);
-	max_segs = sender_tso_segs(f);
+	max_segs = tso_segs(cc);
 	while (s->nxt < limit) {
 		uint32_t quota;
 
@@ -368,111 +333,46 @@ void sender_xmit(struct flow *f, int push_one)
 			break;
 	}
 	cwnd_limited |= cc_in_flight(cc) >= cc->cwnd;
-	if (sent || cwnd_limited)
-		cwnd_validate(f, cwnd_limited);
+	if (cwnd_limited)
+		window_limits(f);
+	else if (sent)
+		window_unused(f);
 	if (sent && (cc->state == CC_CWR || cc->state == CC_RECOVERY))
 		s->prr_out += sent;
 	if (sent && push_one != 2)
-		schedule_tlp(f, false);
+		timer_set_probe(f, false);
 	if (s->nxt >= limit && f->conf.app_bps && !cwnd_limited && cc->lost_out <= cc->retrans_out)
 		cc->app_limited =
 			cc->delivered + cc_in_flight(cc) ? cc->delivered + cc_in_flight(cc) : 1;
 }
 
-// tcp_send_loss_probe: new data if there is any, else the last packet again
-static void send_probe(struct flow *f)
-{
-	struct cc *cc = &f->cc;
-	struct sender *s = &f->s;
-
-	if (s->tlp_high_seq || !cc->packets_out)
-		goto rearm;
-	s->tlp_retrans = false;
-	if (s->nxt < send_limit(f)) {
-		uint32_t before = cc->packets_out;
-
-		sender_xmit(f, 2);
-		if (cc->packets_out == before)
-			goto rearm;
-	} else {
-		if (tx_at(f, s->nxt - 1)->flags & TX_SACKED)
-			goto rearm;
-		sender_retransmit(f, s->nxt - 1);
-		s->tlp_retrans = true;
-	}
-	f->stats.tlps++;
-	s->tlp_high_seq = s->nxt;
-	s->timer = TIMER_NONE;
-rearm:
-	sender_rearm_rto(f);
-}
-
-// tcp_retransmit_timer
-static void retransmit_timeout(struct flow *f)
-{
-	struct sender *s = &f->s;
-
-	if (!f->cc.packets_out)
-		return;
-	f->stats.rtos++;
-	recovery_enter_loss(f);
-	s->retransmits++;
-	sender_retransmit(f, s->una);
-	s->backoff++;
-	s->rto_us = 2 * s->rto_us < RTO_MAX_US ? 2 * s->rto_us : RTO_MAX_US;
-	sender_set_timer(f, TIMER_RTO, s->rto_us);
-}
-
-uint64_t sender_deadline(const struct flow *f)
-{
-	uint64_t at = f->s.timer_ns < f->s.pace_ns ? f->s.timer_ns : f->s.pace_ns;
-
-	if (f->conf.app_bps && f->s.established && !f->stopped && f->s.nxt == f->s.limit &&
-		f->s.app_credit_ns < at)
-		at = f->s.app_credit_ns;
-	return at;
-}
-
-static void run_timer(struct flow *f)
-{
-	enum timer t = f->s.timer;
-
-	if (f->s.timer_ns > f->cc.now_ns)
-		return;
-	f->s.timer_ns = timer_tick_ns(f);
-	if (f->s.timer_ns > f->cc.now_ns)
-		return;
-	f->s.timer_ns = NEVER;
-	f->s.timer = t == TIMER_REO ? TIMER_REO : TIMER_NONE;
-	if (t == TIMER_TLP) {
-		f->s.timer = TIMER_TLP;
-		send_probe(f);
-	} else if (t == TIMER_REO) {
-		recovery_reo_timeout(f);
-	} else if (t == TIMER_RTO) {
-		retransmit_timeout(f);
-	}
-}
-
-void sender_timer(struct flow *f)
-{
-	struct cc *cc = &f->cc;
-
-	sender_clock(f);
-	run_timer(f);
-	if (f->s.pace_ns <= cc->now_ns) {
-		f->s.pace_ns = NEVER;
-		if (cc->lost_out > cc->retrans_out && cc->cwnd > cc_in_flight(cc))
-			recovery_retransmit(f);
-		sender_xmit(f, 0);
-	}
-	if (f->conf.app_bps && f->s.app_credit_ns <= cc->now_ns)
-		sender_xmit(f, 0);
-}
-
 void sender_start(struct flow *f)
 {
 	f->s.established = true;
+	f->unlimited = !f->conf.app_bps && !f->conf.rcv_wnd_pkts && !f->stopped;
 	f->s.cwnd_stamp_us = f->cc.now_us;
 	sender_xmit(f, 0);
+}
+
+// Whether tcp_write_xmit would find the window full or wait for more of it, as it does on most
+// ACKs; false leaves it to decide.
+static bool held_back(const struct flow *f)
+{
+	const struct cc *cc = &f->cc;
+	uint32_t in_flight = cc_in_flight(cc), room = cc->cwnd - in_flight;
+
+	if (!f->unlimited || cc->pacing || !cc->packets_out || cc->state >= CC_RECOVERY)
+		return false;
+	return in_flight >= cc->cwnd ||
+	       (room < cc->cwnd / TSO_WIN_DIVISOR && cc->now_ns <= cc->wstamp_ns + DEFER_NS &&
+		       cc->now_us >= tx_at(f, f->s.una)->sent_us + (cc->srtt_us8 >> 4) &&
+		       (room < tso_segs_min(cc) || (room + 1) * MSS <= tso_bytes(cc)));
+}
+
+void sender_push(struct flow *f)
+{
+	if (held_back(f))
+		window_limits(f);
+	else
+		sender_xmit(f, 0);
 }

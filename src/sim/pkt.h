@@ -3,9 +3,14 @@
 #define SIM_PKT_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* On the path of every packet and ACK calls cost more than code. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
 
 enum {
 	PKT_SYN = 1,
@@ -19,6 +24,11 @@ enum {
 	PKT_CWR = 256, /* on data: the window was reduced */
 };
 
+/*
+ * One packet, or a run: `more` data packets follow it with the next sequence numbers, sent
+ * together. A run is treated everywhere as its packets one after the other; PKT_CWR is of the
+ * first, PKT_PSH of the last.
+ */
 struct pkt {
 	uint64_t t_ns; /* due time on a delay line; arrival time in a queue */
 	uint32_t seq;  /* data: packet number; ACK: next expected packet */
@@ -27,15 +37,47 @@ struct pkt {
 	uint32_t aux;	/* ACK: index of its SACK blocks in the flow's list */
 	uint16_t bytes; /* at the link: IP length + 4 */
 	uint16_t flags;
+	uint16_t more;
 	uint8_t nsack;
 };
+
+/* The first n packets of a run that has more. */
+static inline struct pkt pkt_first(const struct pkt *run, uint32_t n)
+{
+	struct pkt k = *run;
+
+	k.more = n - 1;
+	k.flags &= ~PKT_PSH;
+	return k;
+}
+
+/* What is left of it. */
+static inline void pkt_skip(struct pkt *run, uint32_t n)
+{
+	run->seq += n;
+	run->more -= n;
+	run->flags &= ~PKT_CWR;
+}
+
+/* Takes the first packet off a run. False when it was the last. */
+static inline bool pkt_take(struct pkt *one, struct pkt *run)
+{
+	bool more = run->more;
+
+	*one = more ? pkt_first(run, 1) : *run;
+	if (more)
+		pkt_skip(run, 1);
+	return more;
+}
 
 struct sack_block {
 	uint32_t start, end; /* packets [start, end) */
 };
 
+#define RING_LEAST 16 /* packets */
+
 /* FIFO with a power-of-two capacity; indices run free. Grows by doubling, which steady state never
- * needs. */
+ * needs. All zero it has no memory yet. */
 struct ring {
 	struct pkt *p;
 	uint32_t mask, head, tail;
@@ -46,30 +88,29 @@ static inline uint32_t ring_len(const struct ring *r)
 	return r->tail - r->head;
 }
 
-static inline void ring_init(struct ring *r, uint32_t capacity)
+/* Empties a ring and keeps its memory; gives one without memory some. */
+static inline void ring_clear(struct ring *r)
 {
-	uint32_t n = 16;
-
-	while (n < capacity)
-		n *= 2;
-	r->p = malloc(n * sizeof(*r->p));
+	r->head = r->tail = 0;
+	if (r->p)
+		return;
+	r->p = malloc(RING_LEAST * sizeof(*r->p));
 	if (!r->p)
 		abort();
-	r->mask = n - 1;
-	r->head = r->tail = 0;
+	r->mask = RING_LEAST - 1;
 }
 
 static inline void ring_grow(struct ring *r)
 {
-	struct ring bigger;
-	uint32_t n = ring_len(r);
+	uint32_t n = ring_len(r), mask = 2 * r->mask + 1;
+	struct pkt *p = malloc((mask + 1ull) * sizeof(*p));
 
-	ring_init(&bigger, 2 * (r->mask + 1));
+	if (!p)
+		abort();
 	for (uint32_t i = 0; i < n; i++)
-		bigger.p[i] = r->p[(r->head + i) & r->mask];
-	bigger.tail = n;
+		p[i] = r->p[(r->head + i) & r->mask];
 	free(r->p);
-	*r = bigger;
+	*r = (struct ring){p, mask, 0, n};
 }
 
 /* Returns the copy in the ring, good until the next push. */

@@ -1,6 +1,7 @@
 /* What is lost: SACK blocks and RACK's clock (RFC 2018, RFC 2883, RFC 8985; tcp_input.c,
  * tcp_recovery.c). */
 #include "sim/rate.h"
+#include "sim/timer.h"
 
 // tcp_mark_skb_lost
 void rack_mark_lost(struct flow *f, uint32_t seq)
@@ -25,22 +26,6 @@ void rack_mark_lost(struct flow *f, uint32_t seq)
 	cc->lost++;
 }
 
-void rack_advance(struct flow *f, const struct tx *t, uint32_t seq)
-{
-	struct sender *s = &f->s;
-	uint32_t rtt = f->cc.now_us - t->sent_us;
-
-	// An answer faster than the path can only be to the original.
-	if (rtt < f->cc.min_rtt_us && (t->flags & (TX_RETRANS | TX_EVER_RETRANS)))
-		return;
-	s->rack_advanced = true;
-	s->rack_rtt_us = rtt;
-	if (sent_after(t->sent_us, s->rack_us, seq, s->rack_end)) {
-		s->rack_us = t->sent_us;
-		s->rack_end = seq;
-	}
-}
-
 // tcp_sacktag_one
 static void sack_one(struct flow *f, struct ack_ctx *a, uint32_t seq)
 {
@@ -50,7 +35,7 @@ static void sack_one(struct flow *f, struct ack_ctx *a, uint32_t seq)
 	if (t->flags & TX_SACKED)
 		return;
 	rate_delivered(f, a, t, seq);
-	if (!((t->flags & TX_EVER_RETRANS) && a->k.ts_ms < t->ts_ms))
+	if (!((t->flags & TX_EVER_RETRANS) && a->k.ts_ms < tx_ts_ms(t)))
 		rack_advance(f, t, seq);
 	if (t->flags & TX_RETRANS) {
 		if (t->flags & TX_LOST) {
@@ -214,7 +199,7 @@ void rack_identify_loss(struct flow *f, struct ack_ctx *a)
 	f->s.rack_advanced = false;
 	timeout = rack_detect(f);
 	if (timeout) {
-		sender_set_timer(f, TIMER_REO, timeout + 2 * 1000000 / f->cc.hz);
+		timer_set(f, TIMER_REO, timeout + f->s.two_ticks_us);
 		a->flags &= ~ACK_SET_TIMER;
 	}
 	if (retrans > f->cc.retrans_out)

@@ -5,18 +5,23 @@
 enum {
 	QUICK_ACKS = 16,
 	ATO_MIN_US = 40000,
+	RANGES_LEAST = 16,
 	COMP_SACK_NS = 1000000, /* longest compression of an ACK; also at most 5 % of the RTT */
 };
 
 void receiver_init(struct receiver *r)
 {
-	memset(r, 0, sizeof(*r));
-	r->ooo_cap = 16;
+	*r = (struct receiver){.ooo = r->ooo,
+		.ooo_cap = r->ooo_cap,
+		.quick = QUICK_ACKS,
+		.delack_ns = NEVER,
+		.comp_ns = NEVER};
+	if (r->ooo)
+		return;
+	r->ooo_cap = RANGES_LEAST;
 	r->ooo = malloc(r->ooo_cap * sizeof(*r->ooo));
 	if (!r->ooo)
 		abort();
-	r->quick = QUICK_ACKS;
-	r->delack_ns = r->comp_ns = NEVER;
 }
 
 void receiver_free(struct receiver *r)
@@ -138,16 +143,22 @@ static void take_ooo(struct receiver *r)
 	r->nrecent = n;
 }
 
+// The delayed-ACK timeout where packets come close together.
+static uint64_t next_ato_us(uint64_t ato_us)
+{
+	return ato_us / 2 + ATO_MIN_US / 2;
+}
+
 // tcp_event_data_recv: the delayed-ACK timeout follows the packets' spacing.
 static void adapt_ato(struct flow *f)
 {
 	struct receiver *r = &f->r;
-	uint64_t now_us = wire_now(f->w) / 1000, gap = now_us - r->last_data_us;
+	uint64_t now_us = wire_now(f) / 1000, gap = now_us - r->last_data_us;
 
 	if (!r->any)
 		r->ato_us = ATO_MIN_US;
 	else if (gap <= ATO_MIN_US / 2)
-		r->ato_us = r->ato_us / 2 + ATO_MIN_US / 2;
+		r->ato_us = next_ato_us(r->ato_us);
 	else if (gap < r->ato_us)
 		r->ato_us = r->ato_us / 2 + gap;
 	else if (gap > f->s.rto_us) // the sender restarted: it needs ACKs to grow
@@ -174,13 +185,14 @@ static void ack_disorder(struct flow *f, bool at_once)
 	}
 	r->compressed++;
 	if (r->comp_ns == NEVER)
-		r->comp_ns = wire_now(f->w) + (delay < COMP_SACK_NS ? delay : COMP_SACK_NS);
+		r->comp_ns = wire_now(f) + (delay < COMP_SACK_NS ? delay : COMP_SACK_NS);
 	return;
 now:
 	send_ack(f);
 }
 
-void receiver_data(struct flow *f, const struct pkt *k)
+// One packet, whatever it is.
+static void take_one(struct flow *f, const struct pkt *k)
 {
 	struct receiver *r = &f->r;
 	bool had_holes = r->nooo, at_once = ecn_accept_cwr(f, k);
@@ -220,16 +232,53 @@ void receiver_data(struct flow *f, const struct pkt *k)
 		 PKT_PSH) // the application reads it at once, and tcp_cleanup_rbuf() answers
 		send_ack(f);
 	else if (r->delack_ns == NEVER)
-		r->delack_ns = wire_now(f->w) + r->ato_us * 1000;
+		r->delack_ns = wire_now(f) + r->ato_us * 1000;
 }
 
-uint64_t receiver_deadline(const struct flow *f)
+// The same for a run that arrives in order while nothing is missing.
+static void take_run(struct flow *f, const struct pkt *k)
 {
-	return f->r.delack_ns < f->r.comp_ns ? f->r.delack_ns : f->r.comp_ns;
+	struct receiver *r = &f->r;
+	uint32_t last = k->seq + k->more;
+
+	f->stats.delivered += k->more + 1u;
+	f->stats.in_order = last + 1;
+	adapt_ato(f);
+	for (;;) {
+		if (r->rcv_nxt == r->acked_to)
+			r->ts_recent_ms = k->ts_ms;
+		r->rcv_nxt++;
+		if (r->rcv_nxt - r->acked_to > 1 || r->quick ||
+			(r->rcv_nxt > last && (k->flags & PKT_PSH))) {
+			send_ack(f);
+		} else if (r->delack_ns == NEVER) {
+			r->delack_ns = wire_now(f) + r->ato_us * 1000;
+			wire_deadline(f, r->delack_ns);
+		}
+		if (r->rcv_nxt > last)
+			return;
+		r->ato_us = next_ato_us(r->ato_us); // no time passes between them
+	}
+}
+
+void receiver_data(struct flow *f, const struct pkt *k)
+{
+	struct pkt rest = *k, one;
+	bool more;
+
+	if (k->seq == f->r.rcv_nxt && !f->r.nooo && !f->conf.ecn) {
+		take_run(f, k);
+		return;
+	}
+	do {
+		more = pkt_take(&one, &rest);
+		take_one(f, &one);
+		wire_deadline(f, receiver_deadline(f));
+	} while (more);
 }
 
 void receiver_timer(struct flow *f)
 {
-	if (receiver_deadline(f) <= wire_now(f->w))
+	if (receiver_deadline(f) <= wire_now(f))
 		send_ack(f);
 }

@@ -4,6 +4,7 @@
  */
 #include "sim/ecn.h"
 #include "sim/rate.h"
+#include "sim/timer.h"
 
 void recovery_set_state(struct flow *f, enum cc_state state)
 {
@@ -337,7 +338,7 @@ void recovery_retransmit(struct flow *f)
 	if (hint > s->rtx_hint)
 		s->rtx_hint = hint;
 	if (rearm)
-		sender_set_timer(f, TIMER_RTO, s->rto_us);
+		timer_set(f, TIMER_RTO, s->rto_us);
 }
 
 void recovery_reo_timeout(struct flow *f)
@@ -356,7 +357,7 @@ void recovery_reo_timeout(struct flow *f)
 		recovery_retransmit(f);
 	}
 	if (f->s.timer != TIMER_RTO)
-		sender_rearm_rto(f);
+		timer_rearm_rto(f);
 }
 
 void recovery_enter_loss(struct flow *f)

@@ -72,6 +72,12 @@ struct world;
 
 /* Copies conf (not the traces or cc_args it points to). NULL when memory is out. */
 struct world *world_new(const struct world_conf *conf);
+
+/*
+ * Makes it the world that world_new would make of conf, in the memory it has: a world that was as
+ * large before allocates nothing. 0 or -ENOMEM, after which it is to be reset again or freed.
+ */
+int world_reset(struct world *w, const struct world_conf *conf);
 void world_free(struct world *w);
 
 /*

@@ -1,0 +1,335 @@
+/* Puts the emulator together, runs it and takes it down again. */
+#include "emu/emu.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "emu/emulator.h"
+#include "emu/logpipe.h"
+#include "emu/netns.h"
+#include "emu/spawn.h"
+#include "emu/status.h"
+#include "emu/summary.h"
+#include "sim/link_log.h"
+
+#define UNLIMITED_BPS 1000000000000ull /* a link so fast that there is none */
+#define NS_PER_S 1000000000ull
+#define NICE -20
+
+struct run {
+	const struct emu_conf *conf;
+	struct netns net;
+	struct spawn inside, outside;
+	struct emulator engine;
+	struct quality quality;
+	struct status status;
+	struct logpipe *pipe[ENGINE_DIRS];
+	struct link_log *log[ENGINE_DIRS];
+	uint64_t asked_ns; /* when the command was asked to end, 0: it was not */
+	bool outside_ended;
+};
+
+static const struct trace unlimited = {.name = "unlimited", .rate_bps = UNLIMITED_BPS};
+static const char *const names[ENGINE_DIRS] = {"down", "up"};
+
+/* --- Signals --- */
+
+static volatile sig_atomic_t stop_signals, stop_by_user;
+
+// A signal of the terminal has reached the command as well; one that was sent has not.
+static void on_stop(int sig, siginfo_t *info, void *context)
+{
+	stop_signals++;
+	if (info->si_code <= 0)
+		stop_by_user = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction stop = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO};
+
+	stop_signals = stop_by_user = 0;
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGHUP, &stop, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* --- Logs --- */
+
+static int open_log(struct run *r, int dir, const struct emu_dir *d)
+{
+	const struct emu_conf *c = r->conf;
+	char queue[QUEUE_TEXT], *path = file_path("%s/%s.log", c->log_dir, names[dir]);
+	char *config = file_path(c->delay->n > 1 ? "[delay schedule]" : "[delay %g ms]",
+		c->delay->steps[0].delay_ns * 1e-6);
+	struct timespec t;
+	struct link_log_conf lc = {.direction = dir ? "Uplink" : "Downlink",
+		.trace = d->trace ? d->trace->name : unlimited.name,
+		.command = c->title,
+		.queue = queue_text(&d->queue, queue),
+		.config = config,
+		.shown = path,
+		.actual = c->log_actual};
+	int err;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	lc.init_ms = t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	err = logpipe_open(&r->pipe[dir], path);
+	if (!err)
+		err = link_log_open(&r->log[dir], logpipe_entry(r->pipe[dir]), &lc);
+	free(config);
+	free(path);
+	return err;
+}
+
+static int close_logs(struct run *r)
+{
+	int err = 0, e;
+
+	for (int i = 0; i < ENGINE_DIRS; i++) {
+		e = link_log_close(r->log[i]);
+		err = err ? err : e;
+		e = logpipe_close(r->pipe[i]);
+		err = err ? err : e;
+	}
+	return err;
+}
+
+/* --- Setting up --- */
+
+static int open_direction(struct run *r, int i, const struct emu_dir *d, const char *dev)
+{
+	const struct emu_conf *c = r->conf;
+	struct emulator_dir *e = &r->engine.dir[i];
+	struct path_conf pc = {.link = {.trace = d->trace ? d->trace : &unlimited,
+				       .queue = d->queue.kind,
+				       .limit_pkts = d->queue.limit_pkts,
+				       .limit_bytes = d->queue.limit_bytes,
+				       .aqm = d->queue.aqm,
+				       .loss = d->loss,
+				       .burst_loss = d->burst_loss,
+				       .log = r->log[i],
+				       .stats = true},
+		.delay_first = i == ENGINE_DOWN,
+		.delay = c->delay,
+		.jitter_ns = c->jitter_ns,
+		.onoff = c->onoff,
+		.seed = 2 * c->seed + i,
+		.out = emulator_out,
+		.gone = emulator_gone,
+		.arg = e};
+	int err = path_init(&e->path, &pc);
+
+	return err ? err : port_open(&e->port, dev, c->mtu);
+}
+
+static int open_engine(struct run *r)
+{
+	const struct emu_conf *c = r->conf;
+	int err = emulator_init(&r->engine, &r->quality, c->mtu, c->memory);
+
+	if (!err && c->log_dir) {
+		err = file_mkdirs(c->log_dir);
+		if (!err)
+			err = open_log(r, ENGINE_DOWN, &c->down);
+		if (!err)
+			err = open_log(r, ENGINE_UP, &c->up);
+	}
+	if (!err)
+		err = open_direction(r, ENGINE_DOWN, &c->down, NETNS_OUTSIDE);
+	if (!err)
+		err = open_direction(r, ENGINE_UP, &c->up, NETNS_INSIDE);
+	r->engine.ecn = c->ecn;
+	if (err == -ENOMEM)
+		pr_err("no memory for %" PRIu64 " MB of packets\n", c->memory >> 20);
+	return err;
+}
+
+// What a command learns about where it is; ended by NULL. One block: free it.
+static char **environment(const struct netns_end *self, const struct netns_end *peer, bool inside)
+{
+	char *text = file_path("MAHIMAHI_BASE=%s\nCANOPY_ADDR=%s\nCANOPY_ADDR6=%s\nCANOPY_PEER=%s\n"
+			       "CANOPY_PEER6=%s\nCANOPY_SIDE=%s\nCANOPY_DEV=%s",
+		inside ? peer->addr4 : self->addr4, self->addr4, self->addr6, peer->addr4,
+		peer->addr6, inside ? "inside" : "outside", self->dev);
+	char **env = malloc(8 * sizeof(*env)), *item;
+	int n = 0;
+
+	if (!env)
+		abort();
+	for (char *rest = text; (item = strsep(&rest, "\n"));)
+		env[n++] = item;
+	env[n] = NULL;
+	return env;
+}
+
+static int prepare(struct spawn *s, char *const *argv, const struct netns_end *self,
+	const struct netns_end *peer, bool inside, int back)
+{
+	char **env = environment(self, peer, inside);
+	int err = spawn_prepare(s, argv, env, self->netns, back);
+
+	free(env[0]);
+	free(env);
+	return err;
+}
+
+static int prepare_commands(struct run *r)
+{
+	const struct emu_conf *c = r->conf;
+	char *shell[] = {"/bin/sh", "-c", (char *)c->outside, NULL};
+	struct netns *n = &r->net;
+	int err = prepare(&r->inside, c->argv, &n->inside, &n->outside, true, n->middle);
+
+	if (!err && c->outside)
+		err = prepare(&r->outside, shell, &n->outside, &n->inside, false, n->middle);
+	return err;
+}
+
+// Ahead of what it carries, where that is allowed; on time to the nanosecond.
+static bool take_priority(void)
+{
+	struct sched_param p = {.sched_priority = 1};
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	if (!sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &p))
+		return true;
+	return !setpriority(PRIO_PROCESS, 0, NICE);
+}
+
+static void lose_priority(void)
+{
+	struct sched_param p = {0};
+
+	sched_setscheduler(0, SCHED_OTHER, &p);
+	setpriority(PRIO_PROCESS, 0, 0);
+}
+
+/* --- Running --- */
+
+static void ask_to_stop(struct run *r, uint64_t now)
+{
+	if (!r->asked_ns) {
+		r->asked_ns = now;
+		if (stop_by_user)
+			spawn_ask(&r->inside);
+	}
+	if (stop_signals > 1 || now - r->asked_ns > EMU_GRACE_S * NS_PER_S) {
+		pr_warn("the command does not end: killed\n");
+		spawn_kill(&r->inside);
+	} else if (now - r->asked_ns > EMU_GRACE_S * NS_PER_S / 2) {
+		spawn_ask(&r->inside);
+	}
+}
+
+static bool tick(void *arg)
+{
+	struct run *r = arg;
+	uint64_t now = emulator_now(&r->engine);
+
+	status_show(&r->status, &r->engine, now);
+	if (r->conf->outside && !r->outside_ended && spawn_poll(&r->outside)) {
+		r->outside_ended = true;
+		if (r->outside.status)
+			pr_warn("the command outside ended with status %d\n", r->outside.status);
+	}
+	if (spawn_poll(&r->inside))
+		return false;
+	if (stop_signals)
+		ask_to_stop(r, now);
+	return !r->inside.ended;
+}
+
+static void count_drops(struct run *r)
+{
+	struct quality *q = &r->quality;
+
+	for (int i = 0; i < ENGINE_DIRS; i++) {
+		struct port *p = &r->engine.dir[i].port;
+
+		port_read_drops(p);
+		q->ring_drops += p->stats.ring_drops;
+		q->send_drops += p->stats.send_drops;
+		q->oversize += p->stats.oversize;
+	}
+	q->device_drops = netns_drops(&r->net);
+	// A send that a device refused counts there too.
+	q->device_drops -= q->device_drops < q->send_drops ? q->device_drops : q->send_drops;
+}
+
+static void go(struct run *r)
+{
+	r->quality.realtime = r->conf->realtime && take_priority();
+	quality_start(&r->quality);
+	status_init(&r->status, r->conf->status);
+	emulator_start(&r->engine);
+	if (r->conf->outside)
+		spawn_go(&r->outside);
+	spawn_go(&r->inside);
+	emulator_run(&r->engine, tick, r);
+	status_end(&r->status);
+	lose_priority();
+	count_drops(r);
+	spawn_kill(&r->outside);
+	quality_end(&r->quality);
+}
+
+static void say_where(const struct netns *n)
+{
+	pr_info("inside %s%s%s, outside %s%s%s (%s)\n", n->inside.addr4,
+		*n->inside.addr6 ? " " : "", n->inside.addr6, n->outside.addr4,
+		*n->outside.addr6 ? " " : "", n->outside.addr6,
+		n->own_outside ? "a namespace of its own" : n->outside.dev);
+}
+
+static int run(struct run *r, int *status)
+{
+	const struct emu_conf *c = r->conf;
+	int err = quality_init(&r->quality);
+
+	if (!err)
+		err = netns_open(&r->net, c->own_outside, c->mtu);
+	if (!err)
+		err = prepare_commands(r);
+	if (!err)
+		err = open_engine(r);
+	if (!err) {
+		say_where(&r->net);
+		go(r);
+		*status = r->inside.status;
+		err = summary_write(c, &r->engine, &r->quality, *status);
+	}
+	return err;
+}
+
+int emu_run(const struct emu_conf *conf, int *status)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	int err, closed;
+
+	if (!r)
+		return -ENOMEM;
+	r->conf = conf;
+	catch_signals();
+	err = run(r, status);
+	spawn_kill(&r->inside);
+	spawn_kill(&r->outside);
+	closed = close_logs(r);
+	emulator_free(&r->engine);
+	netns_close(&r->net);
+	quality_free(&r->quality);
+	free(r);
+	return err ? err : closed;
+}

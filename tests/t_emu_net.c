@@ -1,0 +1,442 @@
+/* The emulator with real kernels: needs root, a few devices of its own come and go. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "emu_peer.h"
+#include "replay.h"
+
+static char dir[] = "/tmp/canopy-t_emu_net-XXXXXX";
+static char self[4096];
+
+/* --- Helpers --- */
+
+static void need_root(void)
+{
+	if (!getenv("CANOPY")) {
+		print_message("skip: CANOPY names no program\n");
+		skip();
+	}
+	if (geteuid()) {
+		print_message("skip: namespaces need root\n");
+		skip();
+	}
+}
+
+// Runs a shell command in which $C is the program, $D a folder, $S this program.
+static int shell(const char *cmd)
+{
+	int status;
+
+	need_root();
+	status = system(cmd);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+// Starts one and does not wait.
+static pid_t background(const char *cmd)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		execl("/bin/sh", "sh", "-c", cmd, NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static int ended(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void wait_for_file(const char *name)
+{
+	char *path = file_path("%s/%s", dir, name);
+	int i = 0;
+
+	while (access(path, F_OK) && i++ < WAIT_TRIES)
+		pause_ms(50);
+	assert_int_equal(access(path, F_OK), 0);
+	free(path);
+}
+
+static int set_up(void **state)
+{
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (!mkdtemp(dir) || n <= 0)
+		return -1;
+	self[n] = 0;
+	setenv("D", dir, 1);
+	setenv("S", self, 1);
+	if (getenv("CANOPY"))
+		setenv("C", getenv("CANOPY"), 1);
+	return chmod(dir, 0755);
+}
+
+static int tear_down(void **state)
+{
+	char *cmd = file_path("rm -r '%s'", dir);
+	int err = system(cmd);
+
+	free(cmd);
+	return err;
+}
+
+static json_t *summary(const char *name)
+{
+	char *path = file_path("%s/%s/summary.json", dir, name);
+	json_t *j = json_load_file(path, 0, NULL);
+
+	free(path);
+	assert_non_null(j);
+	return j;
+}
+
+static int64_t count(json_t *j, const char *part, const char *key)
+{
+	return json_integer_value(json_object_get(json_object_get(j, part), key));
+}
+
+/* --- The path --- */
+
+static void the_exit_status_is_the_command_s(void **state)
+{
+	assert_int_equal(shell("$C emu -q -- true"), 0);
+	assert_int_equal(shell("$C emu -q -- sh -c 'exit 7'"), 7);
+	assert_int_equal(shell("$C emu -q -- sh -c 'kill -9 $$'"), 137);
+	assert_int_equal(shell("$C emu -q -- /no/such/program 2>$D/err"), 127);
+	assert_int_equal(shell("grep -q '/no/such/program' $D/err"), 0);
+}
+
+static void bad_input_is_named(void **state)
+{
+	assert_int_equal(shell("$C emu --queue 0 -- true 2>$D/err; [ $? = 2 ] && grep -q 'pass "
+			       "nothing' $D/err"),
+		0);
+	assert_int_equal(shell("$C emu --queue droptial:packets=3 -- true 2>&1 | grep -q \"mean "
+			       "'droptail'\""),
+		0);
+	assert_int_equal(shell("$C emu --down /no/trace -- true 2>&1 | grep -q /no/trace"), 0);
+	assert_int_equal(shell("$C emu --mtu 500 -- true 2>/dev/null"), 2);
+	assert_int_equal(shell("printf '0 5\\n0 6\\n' >$D/bad; $C emu --delay-file $D/bad -- true "
+			       "2>&1 | grep -q 'bad:2:'"),
+		0);
+	assert_int_equal(shell("$C emu --onoff 3 -- true 2>/dev/null"), 2);
+	assert_int_equal(shell("$C emu --periodic -- true 2>/dev/null"), 2);
+	assert_int_equal(shell("$C emu --log /proc/none -- true 2>/dev/null"), 1);
+}
+
+// mahimahi's usage: a server outside that the command inside connects to, and the other way round.
+static void both_ways_and_both_families(void **state)
+{
+	static const char *const peers[] = {"MAHIMAHI_BASE", "CANOPY_PEER6"};
+	char *serve = file_path("%s serve x 300000", self), *cmd;
+
+	need_root();
+	for (int i = 0; i < 2; i++) {
+		pid_t server = background(serve);
+
+		cmd = file_path("$C emu -q -d 5 -D 50mbit -U 50mbit -- $S get %s 300000", peers[i]);
+		assert_int_equal(shell(cmd), 0);
+		free(cmd);
+		assert_int_equal(ended(server), 0);
+	}
+	assert_int_equal(shell("$C emu -q -d 5 -D wired48 -U wired12 -Q 50 "
+			       "--outside '$S get CANOPY_PEER 300000' -- $S serve x 300000"),
+		0);
+	assert_int_equal(
+		shell("$C emu -q -d 5 -D wired48 --outside '$S take x 300000 && touch $D/took' "
+		      "-- sh -c '$S put CANOPY_PEER 300000 && sleep 0.3' && [ -e $D/took ]"),
+		0);
+	free(serve);
+}
+
+// The link's decisions are those of virtual time: its log's arrivals replayed give its log.
+static void logs_replay(void **state)
+{
+	static const struct {
+		const char *queue;
+		struct link_conf conf;
+	} row[] = {{"-Q 20", {.queue = QUEUE_DROPTAIL, .limit_pkts = 20}},
+		{"-Q drophead:bytes=40000", {.queue = QUEUE_DROPHEAD, .limit_bytes = 40000}},
+		{"-Q codel:packets=100",
+			{.queue = QUEUE_CODEL, .limit_pkts = 100, .aqm = AQM_CODEL_CONF}},
+		{"-Q infinite --log-actual", {.queue = QUEUE_INFINITE}}};
+	struct trace *t;
+
+	need_root();
+	assert_int_equal(trace_open(&t, "wired24"), 0);
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		char *cmd =
+			file_path("$C emu -q -d 7 -l 0.002 -D wired24 -U wired12 %s -o $D/r%zu "
+				  "--outside '$S serve x 2000000' -- $S get CANOPY_PEER 2000000",
+				row[i].queue, i);
+		char *log = file_path("%s/r%zu/down.log", dir, i),
+		     *ours = file_path("%s/ours", dir);
+		struct path_conf c = {.link = row[i].conf};
+		struct replay_log a, b;
+
+		assert_int_equal(shell(cmd), 0);
+		c.link.trace = t;
+		replay_read(&a, log);
+		assert_true(a.n > 1000);
+		assert_int_equal(replay_run(&a, c, ours), 0);
+		replay_read(&b, ours);
+		assert_true(replay_same(&a, &b));
+		free(a.e);
+		free(b.e);
+		free(cmd);
+		free(log);
+		free(ours);
+	}
+	trace_free(t);
+}
+
+static void logs_are_measured(void **state)
+{
+	assert_int_equal(shell("$C emu -q -d 5 -D wired12 -U wired12 -Q 30 -o $D/m --log-actual "
+			       "--outside '$S serve x 1000000' -- $S get CANOPY_PEER 1000000"),
+		0);
+	assert_int_equal(shell("$C trace log $D/m/down.log $D/m/up.log >$D/table"), 0);
+	// the actual time of a departure is never before its schedule, which is floored
+	assert_int_equal(shell("awk '/ - / && $5 < $1 { bad = 1 } / - / { n++ } END { exit bad || "
+			       "n < 600 }' $D/m/down.log"),
+		0);
+}
+
+// 40 packets of 1000 bytes; what is longer than the MTU is refused at the sender.
+static void large_sends_are_counted_as_packets(void **state)
+{
+	json_t *j;
+	int status = shell("$C emu -q -D 100mbit -U 100mbit -o $D/g -- $S gso CANOPY_PEER");
+
+	if (status == 77) {
+		print_message("skip: this kernel has no UDP_SEGMENT\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+	j = summary("g");
+	assert_int_equal(count(j, "up", "arrivals"), 40);
+	assert_int_equal(count(j, "quality", "oversize"), 0);
+	json_decref(j);
+	assert_int_equal(shell("[ $(grep -c '+ 1032$' $D/g/up.log) = 40 ]"), 0);
+}
+
+static void packets_are_lost_as_asked(void **state)
+{
+	int64_t lost[2];
+	json_t *j;
+
+	// 20 packets fit, 1 is on the wire; the rest of 40 at once is dropped by the queue
+	assert_int_equal(shell("$C emu -q -U 1mbit -Q 20 -o $D/q -- $S gso CANOPY_PEER"), 0);
+	j = summary("q");
+	assert_int_equal(count(j, "up", "arrivals"), 40);
+	assert_in_range(count(j, "up", "drops"), 17, 19);
+	assert_int_equal(count(j, "quality", "memory_drops"), 0);
+	json_decref(j);
+	// half is lost at random, the same packets with the same seed
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+			shell("$C emu -q -l 0.5 --seed 4 -o $D/l -- $S gso CANOPY_PEER"), 0);
+		j = summary("l");
+		lost[i] = count(j, "up", "lost");
+		json_decref(j);
+	}
+	assert_in_range(lost[0], 8, 32);
+	assert_int_equal(lost[0], lost[1]);
+	assert_int_equal(
+		shell("$C emu -q --onoff 0.000001,100 --periodic -o $D/off -- $S gso CANOPY_PEER"),
+		0);
+	j = summary("off");
+	assert_int_equal(count(j, "up", "off_drops"), 40);
+	json_decref(j);
+}
+
+/* --- Ends --- */
+
+// Devices of this machine's namespace that are ours.
+static int devices(void)
+{
+	DIR *d = opendir("/sys/class/net");
+	struct dirent *e;
+	int n = 0;
+
+	while (d && (e = readdir(d)))
+		n += !strncmp(e->d_name, "canopy", 6);
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static int processes(const char *mark)
+{
+	char *cmd = file_path("n=0; for p in /proc/[0-9]*; do cat $p/cmdline 2>/dev/null "
+			      "| tr '\\0' ' ' | grep -q '^sleep %s' && n=$((n+1)); done; exit $n",
+		mark);
+	int n = shell(cmd);
+
+	free(cmd);
+	return n;
+}
+
+static void assert_all_gone(int before, const char *mark)
+{
+	for (int i = 0; i < WAIT_TRIES && (devices() > before || processes(mark)); i++)
+		pause_ms(50);
+	assert_int_equal(devices(), before);
+	assert_int_equal(processes(mark), 0);
+}
+
+// Signals the emulator while its command and what that started sleep; returns its status.
+static int signalled(int sig, const char *mark, const char *command)
+{
+	char *cmd = file_path("exec $C emu -q -d 5 -D 10mbit -- sh -c 'sleep %s & touch $D/%s; %s'",
+		mark, mark, command);
+	pid_t pid = background(cmd);
+
+	free(cmd);
+	wait_for_file(mark);
+	kill(pid, sig);
+	return ended(pid);
+}
+
+static void every_end_leaves_nothing_behind(void **state)
+{
+	int before;
+
+	need_root();
+	before = devices();
+	assert_int_equal(signalled(SIGTERM, "1001", "sleep 1001"), 143);
+	assert_all_gone(before, "1001");
+	assert_int_equal(signalled(SIGINT, "1002", "sleep 1002"), 143);
+	assert_all_gone(before, "1002");
+	// a command that does not listen is killed after a while
+	assert_int_equal(
+		signalled(SIGTERM, "1003", "trap : TERM; while :; do sleep 1003; done"), 137);
+	assert_all_gone(before, "1003");
+	// one that ends leaves its children to be killed
+	assert_int_equal(shell("$C emu -q -- sh -c 'setsid sleep 1004 & sleep 0.2'"), 0);
+	assert_all_gone(before, "1004");
+	assert_int_equal(shell("$C emu -q --outside 'sleep 1005' -- sleep 0.2"), 0);
+	assert_all_gone(before, "1005");
+}
+
+static void a_killed_emulator_leaves_nothing_behind(void **state)
+{
+	int before;
+
+	need_root();
+	before = devices();
+	assert_int_equal(signalled(SIGKILL, "1006", "sleep 1006"), 128 + SIGKILL);
+	assert_all_gone(before, "1006");
+}
+
+// What holds a killed emulator's namespace keeps its device: the next start removes it and no
+// other.
+static void the_next_start_cleans_up(void **state)
+{
+	char *cmd;
+	pid_t emu, holder;
+
+	need_root();
+	if (shell("command -v ip nsenter >/dev/null")) {
+		print_message("skip: no ip or nsenter\n");
+		skip();
+	}
+	emu = background("exec $C emu -q -- sh -c 'touch $D/held; sleep 1007'");
+	wait_for_file("held");
+	cmd = file_path("exec nsenter -t %d -n sleep 1008", emu);
+	holder = background(cmd);
+	free(cmd);
+	pause_ms(300);
+	assert_int_equal(shell("ip link add canopyx type dummy 2>/dev/null || ip link add canopyx "
+			       "type veth peer name canopyy"),
+		0);
+	kill(emu, SIGKILL);
+	ended(emu);
+	pause_ms(200);
+	cmd = file_path(
+		"dev=$(cut -d' ' -f4 /run/canopy/emu-%d) && ip link show $dev >/dev/null && "
+		"$C emu -- true 2>$D/err && grep -q \"removed $dev\" $D/err && "
+		"! ip link show $dev 2>/dev/null && [ ! -e /run/canopy/emu-%d ] && "
+		"ip link show canopyx >/dev/null",
+		emu, emu);
+	assert_int_equal(shell(cmd), 0);
+	free(cmd);
+	assert_int_equal(shell("ip link del canopyx"), 0);
+	kill(holder, SIGKILL);
+	ended(holder);
+}
+
+static void records_of_others_are_left_alone(void **state)
+{
+	need_root();
+	assert_int_equal(shell("mkdir -p /run/canopy; echo nonsense >/run/canopy/emu-nonsense; "
+			       "$C emu -q -- true; test -e /run/canopy/emu-nonsense"),
+		0);
+	unlink("/run/canopy/emu-nonsense");
+}
+
+static void users_have_namespaces_of_their_own(void **state)
+{
+	need_root();
+	if (shell("command -v setpriv >/dev/null && cp $C $D/c && cp $S $D/s && chmod 755 $D/c "
+		  "$D/s && "
+		  "setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Un true "
+		  "2>/dev/null")) {
+		print_message("skip: no setpriv, or users may not have namespaces\n");
+		skip();
+	}
+	assert_int_equal(
+		shell("cd / && setpriv --reuid 65534 --regid 65534 --clear-groups $D/c emu -d 5 "
+		      "-D 50mbit -U 50mbit --outside '$D/s serve x 200000' -- "
+		      "$D/s get CANOPY_PEER6 200000 2>$D/err"),
+		0);
+	// without that right the message says what is missing
+	assert_int_equal(
+		shell("unshare -U -r sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "
+		      "setpriv --bounding-set -all --inh-caps -all --no-new-privs $D/c emu -- "
+		      "true' "
+		      "2>$D/err; [ $? = 1 ] && grep -q 'needs root' $D/err"),
+		0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_exit_status_is_the_command_s),
+		cmocka_unit_test(bad_input_is_named),
+		cmocka_unit_test(both_ways_and_both_families),
+		cmocka_unit_test(logs_replay),
+		cmocka_unit_test(logs_are_measured),
+		cmocka_unit_test(large_sends_are_counted_as_packets),
+		cmocka_unit_test(packets_are_lost_as_asked),
+		cmocka_unit_test(every_end_leaves_nothing_behind),
+		cmocka_unit_test(a_killed_emulator_leaves_nothing_behind),
+		cmocka_unit_test(the_next_start_cleans_up),
+		cmocka_unit_test(records_of_others_are_left_alone),
+		cmocka_unit_test(users_have_namespaces_of_their_own),
+	};
+
+	if (argc > 1)
+		return role(argc, argv);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -84,9 +84,10 @@ struct drawn {
 
 static void fill(void *arg, const struct td3_batch *b, int from, int to)
 {
+	static const struct replay_reward reward = {0, -1e9};
 	const struct drawn *d = arg;
 
-	replay_fetch(d->replay, d->at + from, to - from, &state_published, 0,
+	replay_fetch(d->replay, d->at + from, to - from, &state_published, &reward,
 		b->s0 + from * STATE_SIZE, b->a + from, b->r + from, b->s1 + from * STATE_SIZE);
 }
 

@@ -238,9 +238,16 @@ static void fetch_state(const struct replay *r, size_t stream, size_t slot,
 	state_tail(table, to + STATE_SIZE, d->w, d->p, n, changes + POLICY_CHANGES);
 }
 
+static float reward_of(const struct record *d, const struct replay_reward *by)
+{
+	double raw = fmax(d->raw, by->floor);
+
+	return (float)(isnan(d->qc) ? raw : (1 - by->lambda) * raw + by->lambda * d->qc);
+}
+
 void replay_fetch(const struct replay *r, const uint64_t *at, int n,
-	const struct state_table *table, double lambda, float *s0, float *action, float *reward,
-	float *s1)
+	const struct state_table *table, const struct replay_reward *by, float *s0, float *action,
+	float *reward, float *s1)
 {
 	for (int i = 0; i < n; i++) {
 		size_t stream = at[i] / r->record_ring, slot = at[i] % r->record_ring;
@@ -254,8 +261,7 @@ void replay_fetch(const struct replay *r, const uint64_t *at, int n,
 		if (action)
 			action[i] = d->action;
 		if (reward)
-			reward[i] = isnan(d->qc) ? d->raw
-						 : (float)((1 - lambda) * d->raw + lambda * d->qc);
+			reward[i] = reward_of(d, by);
 	}
 }
 

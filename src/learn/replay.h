@@ -54,11 +54,16 @@ size_t replay_capacity(const struct replay *r);
 /* n transitions, each drawn uniformly from all there are (at least one). */
 void replay_draw(const struct replay *r, struct rng *rng, int n, uint64_t *at);
 
-/* n states (n, table's size) and those that follow, actions, and rewards:
- * (1 - lambda) raw + lambda qc, raw where qc is NAN. Any of the arrays may be NULL. */
+/* What is learnt from: (1 - lambda) raw + lambda qc, raw where qc is NAN, raw being at least floor. */
+struct replay_reward {
+	double lambda, floor; /* -INFINITY: as it is */
+};
+
+/* n states (n, table's size) and those that follow, actions and rewards. Any of the arrays may be
+ * NULL. */
 void replay_fetch(const struct replay *r, const uint64_t *at, int n,
-	const struct state_table *table, double lambda, float *s0, float *action, float *reward,
-	float *s1);
+	const struct state_table *table, const struct replay_reward *by, float *s0, float *action,
+	float *reward, float *s1);
 
 /* What a certificate of the decision needs. */
 struct replay_decision {

@@ -11,6 +11,7 @@
 #include "policy/action.h"
 
 #define EXPLORE_STREAM 0x6578706c6f7265ull /* + environment */
+#define DRIFT_KEEP 0.95			   /* of a drifting action from decision to decision */
 #define SHARD 64			   /* environments of an inference job */
 
 enum { REPORT_THR = 0, REPORT_DT = 5, REPORT_SRTT = 6, REPORT_MIN_RTT = 7 }; // of an info's report
@@ -27,6 +28,8 @@ struct rollout {
 	struct canopy_env_info info;
 	float *x, *action, *raw, *qc; // (n, table's size), [n]
 	float *obs;		      // (n, STATE_SIZE)
+	double *drift;		      // [n] where actions have drifted to
+	bool drifts;
 	bool *waits;
 	void *block; // of all arrays above
 	struct rollout_stats stats;
@@ -106,6 +109,7 @@ static void lay_arrays(struct rollout *r, struct arena *a)
 	r->action = take(a, n, sizeof(float));
 	r->raw = take(a, n, sizeof(float));
 	r->qc = take(a, n, sizeof(float));
+	r->drift = take(a, n, sizeof(double));
 	r->waits = take(a, n, sizeof(bool));
 	r->scratch_floats = (mlp_scratch(r->policy) + 15) / 16 * 16;
 	r->scratch = take(a, r->scratch_floats * crew_threads(r->conf.crew), sizeof(float));
@@ -149,6 +153,11 @@ void rollout_free(struct rollout *r)
 struct mlp *rollout_policy(struct rollout *r)
 {
 	return r->policy;
+}
+
+void rollout_drift(struct rollout *r, bool on)
+{
+	r->drifts = on;
 }
 
 /* --- Steps --- */
@@ -196,6 +205,15 @@ void rollout_end(struct rollout *r)
 	r->envs = NULL;
 }
 
+// First-order autoregression with standard deviation conf.drift.
+static double drift(struct rollout *r, int i)
+{
+	double new = r->conf.drift * sqrt(1 - DRIFT_KEEP * DRIFT_KEEP);
+
+	r->drift[i] = DRIFT_KEEP * r->drift[i] + new * rng_normal(&r->rngs[i]);
+	return r->drift[i];
+}
+
 // States and actions of a shard of environments.
 static void decide_shard(void *arg, int shard, int thread)
 {
@@ -213,7 +231,7 @@ static void decide_shard(void *arg, int shard, int thread)
 	mlp_forward(r->policy, r->x + (size_t)from * t->size, r->action + from, to - from,
 		r->scratch + thread * r->scratch_floats);
 	for (int i = from; i < to; i++) {
-		double a = mlp_action(r->action[i]);
+		double a = r->drifts ? drift(r, i) : mlp_action(r->action[i]);
 
 		if (r->conf.exploration > 0)
 			a += r->conf.exploration * rng_normal(&r->rngs[i]);
@@ -302,4 +320,5 @@ struct rollout_stats rollout_tell(struct rollout *r)
 void rollout_parts(struct rollout *r, struct checkpoint *c)
 {
 	checkpoint_add(c, "rollout.", "rng", ST_I64, (uint64_t)r->n * 4, r->rngs);
+	checkpoint_add(c, "rollout.", "drift", ST_F64, (uint64_t)r->n, r->drift);
 }

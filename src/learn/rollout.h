@@ -38,6 +38,7 @@ struct rollout_conf {
 	struct setups *setups; /* borrowed */
 	const struct state_table *table;
 	double exploration; /* of N(0, this) on the action */
+	double drift;	    /* standard deviation of actions while rollout_drift is on */
 	bool zero;	    /* action 0: plain CUBIC, to compare with */
 	uint64_t seed;
 	const struct rollout_certify *certify; /* or NULL */
@@ -80,6 +81,12 @@ int rollout_begin(struct rollout *r, uint64_t segment, struct experience *e);
 /* Decides what waits and runs every environment to its next decision. 0 or -errno. */
 int rollout_step(struct rollout *r, struct experience *e);
 
+/*
+ * Whether to act without the policy: actions drift slowly around 0, that is CUBIC's own window, so
+ * that the first transitions show windows of every size (a random policy's run away or collapse).
+ */
+void rollout_drift(struct rollout *r, bool on);
+
 /* Ends the segment: frees the environments. */
 void rollout_end(struct rollout *r);
 
@@ -90,7 +97,7 @@ struct rollout_stats rollout_tell(struct rollout *r);
 int experience_init(struct experience *e, int n);
 void experience_free(struct experience *e);
 
-/* The exploration noise, for a checkpoint between segments. */
+/* The exploration noise and drift, for a checkpoint between segments. */
 void rollout_parts(struct rollout *r, struct checkpoint *c);
 
 #endif

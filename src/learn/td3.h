@@ -45,6 +45,7 @@ struct td3_conf {
 	/* reach_weight * mean relu(|y| - reach)^2 over the batch's pre-activations y: keeps tanh's
 	 * gradient alive. */
 	double reach, reach_weight;
+	uint64_t critics_first; /* updates before the actor's first step */
 	uint64_t seed;
 };
 

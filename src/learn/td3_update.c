@@ -344,8 +344,9 @@ static void begin(struct td3 *t)
 
 	t->updates++;
 	for (int k = 0; k < TD3_LEARNED; k++)
-		t->learned[k].rate =
-			adam_rate(k == TD3_ACTOR ? c->actor_rate : c->critic_rate, t->updates);
+		t->learned[k].rate = k == TD3_ACTOR
+			? adam_rate(c->actor_rate, t->updates - c->critics_first)
+			: adam_rate(c->critic_rate, t->updates);
 	for (int i = 0; i < c->batch; i++)
 		t->noise[i] = (float)clip(c->noise * rng_normal(&t->rng), c->noise_clip);
 	pass_norm_running(
@@ -382,11 +383,21 @@ static void add_actor(const struct td3 *t, struct td3_stats *s)
 	}
 }
 
+static void update_actor(struct td3 *t, const struct td3_extra *extra, struct td3_stats *stats)
+{
+	const struct td3_learned *k = &t->learned[TD3_ACTOR];
+
+	run_extra(t, extra, stats);
+	run_actor(t);
+	add_actor(t, stats);
+	step_weights(t, true);
+	adam_follow(k->target + t->actor.trained, k->net + t->actor.trained,
+		t->actor.size - t->actor.trained, (float)t->conf.tau);
+}
+
 int td3_update(struct td3 *t, const struct td3_source *from, const struct td3_extra *extra,
 	struct td3_stats *stats)
 {
-	struct td3_learned *actor = &t->learned[TD3_ACTOR];
-
 	memset(stats, 0, sizeof(*stats));
 	t->from = from;
 	begin(t);
@@ -394,12 +405,8 @@ int td3_update(struct td3 *t, const struct td3_source *from, const struct td3_ex
 	add_critics(t, stats);
 	step_weights(t, false);
 	t->q_scale = t->conf.relative_q ? 1 / fmax(1, stats->q_abs) : 1;
-	run_extra(t, extra, stats);
-	run_actor(t);
-	add_actor(t, stats);
-	step_weights(t, true);
-	adam_follow(actor->target + t->actor.trained, actor->net + t->actor.trained,
-		t->actor.size - t->actor.trained, (float)t->conf.tau);
+	if (t->updates > t->conf.critics_first)
+		update_actor(t, extra, stats);
 	if (isfinite(stats->critic_loss[0] + stats->critic_loss[1] + stats->q_policy +
 			stats->y_abs + stats->extra))
 		return 0;

@@ -59,6 +59,7 @@ static struct rollout_conf acting(const struct train *t, const struct setups *se
 		.setups = (struct setups *)setups,
 		.table = t->conf->table,
 		.exploration = t->conf->exploration,
+		.drift = t->conf->drift,
 		.seed = t->conf->seed,
 		.certify = t->hooks->certify,
 		.crew = t->crew,
@@ -230,7 +231,7 @@ static void fill(void *arg, const struct td3_batch *b, int from, int to)
 	const struct train *t = arg;
 	size_t n = t->conf->table->size;
 
-	replay_fetch(t->replay, t->drawn + from, to - from, t->conf->table, t->conf->lambda,
+	replay_fetch(t->replay, t->drawn + from, to - from, t->conf->table, &t->conf->reward,
 		b->s0 + from * n, b->a + from, b->r + from, b->s1 + from * n);
 }
 
@@ -282,7 +283,7 @@ static int evaluate(struct train *t)
 	int err;
 
 	td3_policy(t->td3, held_out_policy(t->held_out));
-	err = held_out_run(t->held_out, t->conf->lambda, &s);
+	err = held_out_run(t->held_out, t->conf->reward.lambda, &s);
 	if (!err && (!t->counts[HAS_BEST] || s.score > t->best[0])) {
 		t->counts[HAS_BEST] = 1;
 		t->best[0] = s.score;
@@ -313,6 +314,7 @@ static int step(struct train *t, bool *begun, uint64_t *logged)
 		*begun = true;
 	}
 	td3_policy(t->td3, rollout_policy(t->rollout));
+	rollout_drift(t->rollout, t->conf->drift > 0 && transitions(t) < t->conf->warmup);
 	err = rollout_step(t->rollout, &t->e);
 	if (err)
 		return err;
@@ -322,7 +324,7 @@ static int step(struct train *t, bool *begun, uint64_t *logged)
 	if (!err && comes(t, t->conf->log_every)) {
 		stats = rollout_tell(t->rollout);
 		err = curves_line(&t->curves, (int64_t)transitions(t), transitions(t) - *logged,
-			&stats, t->conf->lambda);
+			&stats, t->conf->reward.lambda);
 		*logged = transitions(t);
 	}
 	if (!err && comes(t, t->conf->eval_every))
@@ -385,8 +387,8 @@ int train_run(const struct train_conf *c, const struct train_io *io, const struc
 	struct train *t;
 	int err;
 
-	if (c->lambda > 0 && !(h && h->certify)) {
-		pr_err("--lambda: %g asks for certificates, and no property is named\n", c->lambda);
+	if (c->reward.lambda > 0 && !(h && h->certify)) {
+		pr_err("--lambda: %g asks for certificates, and no property is named\n", c->reward.lambda);
 		return -EINVAL;
 	}
 	t = calloc(1, sizeof(*t));

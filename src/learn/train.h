@@ -23,7 +23,8 @@ struct train_conf {
 	struct td3_conf td3;
 	const struct state_table *table;
 	struct setups setups, held_out;
-	double exploration, lambda;
+	double exploration, drift;
+	struct replay_reward reward;
 	uint64_t seed;
 	uint64_t transitions, updates, warmup; /* updates are spread over what follows the warm-up */
 	uint64_t replay;
@@ -42,6 +43,9 @@ struct train_conf {
 	{OPT_INT, 'n', "transitions", "N", "12800000", 1, 1e12, NULL, "decisions to make in all"}, \
 	{OPT_INT, 'u', "updates", "N", "100000", 0, 1e10, NULL, "updates to make in all"}, \
 	{OPT_INT, 0, "warmup", "N", "25600", 0, 1e12, NULL, "transitions before the first update"}, \
+	{OPT_REAL, 0, "drift", "X", "0.05", 0, 2, NULL, \
+		"until then actions drift around 0 with this standard deviation; 0: the policy acts"}, \
+	{OPT_INT, 0, "critics-first", "N", "0", 0, 1e10, NULL, "updates before the actor's first"}, \
 	{OPT_INT, 0, "replay", "N", "880000", 1, 1e9, NULL, "transitions that the replay holds"}, \
 	{OPT_INT, 0, "batch", "N", "512", 2, 65536, NULL, "transitions of an update"}, \
 	{OPT_REALS, 0, "hidden", "N,N", "256,256", 1, MLP_MAX_WIDTH, NULL, "widths of the hidden layers, 2 or more"}, \
@@ -58,6 +62,8 @@ struct train_conf {
 	{OPT_REAL, 0, "reach", "X", "3", 0, 1e3, NULL, "pre-activations beyond this are pulled back ..."}, \
 	{OPT_REAL, 0, "reach-weight", "X", "0", 0, 1e3, NULL, "... with this weight"}, \
 	{OPT_REAL, 0, "lambda", "X", "0", 0, 1, NULL, "weight of the certificate in the reward; 0 trains Orca"}, \
+	{OPT_REAL, 0, "reward-floor", "X", NULL, -1e9, 1, NULL, \
+		"least raw reward to learn from: a burst of drops can cost hundreds; none by default"}, \
 	{OPT_FILE, 0, "init", "MODEL", NULL, 0, 0, NULL, "model file to start from"}, \
 	{OPT_INT, 0, "checkpoint-every", "N", "640000", 0, 1e12, NULL, \
 		"transitions between checkpoints, after which episodes begin anew; 0: one at the end"}, \

@@ -1,5 +1,6 @@
 /* A run's options, checked. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,7 @@ static int read_learner(struct train_conf *c, const struct opts *o)
 	t->tau = opts_real(o, "tau");
 	t->actor_rate = opts_real(o, "actor-rate");
 	t->critic_rate = opts_real(o, "critic-rate");
+	t->critics_first = (uint64_t)opts_int(o, "critics-first");
 	t->noise = opts_real(o, "target-noise");
 	t->noise_clip = opts_real(o, "target-clip");
 	t->relative_q = opts_flag(o, "relative-q");
@@ -94,7 +96,9 @@ int train_conf_init(struct train_conf *c, const struct opts *o, const char *cons
 	*c = (struct train_conf){
 		.table = state_find(opts_text(o, "features")),
 		.exploration = opts_real(o, "exploration"),
-		.lambda = opts_real(o, "lambda"),
+		.drift = opts_real(o, "drift"),
+		.reward = {opts_real(o, "lambda"),
+			opts_text(o, "reward-floor") ? opts_real(o, "reward-floor") : -INFINITY},
 		.seed = (uint64_t)opts_int(o, "seed"),
 		.transitions = (uint64_t)opts_int(o, "transitions"),
 		.updates = (uint64_t)opts_int(o, "updates"),

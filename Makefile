@@ -89,11 +89,14 @@ $(BUILD)/tests/onnx_opencv: tests/onnx_opencv.cc Makefile
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libcanopy.a
 	$(call say,LD)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
-# Fuzzers are built whole by clang: libFuzzer wants the library instrumented too.
-$(BUILD)/fuzz/f_%: fuzz/f_%.c $(LIB_SRC) $(BUILD)/gen/properties.inc Makefile
+# Fuzzers are built by clang, the library once more for them: libFuzzer wants it instrumented too.
+FUZZ_CC = clang $(filter-out -Wall -Wextra -Werror -Wvla,$(CFLAGS_ALL)) -w -O1 -fno-sanitize-recover=all
+$(BUILD)/fuzz/lib/%.o: %.c $(BUILD)/gen/properties.inc Makefile
 	@mkdir -p $(@D)
-	$(call say,FUZZ)clang $(filter-out -MMD -MP -Wall -Wextra -Werror -Wvla,$(CFLAGS_ALL)) -w -O1 \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(LIB_SRC) -o $@ $(LIBS)
+	$(call say,CLANG)$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+
+$(BUILD)/fuzz/f_%: fuzz/f_%.c $(LIB_SRC:%.c=$(BUILD)/fuzz/lib/%.o)
+	$(call say,FUZZ)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $^ -o $@ $(LIBS)
 
 .SECONDARY:
 .PHONY: all deps examples check tests test-run demo bench fuzz install uninstall clean format

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -273,9 +274,15 @@ static int put_head(struct cert_writer *w, const struct cert_head *head)
 
 int cert_file_create(struct cert_writer **out, const char *path, const struct cert_head *head)
 {
-	struct cert_writer *w = calloc(1, sizeof(*w));
+	struct cert_writer *w;
+	struct stat st;
 	int err;
 
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) { // a rename would put the file in its place
+		pr_err("%s: not a regular file\n", path);
+		return -EINVAL;
+	}
+	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->path = file_path("%s", path);

@@ -93,9 +93,14 @@ static int run_one(struct engine *e, int i, const struct engine_ask *ask, struct
 	if (!e->state[i])
 		return -ENOMEM;
 	err = all[i]->run(e->state[i], ask, &a);
-	if (!err)
-		*out = a;
-	return err;
+	if (err)
+		return err;
+	if (!isfinite(a.y_lo) || !isfinite(a.y_hi)) { // execution may overflow: nothing is known of it
+		a.exact = NAN;
+		a.missed = false;
+	}
+	*out = a;
+	return 0;
 }
 
 int engine_run(struct engine *e, enum engine_kind kind, const struct engine_ask *ask,

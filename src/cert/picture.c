@@ -84,7 +84,7 @@ static void put_axis(FILE *f, char axis, const struct region_dim *d)
 static void put_target(FILE *f, const struct part *part, uint32_t w)
 {
 	const struct region_dim *d = part->region.dim;
-	double lo = fmax(part->lo, 0.2 * w), hi = fmin((double)part->hi + 1, 4.2 * w);
+	double lo = fmax(part->lo, 0.2 * w), hi = fmin(part->hi, 4.2 * w);
 
 	fprintf(f, "$target << EOD\n%.12g %.9g\n%.12g %.9g\n\n%.12g %.9g\n%.12g %.9g\nEOD\n", d->lo, lo, d->hi, lo,
 		d->lo, hi, d->hi, hi);

@@ -92,23 +92,41 @@ static int simulate(struct certify *c)
 	return err;
 }
 
-// About --decisions of what was recorded. A set that looks back needs the flows whole.
+// Decision i of the recording, with those of its flow that a set looks back on before it, as many as there are.
+static void take(struct certify *c, long i, int before)
+{
+	const struct cert_decision *at = &c->recorded->decisions[i];
+
+	before = at->nth < before ? at->nth : before;
+	for (int nth = 0; nth <= before; nth++) {
+		c->from[c->n] = i - before + nth;
+		c->decisions[c->n] = at[nth - before];
+		c->decisions[c->n++].nth = nth;
+	}
+}
+
+// About --decisions of what was recorded; the published code looks at flows as a whole.
 static int choose(struct certify *c)
 {
-	long want = opts_int(c->opts, "decisions"), all = c->recorded->n;
-	bool whole = want == 0 || want >= all || c->properties->history > 1 ||
+	long want = opts_int(c->opts, "decisions"), all = c->recorded->n, last = -1;
+	int before = c->properties->history - 1;
+	bool whole = want == 0 || want * (before + 1) >= all ||
 		     !strcmp(opts_text(c->opts, "semantics"), "published");
 
-	c->n = whole ? all : want;
-	c->decisions = calloc(c->n, sizeof(*c->decisions));
-	c->from = calloc(c->n, sizeof(*c->from));
+	c->decisions = calloc(all, sizeof(*c->decisions));
+	c->from = calloc(all, sizeof(*c->from));
 	if (!c->decisions || !c->from)
 		return -ENOMEM;
-	for (long i = 0; i < c->n; i++) {
-		c->from[i] = whole ? i : (long)((double)i * all / c->n);
-		c->decisions[i] = c->recorded->decisions[c->from[i]];
-		if (!whole)
-			c->decisions[i].nth = 0; // what came before it is not in the list
+	for (long i = 0; i < (whole ? all : want); i++) {
+		long at = whole ? i : (long)((double)i * all / want);
+
+		if (whole) {
+			c->from[c->n] = at;
+			c->decisions[c->n++] = c->recorded->decisions[at];
+		} else if (at - before > last) { // no decision twice
+			take(c, at, before);
+			last = at;
+		}
 	}
 	return 0;
 }

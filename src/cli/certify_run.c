@@ -234,6 +234,10 @@ int certify_run(struct certify *c)
 		err = qc_measure(result, &run);
 	progress_end(&o.progress);
 	err = close_output(&o, err);
+	if (err == -EINTR)
+		pr_err("stopped; nothing was written\n");
+	if (!err && !result->all.triggered)
+		pr_warn("no property triggers on any of the %ld decisions\n", c->n);
 	if (!err)
 		certify_show(c, result, o.counterexamples);
 	if (!err && require >= 0 && !(result->all.qc >= require)) {

@@ -101,13 +101,21 @@ static void release(struct certify *c)
 
 static int judge_decisions(struct certify *c)
 {
-	int err = load_properties(c, c->opts);
+	static const char *const alone[] = {"output", "vnnlib", "picture", "require", "json"};
+	bool published = !strcmp(opts_text(c->opts, "semantics"), "published");
+	int err;
 
+	for (size_t i = 0; published && i < sizeof(alone) / sizeof(alone[0]); i++)
+		if (opts_given(c->opts, alone[i])) {
+			pr_err("--%s: not with --semantics published, whose numbers certify nothing\n", alone[i]);
+			return -EINVAL;
+		}
+	err = load_properties(c, c->opts);
 	if (!err)
 		err = certify_decisions(c, c->opts->nargs > 1 ? c->opts->args[1] : NULL);
 	if (err)
 		return err;
-	return strcmp(opts_text(c->opts, "semantics"), "published") ? certify_run(c) : certify_published(c);
+	return published ? certify_published(c) : certify_run(c);
 }
 
 static int run(struct opts *o)

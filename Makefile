@@ -10,7 +10,7 @@ PKGS := jansson libcrypto
 OPT ?= -O2
 # Hidden unless a public header exports it: the shared library shows canopy_* only, and -fPIC costs nothing.
 CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE $(OPT) -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Wno-unused-parameter -Wvla -pthread \
-	-Isrc -Iinclude -I$(BUILD)/gen -MMD -MP -DCANOPY_VERSION='"$(VERSION)"' -ffp-contract=off $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+	-Isrc -Iinclude -I$(BUILD)/gen -MMD -MP -DCANOPY_VERSION='"$(VERSION)"' -ffp-contract=off -fno-math-errno $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lm -pthread
 ifeq ($(SAN),address)
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DCANOPY_DEBUG

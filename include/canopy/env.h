@@ -70,6 +70,9 @@ struct canopy_env_conf {
 	double duration_s;	   /* simulated time of an episode, at least 1 [no end] */
 	uint64_t steps;		   /* decisions of an episode [no end] */
 	double patience_s; /* an episode without a decision for so long ends, 0.1 to 1e5 [30] */
+	/* Receive window as a multiple of what the path holds, queue included: bounds what a
+	   runaway window sends, 1 to 1e6 [large enough not to matter] */
+	double receive_window;
 };
 
 enum canopy_env_flag {

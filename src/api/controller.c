@@ -64,8 +64,10 @@ static int load(struct canopy_controller *c, const char *what)
 	c->cc.ops = &cc_policy;
 	c->mlp = model_fold(c->model);
 	c->scratch = c->mlp ? malloc(mlp_scratch(c->mlp) * sizeof(float)) : NULL;
-	c->policy =
-		(struct policy_conf){.mode = POLICY_MODEL, .mlp = c->mlp, .scratch = c->scratch};
+	c->policy = (struct policy_conf){.mode = POLICY_MODEL,
+		.mlp = c->mlp,
+		.states = c->model->states,
+		.scratch = c->scratch};
 	return c->scratch ? 0 : -ENOMEM;
 }
 

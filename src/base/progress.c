@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-static double now_s(void)
+double progress_clock(void)
 {
 	struct timespec t;
 
@@ -19,14 +19,14 @@ void progress_start(struct progress *p, const char *what, double total)
 {
 	p->what = what;
 	p->total = total;
-	p->start_s = p->shown_s = now_s();
+	p->start_s = p->shown_s = progress_clock();
 	p->tty = isatty(STDERR_FILENO);
 	p->on = log_get_level() >= LOG_INFO;
 }
 
 void progress_update(struct progress *p, double done, const char *extra)
 {
-	double now = now_s(), rate = done / (now - p->start_s + 1e-9), left;
+	double now = progress_clock(), rate = done / (now - p->start_s + 1e-9), left;
 
 	if (!p->on || now - p->shown_s < (p->tty ? 0.2 : 10))
 		return;

@@ -10,6 +10,9 @@ struct progress {
 	bool tty, on;
 };
 
+/* Monotonic wall time in seconds. */
+double progress_clock(void);
+
 /* Silent below LOG_INFO. */
 void progress_start(struct progress *p, const char *what, double total);
 

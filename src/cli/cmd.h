@@ -24,7 +24,7 @@ struct cmd {
 	{OPT_FLAG, 'q', "quiet", NULL, NULL, 0, 0, NULL, "warnings and errors only"}
 
 /* Tables of commands, each ended by a row without a name; one per file cmd_*.c. */
-extern const struct cmd cmd_trace[], cmd_model[], cmd_eval[], cmd_certify[], cmd_check[], cmd_emu[], cmd_compare[],
+extern const struct cmd cmd_trace[], cmd_model[], cmd_train[], cmd_eval[], cmd_certify[], cmd_check[], cmd_emu[], cmd_compare[],
 	cmd_report[];
 
 #endif

@@ -12,7 +12,7 @@
 #include "cli/cmd.h"
 
 static const struct cmd *const groups[] = {
-	cmd_trace, cmd_model, cmd_eval, cmd_certify, cmd_check, cmd_emu, cmd_compare, cmd_report};
+	cmd_trace, cmd_model, cmd_train, cmd_eval, cmd_certify, cmd_check, cmd_emu, cmd_compare, cmd_report};
 #define NGROUPS ((int)(sizeof(groups) / sizeof(groups[0])))
 
 #define FOR_EACH_CMD(c)                                                                                \

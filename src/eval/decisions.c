@@ -88,6 +88,7 @@ int decisions_init(
 	d->policy = (struct policy_conf){
 		.mode = modes[s->variant],
 		.mlp = s->model->mlp,
+		.states = s->model->model->states,
 		.noise = c->noise,
 		.noise_seed = c->seed,
 		.noise_stream = SETUP_NOISE_STREAM + flow,

@@ -24,6 +24,7 @@ _Static_assert(
 #define UPLINK "wired48" /* as published for training */
 #define BUFFER_BDP 2
 #define PATIENCE_S 30
+#define RECEIVE_WINDOW_MAX 1e9 /* packets */
 
 struct env {
 	struct policy_conf policy;
@@ -111,6 +112,8 @@ static int check(const struct canopy_env_conf *k, size_t i)
 		  within(k->loss, 0, 0.5, i, "loss") && within(k->noise, 0, 1, i, "noise") &&
 		  within(k->emulator, CANOPY_MAHIMAHI, CANOPY_IDEAL, i, "emulator") &&
 		  (k->duration_s == 0 || within(k->duration_s, 1, 1e9, i, "duration_s")) &&
+		  (k->receive_window == 0 ||
+			  within(k->receive_window, 1, 1e6, i, "receive_window")) &&
 		  (k->patience_s == 0 || within(k->patience_s, 0.1, 1e5, i, "patience_s"));
 
 	return ok ? 0 : -EINVAL;
@@ -150,6 +153,9 @@ static int set_links(struct env_set *s, struct env *e, const struct canopy_env_c
 	pkts = setup_queue_pkts(k->buffer_bdp > 0 ? k->buffer_bdp : BUFFER_BDP, mbps, k->delay_ms);
 	if (!within(pkts, 1, 1e8, i, "the queue in packets"))
 		return -EINVAL;
+	if (k->receive_window > 0)
+		e->flow.rcv_wnd_pkts = (uint32_t)fmin(RECEIVE_WINDOW_MAX,
+			ceil(k->receive_window * (pkts + setup_queue_pkts(1, mbps, k->delay_ms))));
 	down->queue = up->queue = QUEUE_DROPTAIL;
 	down->limit_pkts = up->limit_pkts = pkts;
 	down->loss = up->loss = k->loss;

@@ -9,7 +9,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "obs/frame.h"
 
 const char *const model_net_names[MODEL_NETS] = {
 	[MODEL_ACTOR] = "actor",
@@ -29,8 +28,10 @@ struct model *model_new(void)
 {
 	struct model *m = calloc(1, sizeof(*m));
 
-	if (m)
-		m->info.buffer_bdp = m->info.theta = m->info.x_pkts = NAN;
+	if (!m)
+		return NULL;
+	m->states = &state_published;
+	m->info.buffer_bdp = m->info.theta = m->info.x_pkts = NAN;
 	return m;
 }
 
@@ -106,10 +107,10 @@ bool model_tensor(const struct model *m, int i, struct model_tensor *t)
 	return false;
 }
 
-static int check_shape(const struct model_net *net, int id, const char *path)
+static int check_shape(const struct model_net *net, int id, int states, const char *path)
 {
 	for (int l = 0; l < net->n; l++) {
-		int in = l ? net->layer[l - 1].out + (l == 1 && !is_actor(id)) : STATE_SIZE;
+		int in = l ? net->layer[l - 1].out + (l == 1 && !is_actor(id)) : states;
 
 		if (net->layer[l].in != in || net->layer[l].out > MLP_MAX_WIDTH) {
 			pr_err("%s: %s layer %d is %d -> %d, should take %d inputs and have at "
@@ -152,7 +153,7 @@ int model_check(const struct model *m, const char *path)
 		return -EBADMSG;
 	}
 	for (int net = 0; net < MODEL_NETS && !err; net++)
-		err = check_shape(&m->net[net], net, path);
+		err = check_shape(&m->net[net], net, m->states->size, path);
 	return err ? err : check_numbers(m, path);
 }
 
@@ -191,7 +192,7 @@ static void fold_layer(struct mlp_layer *to, const struct model_layer *from)
 struct mlp *model_fold(const struct model *m)
 {
 	const struct model_net *actor = &m->net[MODEL_ACTOR];
-	int dims[MLP_MAX_LAYERS + 1] = {STATE_SIZE};
+	int dims[MLP_MAX_LAYERS + 1] = {m->states->size};
 	struct mlp *folded;
 
 	for (int l = 0; l < actor->n; l++)

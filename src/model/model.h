@@ -17,6 +17,7 @@
 
 #include "base/hash.h"
 #include "nn/mlp.h"
+#include "obs/state.h"
 
 #define MODEL_VERSION 1
 #define MODEL_BN_EPSILON 1e-3
@@ -64,6 +65,7 @@ struct model_info {
 
 struct model {
 	struct model_net net[MODEL_NETS]; /* net[MODEL_ACTOR].n > 0 always */
+	const struct state_table *states; /* what its networks see; published unless set */
 	struct model_info info;
 	char sha256[HASH_HEX]; /* of the tensors alone: names, shapes and bytes; set by load and
 				  digest */
@@ -77,8 +79,8 @@ void model_free(struct model *m);
 int model_add_layer(struct model_net *net, int in, int out, bool normalised);
 
 /*
- * Whether the model makes sense: the actor is 70 -> ... -> 1, critics 70 -> h1, h1 + 1 -> ... -> 1,
- * layers fit, every number is finite and variances are not negative. 0 or -EBADMSG; prints what is
+ * Whether the model makes sense: with S numbers in its states (70 if published) the actor is
+ * S -> ... -> 1, critics S -> h1, h1 + 1 -> ... -> 1, layers fit, every number is finite and variances are not negative. 0 or -EBADMSG; prints what is
  * wrong, after path.
  */
 int model_check(const struct model *m, const char *path);

@@ -11,16 +11,16 @@
 #include "base/opts.h"
 #include "model/model.h"
 #include "model/safetensors.h"
-#include "obs/frame.h"
 
 #define MAX_TENSORS (MODEL_NETS * MLP_MAX_LAYERS * 5)
 #define FORMAT "canopy-model"
+#define FEATURES "features"
 
 // What every model file must say, as this version understands it.
 static const struct st_meta fixed[] = {
 	{"format", FORMAT},
 	{"version", "1"},
-	{"features", FRAME_TABLE},
+	{FEATURES, NULL}, // the table's name
 	{"activation", "leaky_relu 0.2"},
 	{"bn_epsilon", "0.001"},
 };
@@ -58,7 +58,9 @@ int model_save(const struct model *m, const char *path)
 	for (; model_tensor(m, n, &t[n]); n++)
 		st[n] = (struct st_tensor){
 			t[n].name, ST_F32, t[n].ndim, {t[n].shape[0], t[n].shape[1]}, t[n].data};
-	memcpy(meta, fixed, sizeof(fixed));
+	for (int i = 0; i < NFIXED; i++)
+		meta[i] = (struct st_meta){
+			fixed[i].key, fixed[i].value ? fixed[i].value : m->states->name};
 	shape = model_net_shape(&m->net[MODEL_ACTOR]);
 	meta[nmeta++] = (struct st_meta){"architecture", shape};
 	for (int i = 0; i < NFIELDS; i++) {
@@ -77,12 +79,26 @@ int model_save(const struct model *m, const char *path)
 	return err;
 }
 
+static int read_states(struct model *m, const struct st_file *f, const char *path)
+{
+	const char *name = st_get(f, FEATURES);
+	const struct state_table *t = name ? state_find(name) : NULL;
+
+	if (!t) {
+		pr_err("%s: " FEATURES " is '%s', this canopy knows %s\n", path, name ? name : "missing",
+			state_names());
+		return -EBADMSG;
+	}
+	m->states = t;
+	return 0;
+}
+
 static int read_info(struct model_info *info, const struct st_file *f, const char *path)
 {
 	for (int i = 0; i < NFIXED; i++) {
 		const char *text = st_get(f, fixed[i].key);
 
-		if (text && !strcmp(text, fixed[i].value))
+		if (!fixed[i].value || (text && !strcmp(text, fixed[i].value)))
 			continue;
 		pr_err("%s: %s is '%s', this canopy reads '%s'\n", path, fixed[i].key,
 			text ? text : "missing", fixed[i].value);
@@ -174,6 +190,8 @@ int model_load(struct model **out, const char *path)
 		return err;
 	m = model_new();
 	err = m ? read_info(&m->info, f, path) : -ENOMEM;
+	if (!err)
+		err = read_states(m, f, path);
 	if (!err)
 		err = read_nets(m, f, path);
 	if (!err)

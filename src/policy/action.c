@@ -39,7 +39,7 @@ uint32_t action_window(int percent, uint32_t w)
 {
 	uint64_t installed = (uint64_t)percent * w / 100;
 
-	if (installed > UINT32_MAX)
-		return UINT32_MAX;
+	if (installed > ACTION_MAX_WINDOW)
+		return ACTION_MAX_WINDOW;
 	return installed < ACTION_MIN_WINDOW ? ACTION_MIN_WINDOW : (uint32_t)installed;
 }

@@ -14,6 +14,7 @@
 #define ACTION_MIN_PERCENT 25
 #define ACTION_MAX_PERCENT 400
 #define ACTION_MIN_WINDOW 4 /* packets */
+#define ACTION_MAX_WINDOW INT32_MAX /* what a controller adds to it stays in 32 bits */
 
 /* The percent of action a; a is clipped to [-1, 1]. NaN gives 100, which leaves CUBIC's window. */
 int action_percent(double a);
@@ -21,7 +22,7 @@ int action_percent(double a);
 /* The smallest action whose percent is at least m, m in 25..400; -1 for 25. */
 double action_threshold(int m);
 
-/* The installed window in packets for a report's window w. */
+/* The installed window in packets for a report's window w; at most ACTION_MAX_WINDOW. */
 uint32_t action_window(int percent, uint32_t w);
 
 #endif

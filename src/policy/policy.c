@@ -34,7 +34,10 @@ static void init(struct cc *cc, const void *arg)
 	assert(arg && cc_cubic.priv_size <= CUBIC_PRIV_MAX);
 	cc_cubic.init(cc, NULL);
 	p->conf = arg;
-	assert(p->conf->mode != POLICY_MODEL || (p->conf->mlp && p->conf->scratch));
+	assert(p->conf->mode != POLICY_MODEL ||
+		(p->conf->mlp && p->conf->scratch &&
+			p->conf->mlp->layer[0].in ==
+				(p->conf->states ? p->conf->states->size : STATE_SIZE)));
 	monitor_init(&p->monitor);
 	obs_init(&p->obs);
 	rng_init(&p->rng, p->conf->noise_seed, p->conf->noise_stream);
@@ -43,10 +46,14 @@ static void init(struct cc *cc, const void *arg)
 
 static double network_action(const struct policy *p)
 {
-	float x[STATE_SIZE], y;
+	const struct state_table *states = p->conf->states;
+	float x[STATE_SIZE_MAX], y;
 
 	for (int i = 0; i < STATE_SIZE; i++)
 		x[i] = (float)p->obs.state[i];
+	if (states)
+		state_tail(states, x + STATE_SIZE, p->d.w, p->d.p, p->d.nchanges,
+			p->d.changes + POLICY_CHANGES);
 	mlp_forward(p->conf->mlp, x, &y, 1, p->conf->scratch);
 	return mlp_action(y);
 }

@@ -19,6 +19,7 @@
 #include "nn/mlp.h"
 #include "obs/frame.h"
 #include "obs/monitor.h"
+#include "obs/state.h"
 
 #define POLICY_CHANGES 10 /* installed changes remembered */
 
@@ -52,7 +53,8 @@ struct decision {
 /* A flow's configuration, given as cc->init's arg; it and what it points to outlive the flow. */
 struct policy_conf {
 	enum policy_mode mode;
-	const struct mlp *mlp; /* 70 inputs; needed by POLICY_MODEL */
+	const struct mlp *mlp; /* inputs as in states; needed by POLICY_MODEL */
+	const struct state_table *states; /* what mlp sees; NULL: published */
 	float *scratch;	       /* [mlp_scratch(mlp)], may be shared by the flows of one thread */
 	struct frame_noise noise;
 	uint64_t noise_seed, noise_stream;

@@ -1,0 +1,409 @@
+/* The loop: act, remember, update; measure, keep the best, save. */
+#include "learn/train.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/work.h"
+#include "learn/checkpoint.h"
+#include "learn/curves.h"
+#include "learn/held_out.h"
+
+#define DRAW_STREAM 0x64726177ull /* of the seed: what is drawn from the replay */
+
+struct train {
+	const struct train_conf *conf;
+	const struct train_io *io;
+	const struct train_hooks *hooks;
+	struct crew *crew;
+	struct td3 *td3;
+	struct replay *replay;
+	struct rollout *rollout;
+	struct held_out *held_out;
+	struct experience e;
+	struct curves curves;
+	struct checkpoint parts;
+	struct rng rng;
+	uint64_t *drawn; /* [batch] */
+	/* in the checkpoint: steps of all environments, segments begun, whether there is a best */
+	uint64_t counts[3];
+	double best[2]; /* score, and the step it is from */
+	char *checkpoint, *best_path, *last_path;
+};
+
+enum { STEPS, SEGMENT, HAS_BEST };
+
+/* --- Set-up --- */
+
+static void list_parts(struct train *t)
+{
+	t->parts.n = 0;
+	td3_parts(t->td3, &t->parts);
+	replay_parts(t->replay, &t->parts);
+	rollout_parts(t->rollout, &t->parts);
+	checkpoint_add(&t->parts, "train.", "rng", ST_I64, 4, t->rng.s);
+	checkpoint_add(&t->parts, "train.", "counts", ST_I64, 3, t->counts);
+	checkpoint_add(&t->parts, "train.", "best", ST_F64, 2, t->best);
+}
+
+static struct rollout_conf acting(const struct train *t, const struct setups *setups)
+{
+	return (struct rollout_conf){
+		.setups = (struct setups *)setups,
+		.table = t->conf->table,
+		.exploration = t->conf->exploration,
+		.drift = t->conf->drift,
+		.seed = t->conf->seed,
+		.certify = t->hooks->certify,
+		.crew = t->crew,
+		.threads = t->io->threads,
+	};
+}
+
+static int make_rollouts(struct train *t)
+{
+	struct rollout_conf conf = acting(t, &t->conf->setups);
+	struct mlp *policy = td3_policy_new(t->td3);
+	int err = policy ? rollout_new(&t->rollout, &conf, policy) : -ENOMEM;
+
+	if (err) {
+		mlp_free(policy);
+		return err;
+	}
+	conf = acting(t, &t->conf->held_out);
+	policy = td3_policy_new(t->td3);
+	err = policy ? held_out_new(&t->held_out, &conf, policy, t->conf->eval_decisions) : -ENOMEM;
+	if (err)
+		mlp_free(policy);
+	return err;
+}
+
+static int init_model(struct train *t)
+{
+	struct model *m;
+	int err;
+
+	if (!t->conf->init)
+		return 0;
+	err = model_load(&m, t->conf->init);
+	if (err)
+		return err;
+	if (m->states->size > t->conf->table->size) {
+		pr_err("--init: %s sees %s features, the run's are %s\n", t->conf->init,
+			m->states->name, t->conf->table->name);
+		err = -EINVAL;
+	}
+	if (!err)
+		err = td3_import(t->td3, m, t->conf->init);
+	model_free(m);
+	return err;
+}
+
+static int set_up(struct train *t)
+{
+	const struct train_conf *c = t->conf;
+	struct td3_conf td3 = c->td3;
+	int err = file_mkdirs(t->io->dir);
+
+	t->checkpoint = file_path("%s/checkpoint.safetensors", t->io->dir);
+	t->best_path = file_path("%s/best.safetensors", t->io->dir);
+	t->last_path = file_path("%s/last.safetensors", t->io->dir);
+	if (err)
+		return err;
+	if (!t->hooks->extra)
+		td3.extra_max = 0;
+	rng_init(&t->rng, c->seed, DRAW_STREAM);
+	t->drawn = calloc(c->td3.batch, sizeof(*t->drawn));
+	err = t->drawn ? crew_new(&t->crew, t->io->threads) : -ENOMEM;
+	if (!err)
+		err = td3_new(&t->td3, &td3, t->crew);
+	if (!err)
+		err = replay_new(&t->replay, c->setups.n, c->replay);
+	if (!err)
+		err = experience_init(&t->e, c->setups.n);
+	if (!err)
+		err = make_rollouts(t);
+	return err ? err : init_model(t);
+}
+
+static void tear_down(struct train *t)
+{
+	curves_close(&t->curves);
+	held_out_free(t->held_out);
+	rollout_free(t->rollout);
+	experience_free(&t->e);
+	replay_free(t->replay);
+	td3_free(t->td3);
+	crew_free(t->crew);
+	free(t->drawn);
+	free(t->checkpoint);
+	free(t->best_path);
+	free(t->last_path);
+}
+
+/* --- Models and checkpoints --- */
+
+static uint64_t transitions(const struct train *t)
+{
+	return t->counts[STEPS] * t->conf->setups.n;
+}
+
+static int write_model(const struct train *t, const char *path, bool all)
+{
+	const struct train_conf *c = t->conf;
+	struct model *m = model_new();
+	const char *slash = strrchr(t->io->output, '/');
+	int err = m ? 0 : -ENOMEM;
+
+	if (err)
+		return err;
+	m->states = c->table;
+	m->info.name = file_path("%s", slash ? slash + 1 : t->io->output);
+	m->info.name[strcspn(m->info.name, ".")] = 0;
+	m->info.canopy = file_path("%s", CANOPY_VERSION);
+	m->info.training = file_path("%s", c->spec);
+	m->info.seed = file_path("%" PRIu64, c->seed);
+	m->info.step = file_path("%" PRIu64, td3_updates(t->td3));
+	if (c->setups.nbuffers == 1)
+		m->info.buffer_bdp = c->setups.buffers[0];
+	err = td3_export(t->td3, m, all);
+	if (!err)
+		err = model_save(m, path);
+	model_free(m);
+	return err;
+}
+
+static int copy_best(const struct train *t)
+{
+	char *data;
+	size_t len;
+	int err = file_read(t->best_path, ST_MAX_FILE, &data, &len);
+
+	if (err)
+		return err;
+	err = file_write(t->io->output, data, len);
+	free(data);
+	return err;
+}
+
+// Goes on from the folder's checkpoint, if there is one and it is wanted.
+static int resume(struct train *t)
+{
+	int err = -ENOENT;
+
+	list_parts(t);
+	if (t->io->restart)
+		checkpoint_remove(t->checkpoint);
+	else
+		err = checkpoint_load(&t->parts, t->checkpoint, t->conf->spec);
+	if (err == -ENOENT)
+		return 0;
+	if (!err)
+		pr_info("going on from transition %" PRIu64 " of %s\n", transitions(t),
+			t->checkpoint);
+	return err;
+}
+
+// Saves at the end of a segment; the next begins with new episodes.
+static int save(struct train *t)
+{
+	int err = td3_check(t->td3);
+
+	if (err)
+		return err;
+	rollout_end(t->rollout);
+	replay_pause(t->replay);
+	t->counts[SEGMENT]++;
+	return checkpoint_save(&t->parts, t->checkpoint, t->conf->spec);
+}
+
+/* --- The loop --- */
+
+static void fill(void *arg, const struct td3_batch *b, int from, int to)
+{
+	const struct train *t = arg;
+	size_t n = t->conf->table->size;
+
+	replay_fetch(t->replay, t->drawn + from, to - from, t->conf->table, &t->conf->reward,
+		b->s0 + from * n, b->a + from, b->r + from, b->s1 + from * n);
+}
+
+static int update(struct train *t)
+{
+	const struct td3_source from = {fill, t};
+	double start = progress_clock();
+	struct td3_stats stats;
+	int err;
+
+	replay_draw(t->replay, &t->rng, t->conf->td3.batch, t->drawn);
+	if (t->hooks->batch)
+		t->hooks->batch(t->hooks->arg, t->replay, t->drawn, t->conf->td3.batch);
+	err = td3_update(t->td3, &from, t->hooks->extra, &stats);
+	curves_update(&t->curves, &stats, progress_clock() - start);
+	return err;
+}
+
+// Updates that should have been made by now, all of them by the end.
+static uint64_t due(const struct train *t)
+{
+	const struct train_conf *c = t->conf;
+	double done = (double)transitions(t) - c->warmup, all = (double)c->transitions - c->warmup;
+
+	if (done <= 0)
+		return 0;
+	return done >= all ? c->updates : (uint64_t)(c->updates * (done / all));
+}
+
+static int catch_up(struct train *t)
+{
+	uint64_t target = due(t);
+	int err = 0;
+
+	if (target && !td3_updates(t->td3) && !replay_count(t->replay)) {
+		pr_err("no environment came to a second decision in %" PRIu64 " steps\n",
+			t->counts[STEPS]);
+		return -EINVAL;
+	}
+	while (!err && td3_updates(t->td3) < target)
+		err = update(t);
+	return err;
+}
+
+static int evaluate(struct train *t)
+{
+	struct held_out_score s;
+	int64_t step = (int64_t)transitions(t);
+	int err;
+
+	td3_policy(t->td3, held_out_policy(t->held_out));
+	err = held_out_run(t->held_out, t->conf->reward.lambda, &s);
+	if (!err && (!t->counts[HAS_BEST] || s.score > t->best[0])) {
+		t->counts[HAS_BEST] = 1;
+		t->best[0] = s.score;
+		t->best[1] = (double)step;
+		err = write_model(t, t->best_path, false);
+	}
+	return err ? err : curves_held_out(&t->curves, step, &s, t->best[0]);
+}
+
+// Whether something that comes every so many transitions (0: at the end) is due after this step.
+static bool comes(const struct train *t, uint64_t every)
+{
+	uint64_t n = t->conf->setups.n, all = t->conf->transitions, now = transitions(t);
+
+	return now >= all || (every && now / every != (now - n) / every);
+}
+
+static int step(struct train *t, bool *begun, uint64_t *logged)
+{
+	struct rollout_stats stats;
+	int err = 0;
+
+	if (!*begun) {
+		err = rollout_begin(t->rollout, t->counts[SEGMENT], &t->e);
+		if (err)
+			return err;
+		replay_add(t->replay, &t->e.step);
+		*begun = true;
+	}
+	td3_policy(t->td3, rollout_policy(t->rollout));
+	rollout_drift(t->rollout, t->conf->drift > 0 && transitions(t) < t->conf->warmup);
+	err = rollout_step(t->rollout, &t->e);
+	if (err)
+		return err;
+	replay_add(t->replay, &t->e.step);
+	t->counts[STEPS]++;
+	err = catch_up(t);
+	if (!err && comes(t, t->conf->log_every)) {
+		stats = rollout_tell(t->rollout);
+		err = curves_line(&t->curves, (int64_t)transitions(t), transitions(t) - *logged,
+			&stats, t->conf->reward.lambda);
+		*logged = transitions(t);
+	}
+	if (!err && comes(t, t->conf->eval_every))
+		err = evaluate(t);
+	if (!err && comes(t, t->conf->checkpoint_every)) {
+		err = save(t);
+		*begun = false;
+	}
+	return err;
+}
+
+static int loop(struct train *t)
+{
+	uint64_t all = t->conf->transitions, from = transitions(t), logged = from;
+	struct progress progress;
+	bool begun = false;
+	char extra[64] = "";
+	int err = 0;
+
+	progress_start(&progress, "transitions", (double)(all - (from < all ? from : all)));
+	while (!err && transitions(t) < all && !work_stopped()) {
+		err = step(t, &begun, &logged);
+		if (t->counts[HAS_BEST])
+			snprintf(extra, sizeof(extra), "best score %.4f at %.0f", t->best[0],
+				t->best[1]);
+		progress_update(&progress, (double)(transitions(t) - from), extra);
+	}
+	progress_end(&progress);
+	if (!err && transitions(t) < all) {
+		pr_info("stopped; the same command goes on from the last checkpoint\n");
+		err = -EINTR;
+	}
+	return err;
+}
+
+static int run(struct train *t)
+{
+	int err = resume(t), late;
+
+	if (err)
+		return err;
+	err = curves_open(&t->curves, t->io->dir, (int64_t)transitions(t));
+	if (!err && !t->counts[STEPS])
+		err = curves_held_out(&t->curves, 0, held_out_cubic(t->held_out), NAN);
+	if (!err && !t->counts[STEPS] && t->conf->init)
+		err = evaluate(t);
+	if (!err)
+		err = loop(t);
+	late = curves_close(&t->curves);
+	if (!err)
+		err = late;
+	if (!err)
+		err = write_model(t, t->last_path, true);
+	return err ? err : copy_best(t);
+}
+
+int train_run(const struct train_conf *c, const struct train_io *io, const struct train_hooks *h)
+{
+	static const struct train_hooks none;
+	struct train *t;
+	int err;
+
+	if (c->reward.lambda > 0 && !(h && h->certify)) {
+		pr_err("--lambda: %g asks for certificates, and no property is named\n", c->reward.lambda);
+		return -EINVAL;
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->conf = c;
+	t->io = io;
+	t->hooks = h ? h : &none;
+	err = set_up(t);
+	if (!err)
+		err = run(t);
+	if (err == -EDOM)
+		pr_err("training stopped at transition %" PRIu64 "; the last checkpoint stays\n",
+			transitions(t));
+	tear_down(t);
+	free(t);
+	return err;
+}

@@ -1,0 +1,103 @@
+/*
+ * A training run: environments fill the replay, the learner updates at a fixed rate, what comes of
+ * it is measured on held-out set-ups, and the best model is kept.
+ *
+ * A run's folder holds checkpoint.safetensors (and .previous), best.safetensors, last.safetensors
+ * (all networks), metrics.jsonl and TensorBoard event files. Episodes begin anew after every
+ * checkpoint, in a run that goes on as in one that is resumed: the same spec gives the same models
+ * and checkpoints, byte for byte, for any number of threads and however often it was killed.
+ */
+#ifndef LEARN_TRAIN_H
+#define LEARN_TRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/opts.h"
+#include "learn/replay.h"
+#include "learn/rollout.h"
+#include "learn/setups.h"
+#include "learn/td3.h"
+
+struct train_conf {
+	struct td3_conf td3;
+	const struct state_table *table;
+	struct setups setups, held_out;
+	double exploration, drift;
+	struct replay_reward reward;
+	uint64_t seed;
+	uint64_t transitions, updates, warmup; /* updates are spread over what follows the warm-up */
+	uint64_t replay;
+	uint64_t checkpoint_every, eval_every, log_every; /* transitions; 0: at the end only */
+	int eval_decisions; /* of each held-out environment */
+	const char *init;   /* model to start from, or NULL; the options' */
+	char *spec;	    /* the options that determine the run, a line each */
+};
+
+/* clang-format off */
+/* Rows of an option table: what determines a run. */
+#define TRAIN_OPTS \
+	SETUPS_OPTS, \
+	SETUPS_EVAL_OPTS, \
+	{OPT_INT, 0, "seed", "N", "1", 0, 1e15, NULL, "seed of everything that is random"}, \
+	{OPT_INT, 'n', "transitions", "N", "12800000", 1, 1e12, NULL, "decisions to make in all"}, \
+	{OPT_INT, 'u', "updates", "N", "100000", 0, 1e10, NULL, "updates to make in all"}, \
+	{OPT_INT, 0, "warmup", "N", "25600", 0, 1e12, NULL, "transitions before the first update"}, \
+	{OPT_REAL, 0, "drift", "X", "0.05", 0, 2, NULL, \
+		"until then actions drift around 0 with this standard deviation; 0: the policy acts"}, \
+	{OPT_INT, 0, "critics-first", "N", "0", 0, 1e10, NULL, "updates before the actor's first"}, \
+	{OPT_INT, 0, "replay", "N", "880000", 1, 1e9, NULL, "transitions that the replay holds"}, \
+	{OPT_INT, 0, "batch", "N", "512", 2, 65536, NULL, "transitions of an update"}, \
+	{OPT_REALS, 0, "hidden", "N,N", "256,256", 1, MLP_MAX_WIDTH, NULL, "widths of the hidden layers, 2 or more"}, \
+	{OPT_WORD, 0, "features", "TABLE", "published", 0, 0, "published|extended", "what the policy sees"}, \
+	{OPT_FLAG, 0, "batch-norm", NULL, "yes", 0, 0, NULL, "batch norm in the actor (--no-batch-norm: none)"}, \
+	{OPT_REAL, 0, "gamma", "X", "0.995", 0, 1, NULL, "discount"}, \
+	{OPT_REAL, 0, "tau", "X", "0.001", 0, 1, NULL, "how far targets follow in an update"}, \
+	{OPT_REAL, 0, "actor-rate", "X", "1e-4", 0, 1, NULL, "Adam's rate for the actor"}, \
+	{OPT_REAL, 0, "critic-rate", "X", "1e-3", 0, 1, NULL, "Adam's rate for the critics"}, \
+	{OPT_REAL, 0, "exploration", "X", "0.2", 0, 2, NULL, "standard deviation of the noise on actions"}, \
+	{OPT_REAL, 0, "target-noise", "X", "0.1", 0, 2, NULL, "standard deviation of the noise on target actions"}, \
+	{OPT_REAL, 0, "target-clip", "X", "0.2", 0, 2, NULL, "its limit"}, \
+	{OPT_FLAG, 0, "relative-q", NULL, "no", 0, 0, NULL, "divide the actor's loss by max(1, mean |Q|)"}, \
+	{OPT_REAL, 0, "reach", "X", "3", 0, 1e3, NULL, "pre-activations beyond this are pulled back ..."}, \
+	{OPT_REAL, 0, "reach-weight", "X", "0", 0, 1e3, NULL, "... with this weight"}, \
+	{OPT_REAL, 0, "lambda", "X", "0", 0, 1, NULL, "weight of the certificate in the reward; 0 trains Orca"}, \
+	{OPT_REAL, 0, "reward-floor", "X", NULL, -1e9, 1, NULL, \
+		"least raw reward to learn from: a burst of drops can cost hundreds; none by default"}, \
+	{OPT_FILE, 0, "init", "MODEL", NULL, 0, 0, NULL, "model file to start from"}, \
+	{OPT_INT, 0, "checkpoint-every", "N", "640000", 0, 1e12, NULL, \
+		"transitions between checkpoints, after which episodes begin anew; 0: one at the end"}, \
+	{OPT_INT, 0, "eval-every", "N", "640000", 0, 1e12, NULL, \
+		"transitions between evaluations on the held-out set-ups; 0: one at the end"}, \
+	{OPT_INT, 0, "eval-decisions", "N", "500", 1, 1e9, NULL, "decisions of each held-out environment"}, \
+	{OPT_INT, 0, "log-every", "N", "25600", 0, 1e12, NULL, "transitions between lines of metrics; 0: one at the end"}
+/* clang-format on */
+
+/* From options with these rows (and others, which skip, ended by NULL, names: where to and how).
+ * 0 or -errno, printed. */
+int train_conf_init(struct train_conf *c, const struct opts *o, const char *const *skip);
+void train_conf_free(struct train_conf *c);
+
+/* What certificates add to a run; NULL members: nothing. */
+struct train_hooks {
+	const struct rollout_certify *certify; /* for the reward; needed where lambda > 0 */
+	const struct td3_extra *extra;	       /* the certified loss */
+	/* Before each update: the replay and the batch that will be drawn from it. */
+	void (*batch)(void *arg, const struct replay *r, const uint64_t *at, int n);
+	void *arg;
+};
+
+struct train_io {
+	const char *output; /* model file */
+	const char *dir;    /* the run's folder, made if need be */
+	int threads;
+	bool restart; /* forget the folder's checkpoint */
+};
+
+/*
+ * Runs, or goes on from the folder's checkpoint. 0; -EINTR after work_stop (said in one line; the
+ * last checkpoint stays); -EDOM when a number became infinite or NaN; or another -errno, printed.
+ */
+int train_run(const struct train_conf *c, const struct train_io *io, const struct train_hooks *h);
+
+#endif

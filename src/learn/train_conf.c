@@ -1,0 +1,132 @@
+/* A run's options, checked. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "learn/train.h"
+
+/* The same for every run, so that their curves compare. */
+#define HELD_OUT_SEED 0x68656c64ull
+
+static bool is_skipped(const char *name, const char *const *skip)
+{
+	while (*skip && strcmp(*skip, name))
+		skip++;
+	return *skip != NULL;
+}
+
+static char *spec_text(const struct opts *o, const char *const *skip)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		abort();
+	for (int i = 0; i < o->n; i++)
+		if (o->text[i] && !is_skipped(o->table[i].name, skip))
+			fprintf(f, "%s = %s\n", o->table[i].name, o->text[i]);
+	if (fclose(f))
+		abort();
+	return text;
+}
+
+static int read_hidden(struct td3_conf *c, const struct opts *o)
+{
+	double *v;
+	int n = opts_reals(o, "hidden", &v);
+
+	c->nhidden = n;
+	for (int i = 0; i < n && i < TD3_MAX_HIDDEN; i++)
+		c->hidden[i] = (int)v[i];
+	for (int i = 0; i < n && i < TD3_MAX_HIDDEN; i++)
+		if (c->hidden[i] != v[i])
+			n = 0;
+	free(v);
+	if (n >= 2 && n <= TD3_MAX_HIDDEN)
+		return 0;
+	pr_err("--hidden: wants 2 to %d whole numbers\n", TD3_MAX_HIDDEN);
+	return -EINVAL;
+}
+
+static int read_learner(struct train_conf *c, const struct opts *o)
+{
+	struct td3_conf *t = &c->td3;
+
+	*t = td3_published;
+	t->states = c->table->size;
+	t->seed = c->seed;
+	t->batch_norm = opts_flag(o, "batch-norm");
+	t->batch = (int)opts_int(o, "batch");
+	t->gamma = opts_real(o, "gamma");
+	t->tau = opts_real(o, "tau");
+	t->actor_rate = opts_real(o, "actor-rate");
+	t->critic_rate = opts_real(o, "critic-rate");
+	t->critics_first = (uint64_t)opts_int(o, "critics-first");
+	t->noise = opts_real(o, "target-noise");
+	t->noise_clip = opts_real(o, "target-clip");
+	t->relative_q = opts_flag(o, "relative-q");
+	t->reach = opts_real(o, "reach");
+	t->reach_weight = opts_real(o, "reach-weight");
+	return read_hidden(t, o);
+}
+
+static int check(const struct train_conf *c)
+{
+	if (c->updates && c->warmup >= c->transitions) {
+		pr_err("--warmup: %llu of %llu transitions leave none for updates\n",
+			(unsigned long long)c->warmup, (unsigned long long)c->transitions);
+		return -EINVAL;
+	}
+	if (c->replay < (uint64_t)c->setups.n) {
+		pr_err("--replay: %llu transitions are fewer than the %d environments\n",
+			(unsigned long long)c->replay, c->setups.n);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int train_conf_init(struct train_conf *c, const struct opts *o, const char *const *skip)
+{
+	int err;
+
+	*c = (struct train_conf){
+		.table = state_find(opts_text(o, "features")),
+		.exploration = opts_real(o, "exploration"),
+		.drift = opts_real(o, "drift"),
+		.reward = {opts_real(o, "lambda"),
+			opts_text(o, "reward-floor") ? opts_real(o, "reward-floor") : -INFINITY},
+		.seed = (uint64_t)opts_int(o, "seed"),
+		.transitions = (uint64_t)opts_int(o, "transitions"),
+		.updates = (uint64_t)opts_int(o, "updates"),
+		.warmup = (uint64_t)opts_int(o, "warmup"),
+		.replay = (uint64_t)opts_int(o, "replay"),
+		.checkpoint_every = (uint64_t)opts_int(o, "checkpoint-every"),
+		.eval_every = (uint64_t)opts_int(o, "eval-every"),
+		.log_every = (uint64_t)opts_int(o, "log-every"),
+		.eval_decisions = (int)opts_int(o, "eval-decisions"),
+		.init = opts_text(o, "init"),
+		.spec = spec_text(o, skip),
+	};
+	err = read_learner(c, o);
+	if (!err)
+		err = setups_init(&c->setups, o, false, c->seed);
+	if (!err)
+		err = setups_init(&c->held_out, o, true, HELD_OUT_SEED);
+	if (!err)
+		err = check(c);
+	if (err)
+		train_conf_free(c);
+	return err;
+}
+
+void train_conf_free(struct train_conf *c)
+{
+	setups_free(&c->setups);
+	setups_free(&c->held_out);
+	free(c->spec);
+	c->spec = NULL;
+}

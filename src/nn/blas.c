@@ -1,0 +1,64 @@
+/* OpenBLAS through dlopen. */
+#include "nn/blas.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+#define LIBRARY "libopenblas.so.0"
+#define THREADS "OPENBLAS_NUM_THREADS"
+
+// The CBLAS interface, as cblas.h has it.
+enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112 };
+typedef void sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+	const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
+
+static sgemm_fn *sgemm;
+static char *(*corename)(void);
+
+static void *open_library(void)
+{
+	const char *asked = getenv(THREADS);
+	void *lib;
+
+	setenv(THREADS, "1", 1); // read while it loads: no threads of its own
+	lib = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	if (asked)
+		setenv(THREADS, asked, 1);
+	else
+		unsetenv(THREADS);
+	return lib;
+}
+
+int blas_load(void)
+{
+	void *lib;
+
+	if (sgemm)
+		return 0;
+	lib = open_library();
+	if (lib) {
+		corename = (char *(*)(void))dlsym(lib, "openblas_get_corename");
+		sgemm = (sgemm_fn *)dlsym(lib, "cblas_sgemm");
+	}
+	if (sgemm && corename)
+		return 0;
+	sgemm = NULL;
+	pr_err("training needs OpenBLAS (%s): apt-get install libopenblas0\n", LIBRARY);
+	return -ENOSYS;
+}
+
+const char *blas_kernel(void)
+{
+	return corename();
+}
+
+void blas_product(int m, int n, int k, struct blas_matrix a, struct blas_matrix b, bool add,
+	float *c, int c_stride)
+{
+	sgemm(ROW_MAJOR, a.transposed ? TRANSPOSED : AS_IS, b.transposed ? TRANSPOSED : AS_IS, m, n,
+		k, 1, a.data, a.stride, b.data, b.stride, add ? 1 : 0, c, c_stride);
+}

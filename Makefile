@@ -21,7 +21,7 @@ endif
 LIB_SRC := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 TESTS := $(patsubst tests/t_%.c,t_%,$(sort $(wildcard tests/t_*.c)))
-THREADED_TESTS := t_base t_eval t_api t_controller t_env t_qc
+THREADED_TESTS := t_base t_eval t_api t_controller t_env t_td3 t_train t_qc
 EXAMPLES := $(patsubst examples/%.c,%,$(sort $(wildcard examples/*.c)))
 BENCHES := $(patsubst bench/%.c,%,$(sort $(wildcard bench/*.c)))
 # Another runtime for the tests' ONNX files, built where it is installed.
@@ -127,6 +127,7 @@ bench: $(BUILD)/canopy $(BENCHES:%=$(BUILD)/bench/%)
 	@for b in $(BENCHES); do echo "== $$b"; $(BUILD)/bench/$$b || exit 1; done
 	@echo "== ns-3"; if [ -d /usr/include/ns3 ]; then $(MAKE) -s $(BUILD)/bench/ns3 && $(BUILD)/bench/ns3; \
 		else echo "skipped: apt-get install libns3-dev puts ns-3 beside it"; fi
+	@echo "== PyTorch"; /usr/bin/python3 bench/td3_torch.py
 
 $(BUILD)/bench/ns3: bench/ns3.cc
 	@mkdir -p $(@D)
@@ -145,8 +146,9 @@ install: all
 	ln -sf libcanopy.so.0 $(DESTDIR)$(PREFIX)/lib/libcanopy.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(PKGS)|' scripts/canopy.pc.in \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/canopy.pc
-	mkdir -p $(DESTDIR)$(PREFIX)/share/canopy/specs $(DESTDIR)$(PREFIX)/share/canopy/properties
+	mkdir -p $(DESTDIR)$(PREFIX)/share/canopy/specs/train $(DESTDIR)$(PREFIX)/share/canopy/properties
 	install -m644 specs/*.spec $(DESTDIR)$(PREFIX)/share/canopy/specs/
+	install -m644 specs/train/*.spec $(DESTDIR)$(PREFIX)/share/canopy/specs/train/
 	install -m644 properties/*.txt properties/README.md $(DESTDIR)$(PREFIX)/share/canopy/properties/
 	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	$(BUILD)/canopy completion >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy

@@ -61,7 +61,7 @@ static void record(void *arg, const struct decision *d)
 		.t_ns = d->now_us * 1000, .open = d->open, .action = NAN, .reward = NAN,
 		.qc = NAN, .proven = NAN, .refuted = NAN};
 	put_report(row->report, d->report);
-	for (int i = 0; i < STATE_SIZE; i++)
+	for (int i = 0; i < d->nstate; i++)
 		row->state[i] = d->state[i];
 	row->w = row->installed = d->report->cwnd;
 	if (d->open)
@@ -126,14 +126,14 @@ int decisions_write(const struct decisions *d, const struct run_conf *c, int flo
 		{"model", s->model->model->sha256},
 		{"trace", c->down->trace->name},
 		{"seed", seed},
-		{"features", FRAME_TABLE},
+		{"features", s->model->model->states->name},
 	};
 	int err = d->err;
 
 	snprintf(seed, sizeof(seed), "%" PRIu64, c->seed);
 	snprintf(no, sizeof(no), "%d", flow);
 	if (!err)
-		err = decision_file_write(path, d->rows, d->n, STATE_SIZE, meta, sizeof(meta) / sizeof(meta[0]));
+		err = decision_file_write(path, d->rows, d->n, s->model->model->states->size, meta, sizeof(meta) / sizeof(meta[0]));
 	free(spec);
 	free(path);
 	return err;

@@ -18,7 +18,7 @@ void guard_free(struct guard *g)
 bool guard_veto(struct guard *g, const struct decision *d)
 {
 	int64_t changes[POLICY_CHANGES];
-	struct cert_decision c = {.x = d->state, .nin = STATE_SIZE, .w = d->w, .p = d->p,
+	struct cert_decision c = {.x = d->state, .nin = d->nstate, .w = d->w, .p = d->p,
 		.nchanges = d->nchanges, .changes = changes};
 	bool keep;
 

@@ -19,6 +19,7 @@ struct policy {
 	double drift; // a of POLICY_DRIFT
 	struct report report;
 	struct decision d;
+	double state[STATE_SIZE_MAX]; // d's, where it has more than the frames
 	bool pending;	 // d waits for policy_apply
 	bool unrewarded; // the latest decision's reward is still to come
 	uint32_t p;
@@ -46,14 +47,10 @@ static void init(struct cc *cc, const void *arg)
 
 static double network_action(const struct policy *p)
 {
-	const struct state_table *states = p->conf->states;
 	float x[STATE_SIZE_MAX], y;
 
-	for (int i = 0; i < STATE_SIZE; i++)
-		x[i] = (float)p->obs.state[i];
-	if (states)
-		state_tail(states, x + STATE_SIZE, p->d.w, p->d.p, p->d.nchanges,
-			p->d.changes + POLICY_CHANGES);
+	for (int i = 0; i < p->d.nstate; i++)
+		x[i] = (float)p->d.state[i];
 	mlp_forward(p->conf->mlp, x, &y, 1, p->conf->scratch);
 	return mlp_action(y);
 }
@@ -111,6 +108,20 @@ static void install(struct cc *cc, double a)
 	record(p);
 }
 
+// The state of a table that has more than frames.
+static void extend_state(struct policy *p)
+{
+	const struct state_table *t = p->conf->states;
+	float tail[STATE_TAIL_MAX];
+
+	state_tail(t, tail, p->d.w, p->d.p, p->nchanges, p->changes + POLICY_CHANGES);
+	memcpy(p->state, p->obs.state, sizeof(p->obs.state));
+	for (int i = 0; i < t->tail; i++)
+		p->state[STATE_SIZE + i] = tail[i];
+	p->d.state = p->state;
+	p->d.nstate = t->size;
+}
+
 // The report as a decision still to be made, or as a frame only.
 static void describe(struct policy *p, const struct cc *cc)
 {
@@ -118,6 +129,7 @@ static void describe(struct policy *p, const struct cc *cc)
 		.now_us = cc->now_us,
 		.report = &p->report,
 		.state = p->obs.state,
+		.nstate = STATE_SIZE,
 		.max_thr = p->obs.max_thr,
 		.reward = frame_reward(&p->report, p->obs.max_thr),
 		.rewards = p->unrewarded,
@@ -127,6 +139,8 @@ static void describe(struct policy *p, const struct cc *cc)
 		.nchanges = p->nchanges,
 	};
 	memcpy(p->d.changes, p->changes, sizeof(p->changes));
+	if (p->conf->states && p->conf->states->tail)
+		extend_state(p);
 	p->stats.reports++;
 	if (p->unrewarded) {
 		p->stats.reward_sum += p->d.reward;

@@ -35,7 +35,8 @@ enum policy_mode {
 struct decision {
 	uint64_t now_us;
 	const struct report *report;
-	const double *state; /* [STATE_SIZE], this report's frame included */
+	const double *state; /* [nstate], this report's frame included */
+	int nstate;	     /* as the flow's table has it */
 	double max_thr;	     /* M */
 	double reward;	     /* raw reward of this report */
 	bool rewards;	     /* ... which is that of the latest decision: none was rewarded since */

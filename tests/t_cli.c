@@ -94,7 +94,7 @@ static void completion_knows_the_tables(void **state)
 			  "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _canopy; printf \"%%s,\" "
 			  "\"${COMPREPLY[@]}\"' >got; "
 			  "[ \"$(cat got)\" = '%s' ]";
-	const char *const cases[][2] = {{"tr", "trace,"}, {"model \"\"", "show,import,export,"},
+	const char *const cases[][2] = {{"tra", "trace,train,"}, {"model \"\"", "show,import,export,"},
 		{"eval --queue drop", "droptail,drophead,"}, {"eval --no-", "--no-series,"},
 		{"trace info a", "a file,"}};
 

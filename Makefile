@@ -57,8 +57,8 @@ $(BUILD)/libcanopy.a: $(LIB_OBJ)
 	@rm -f $@
 	$(call say,AR)ar rcs $@ $^
 
-$(BUILD)/libcanopy.so: $(LIB_OBJ)
-	$(call say,LD)$(CC) $(SANFLAGS) -shared -Wl,-soname,libcanopy.so.0 $^ -o $@ $(LIBS)
+$(BUILD)/libcanopy.so: $(LIB_OBJ) src/api/libcanopy.map
+	$(call say,LD)$(CC) $(SANFLAGS) -shared -Wl,-soname,libcanopy.so.0 -Wl,--version-script=src/api/libcanopy.map $(LIB_OBJ) -o $@ $(LIBS)
 
 # The static library as it is installed: names of our own cannot clash with the user's.
 $(BUILD)/public/libcanopy.a: $(LIB_OBJ)

@@ -289,17 +289,17 @@ static void test_random_bounds(void **state)
 	log_set_level(-1);
 	for (int i = 0; i < 400; i++) {
 		struct cert_entry e = slow_entry(i % DECISIONS);
-		struct cert_part *p = &e.parts[i / DECISIONS % 2]; // of one and two dimensions
+		struct cert_part *p = &e.parts[i / DECISIONS % 2]; // of one to three dimensions
 		double *b = p->tree.bounds, width = b[1] - b[0],
 		       shrink = 0.55 * pow(rng_uniform(&g), 2);
-		double t[2], x[STATE_SIZE], lo = INFINITY, hi = -INFINITY;
+		double t[3], x[STATE_SIZE], lo = INFINITY, hi = -INFINITY;
 
 		b[0] += width * shrink;
 		b[1] -= width * shrink;
 		for (int k = 0; k < 300; k++) { // the first leaf is the lowest corner
 			for (int d = 0; d < p->region.ndims; d++) {
 				double cell = (p->region.dim[d].hi - p->region.dim[d].lo) /
-					      (p->region.ndims == 1 ? 64 : 8);
+					      pow(64, 1. / p->region.ndims);
 
 				t[d] = p->region.dim[d].lo + cell * rng_uniform(&g);
 			}

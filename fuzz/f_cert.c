@@ -1,5 +1,5 @@
-/* Fuzzes certificate files: the reader takes any bytes; what it accepts is written the same again and goes through
- * the checker's proofs. */
+/* Fuzzes certificate files: the reader takes any bytes; what it accepts is written the same again
+ * and goes through the checker's proofs. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,11 +29,15 @@ static void open_proof(void)
 // An accepted entry, and its line read again, give the same line.
 static void check_entry_line(const struct cert_entry *e)
 {
-	static const char head[] = "{\"format\":\"canopy-certificate\",\"version\":1,\"canopy\":\"\",\"model\":{\"name\":"
-				   "\"\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"},"
-				   "\"property\":{\"file\":\"\",\"set\":\"\",\"sha256\":"
-				   "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",\"text\":\"\"},"
-				   "\"parameters\":{},\"decisions\":[\n";
+	static const char head[] =
+		"{\"format\":\"canopy-certificate\",\"version\":1,\"canopy\":\"\",\"model\":{"
+		"\"name\":"
+		"\"\",\"sha256\":"
+		"\"0000000000000000000000000000000000000000000000000000000000000000\"},"
+		"\"property\":{\"file\":\"\",\"set\":\"\",\"sha256\":"
+		"\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",\"text\":"
+		"\"\"},"
+		"\"parameters\":{},\"decisions\":[\n";
 	char *line = cert_entry_format(e), *again, *text;
 	struct cert_reader *r;
 	struct cert_entry copy;

@@ -49,7 +49,8 @@ static inline void entries_grow(struct rng *g, const struct engine_sink *s, int 
 	entries_grow(g, s, ndims, cuts - 1 - left);
 }
 
-static inline void entries_part(struct rng *g, struct cert_part *p, const struct cert_entry *e, int ndims)
+static inline void entries_part(
+	struct rng *g, struct cert_part *p, const struct cert_entry *e, int ndims)
 {
 	struct engine_sink sink = cert_tree_sink(&p->tree, ndims);
 

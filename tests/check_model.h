@@ -10,7 +10,8 @@
 #include "obs/frame.h"
 
 /* Widths of the layers, 0 after the last. */
-static const int check_shapes[][6] = {{1}, {40, 1}, {7, 33, 1}, {64, 64, 1}, {20, 9, 35, 1}, {256, 256, 1}};
+static const int check_shapes[][6] = {
+	{1}, {40, 1}, {7, 33, 1}, {64, 64, 1}, {20, 9, 35, 1}, {256, 256, 1}};
 #define CHECK_SHAPES ((int)(sizeof(check_shapes) / sizeof(check_shapes[0])))
 
 /* Weights of variance gain^2 / inputs, hidden layers normalised. The caller frees it. */

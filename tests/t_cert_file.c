@@ -1,4 +1,5 @@
-/* Certificate files: what is written is read again; what was changed, cut off or is hostile is not. */
+/* Certificate files: what is written is read again; what was changed, cut off or is hostile is not.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -132,8 +133,14 @@ static void test_round_trip(void **state)
 // The claims of an answer: shares are lowered, but none and all stay what they are.
 static void test_claims(void **state)
 {
-	struct engine_answer a = {.engine = "exact", .proven = 0.5, .refuted = 1, .exact = NAN, .y_lo = -1,
-		.y_hi = 2, .missed = true, .t = {0.75}};
+	struct engine_answer a = {.engine = "exact",
+		.proven = 0.5,
+		.refuted = 1,
+		.exact = NAN,
+		.y_lo = -1,
+		.y_hi = 2,
+		.missed = true,
+		.t = {0.75}};
 	struct cert_part p = {.region.ndims = 1};
 
 	assert_int_equal(cert_part_claim(&p, &a), 0);
@@ -198,18 +205,23 @@ static void test_flipped(void **state)
 }
 
 // Head, a decision with a part, end; the digest is what it should be.
-#define HEAD                                                                                               \
-	"{\"format\":\"canopy-certificate\",\"version\":1,\"canopy\":\"0\",\"model\":{\"name\":\"m\",\"sha256\":"  \
-	"\"" A64 "\"},\"property\":{\"file\":\"f\",\"set\":\"s\",\"sha256\":\""                                \
-	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",\"text\":\"\"},\"parameters\":{}," \
+#define HEAD                                                                                       \
+	"{\"format\":\"canopy-certificate\",\"version\":1,\"canopy\":\"0\",\"model\":{\"name\":"   \
+	"\"m\",\"sha256\":"                                                                        \
+	"\"" A64 "\"},\"property\":{\"file\":\"f\",\"set\":\"s\",\"sha256\":\""                    \
+	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",\"text\":\"\"},"       \
+	"\"parameters\":{},"                                                                       \
 	"\"decisions\":["
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define PART                                                                                               \
-	"{\"property\":\"p\",\"vary\":[{\"input\":1,\"tied\":null,\"lo\":0,\"hi\":1}],\"fixed\":[{\"input\":0,"    \
-	"\"value\":2}],\"target\":[0,9],\"engine\":\"e\",\"proven\":0,\"refuted\":0,\"exact\":null,\"y\":[0,1],"  \
+#define PART                                                                                       \
+	"{\"property\":\"p\",\"vary\":[{\"input\":1,\"tied\":null,\"lo\":0,\"hi\":1}],\"fixed\":[" \
+	"{\"input\":0,"                                                                            \
+	"\"value\":2}],\"target\":[0,9],\"engine\":\"e\",\"proven\":0,\"refuted\":0,\"exact\":"    \
+	"null,\"y\":[0,1],"                                                                        \
 	"\"tree\":\"auu\",\"cuts\":[0,0.5],\"bounds\":[0,1,null,1],\"counterexample\":null}"
-#define DECISION                                                                                           \
-	"{\"source\":\"\",\"state\":[0,0.5],\"w\":9,\"p\":0,\"clean\":9,\"changes\":[1,-2],\"parts\":[" PART "]}"
+#define DECISION                                                                                   \
+	"{\"source\":\"\",\"state\":[0,0.5],\"w\":9,\"p\":0,\"clean\":9,\"changes\":[1,-2],"       \
+	"\"parts\":[" PART "]}"
 
 static char *sealed(const char *body)
 {
@@ -228,7 +240,8 @@ static const struct {
 	{"\"version\":1", "\"version\":1.5", "'version' is not a whole number"},
 	{"\"version\":1,", "", "'version' is missing"},
 	{"\"canopy\":", "\"canopi\":", "'canopy' is missing"},
-	{"\"canopy\":\"0\"", "\"canopy\":\"0\",\"paramters\":1", "no member 'paramters', did you mean 'parameters'?"},
+	{"\"canopy\":\"0\"", "\"canopy\":\"0\",\"paramters\":1",
+		"no member 'paramters', did you mean 'parameters'?"},
 	{A64, "a", "'sha256' is not a digest"},
 	{"e3b0", "e3b1", "property text has another digest"},
 	{"\"parameters\":{}", "\"parameters\":{\"x\":\"1\"}", "'x' is not a number"},
@@ -271,7 +284,8 @@ static const struct {
 	{"[0,1,null,1]", "[0,1,null]", "do not fit"},
 	{"[0,1,null,1]", "[0,1,2,1]", "2 and 1 of leaf 2 are no interval"},
 	{"\"counterexample\":null", "\"counterexample\":[1,2]", "'counterexample' has 2 numbers"},
-	{"\"counterexample\":null", "\"counterexample\":\"t\"", "'counterexample' is not a list or null"},
+	{"\"counterexample\":null", "\"counterexample\":\"t\"",
+		"'counterexample' is not a list or null"},
 	{"]}\n],", "]},\n],", "a decision is missing"},
 	{"]}\n],", "]}\n" DECISION "\n],", "a comma is missing"},
 	{"]}\n],", "]}]}]\n],", "c.json:2: column"},
@@ -299,7 +313,8 @@ static void test_hostile(void **state)
 		char *body;
 
 		assert_non_null(at);
-		body = file_path("%.*s%s%s", (int)(at - good), good, wrongs[i].to, at + strlen(wrongs[i].from));
+		body = file_path("%.*s%s%s", (int)(at - good), good, wrongs[i].to,
+			at + strlen(wrongs[i].from));
 		r.input = body;
 		check_refusals(read_sealed, &r, 1);
 		free(body);

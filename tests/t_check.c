@@ -1,4 +1,5 @@
-/* The checker's arithmetic against slower and longer arithmetic: exponentials, percents, folding, rounding, bounds, cells. */
+/* The checker's arithmetic against slower and longer arithmetic: exponentials, percents, folding,
+ * rounding, bounds, cells. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +30,8 @@ static void test_upward(void **state)
 	assert_true(fegetround() == FE_TONEAREST);
 	for (int i = 0; i < 2; i++) {
 		int was = upward_begin();
-		volatile double one = 1, three = 3, above = one / three, below = down_div(one, three);
+		volatile double one = 1, three = 3, above = one / three,
+				below = down_div(one, three);
 		double sum = down_add(one, 0x1p-80), product = down_mul(1 + 0x1p-30, 1 + 0x1p-30);
 
 		upward_end(was);
@@ -45,7 +47,8 @@ static void test_exp(void **state)
 
 	rng_init(&g, 1, 0);
 	for (int i = 0; i < 200000; i++) {
-		double v = i < 100 ? (i - 50) * 0x1.62e42fefa39efp-1 : (2 * rng_uniform(&g) - 1) * pow(10, 2 - i % 18);
+		double v = i < 100 ? (i - 50) * 0x1.62e42fefa39efp-1
+				   : (2 * rng_uniform(&g) - 1) * pow(10, 2 - i % 18);
 		long double e = expl(v);
 		double lo, hi;
 		int was = upward_begin();
@@ -85,7 +88,8 @@ static bool fails(struct window_target *t, double lo, double hi)
 	return yes;
 }
 
-// The sender's table, proved: the least float that reaches a percent is the same with and without it.
+// The sender's table, proved: the least float that reaches a percent is the same with and without
+// it.
 static void test_percents(void **state)
 {
 	for (int m = ACTION_MIN_PERCENT + 1; m <= ACTION_MAX_PERCENT; m++) {
@@ -102,7 +106,8 @@ static void test_percents(void **state)
 	}
 }
 
-// Verdicts are those of the executed sender on every side of every threshold, and no later than the engines'.
+// Verdicts are those of the executed sender on every side of every threshold, and no later than the
+// engines'.
 static void test_verdicts(void **state)
 {
 	for (int m = ACTION_MIN_PERCENT; m <= ACTION_MAX_PERCENT; m++) {
@@ -126,7 +131,8 @@ static void test_verdicts(void **state)
 				assert_true(abs(i) < 8 || fabs(y) < 1e-15 ||
 					    (executed == m ? holds(&t, y, y) : fails(&t, y, y)));
 			}
-		assert_true(b.sure_lo == INFINITY || holds(&t, fmax(b.sure_lo, -9), fmin(b.sure_hi, 30)));
+		assert_true(b.sure_lo == INFINITY ||
+			    holds(&t, fmax(b.sure_lo, -9), fmin(b.sure_hi, 30)));
 		if (isfinite(b.miss_lo))
 			assert_true(fails(&t, -9, nextafter(b.miss_lo, -9)));
 		if (isfinite(b.miss_hi))
@@ -170,14 +176,16 @@ static void test_folding(void **state)
 			const struct mlp_layer *b = &mlp->layer[l];
 
 			assert_true(a->in == b->in && a->out == b->out);
-			assert_true(a->error < 1e-12 && a->executed <= mlp_rounding(mlp, l) * (1 + 1e-4));
+			assert_true(a->error < 1e-12 &&
+				    a->executed <= mlp_rounding(mlp, l) * (1 + 1e-4));
 			for (int i = 0; i < a->in * a->out; i++) {
 				double mine = a->w[(size_t)(i / a->out) * a->stride + i % a->out];
 
 				assert_true(fabs(mine - b->w[i]) <= a->error * fabs(mine));
 			}
 			for (int o = 0; o < a->out; o++)
-				assert_true(fabs(a->b[o] - b->b[o]) <= a->b_error[o] + a->error * fabs(a->b[o]));
+				assert_true(fabs(a->b[o] - b->b[o]) <=
+					    a->b_error[o] + a->error * fabs(a->b[o]));
 		}
 		net_free(net);
 		model_free(m);
@@ -205,7 +213,8 @@ static long double slow_y(const struct mlp *m, const double *x)
 	return h[0];
 }
 
-// A region of states of one to `most` varied inputs; the first is an inv_rtt, often across its kink.
+// A region of states of one to `most` varied inputs; the first is an inv_rtt, often across its
+// kink.
 static void random_region(struct rng *g, struct region *r, int most)
 {
 	double x[STATE_SIZE];
@@ -222,14 +231,17 @@ static void random_region(struct rng *g, struct region *r, int most)
 	}
 }
 
-static void random_state(struct rng *g, const struct region *r, const double *lo, const double *hi, double *x)
+static void random_state(
+	struct rng *g, const struct region *r, const double *lo, const double *hi, double *x)
 {
 	double t[REGION_INPUTS];
 
 	for (int d = 0; d < r->ndims; d++) {
 		double u = rng_uniform(g);
 
-		t[d] = u < 0.1 ? lo[d] : u > 0.9 ? hi[d] : fmin(lo[d] + (u - 0.1) / 0.8 * (hi[d] - lo[d]), hi[d]);
+		t[d] = u < 0.1	 ? lo[d]
+		       : u > 0.9 ? hi[d]
+				 : fmin(lo[d] + (u - 0.1) / 0.8 * (hi[d] - lo[d]), hi[d]);
 	}
 	region_state(r, t, x);
 }
@@ -241,7 +253,8 @@ struct bounds {
 // Bounds on y over a region's whole box by lines, and on the real y alone without `off`.
 static struct bounds by_lines(const struct net *net, const struct region *r, bool lines)
 {
-	double lo[REGION_INPUTS], hi[REGION_INPUTS], *room = malloc(rounding_room(net) * sizeof(*room));
+	double lo[REGION_INPUTS], hi[REGION_INPUTS],
+		*room = malloc(rounding_room(net) * sizeof(*room));
 	struct lines x = {0};
 	struct bounds b;
 	int was;
@@ -285,7 +298,8 @@ static struct bounds by_corners(const struct net *net, const struct region *r)
 	return b;
 }
 
-static void check_bounds(const struct net *net, const struct region *r, struct bounds b, struct rng *g)
+static void check_bounds(
+	const struct net *net, const struct region *r, struct bounds b, struct rng *g)
 {
 	double x[REGION_INPUTS], lo[REGION_INPUTS], hi[REGION_INPUTS];
 
@@ -359,7 +373,8 @@ static void test_tight(void **state)
 	model_free(m);
 }
 
-// Cells of random cuts hold the points that they should, and their shares make up the region at least.
+// Cells of random cuts hold the points that they should, and their shares make up the region at
+// least.
 static void test_cells(void **state)
 {
 	struct cell *c = calloc(64, sizeof(*c));
@@ -392,8 +407,10 @@ static void test_cells(void **state)
 
 				for (int d = 0; d < ndims; d++)
 					axis = normal[k][d] == 1 ? d : axis;
-				assert_true(axis >= 0 ? cell_cut_axis(&c[leaf], &r, axis, offset[k], leaf >> k & 1)
-						      : cell_cut(&c[leaf], &r, normal[k], offset[k], leaf >> k & 1));
+				assert_true(axis >= 0 ? cell_cut_axis(&c[leaf], &r, axis, offset[k],
+								leaf >> k & 1)
+						      : cell_cut(&c[leaf], &r, normal[k], offset[k],
+								leaf >> k & 1));
 			}
 			share += cell_share(&c[leaf], &r);
 		}
@@ -412,9 +429,12 @@ static void test_cells(void **state)
 			}
 			assert_false(c[leaf].empty);
 			for (int d = 0; d < ndims; d++)
-				assert_true(t[d] >= c[leaf].lo[d] - 1e-12 && t[d] <= c[leaf].hi[d] + 1e-12);
-			for (int k = 0; ndims == 2 && k < c[leaf].corners; k++) { // to the left of every edge
-				const double *a = c[leaf].t[k], *b = c[leaf].t[(k + 1) % c[leaf].corners];
+				assert_true(t[d] >= c[leaf].lo[d] - 1e-12 &&
+					    t[d] <= c[leaf].hi[d] + 1e-12);
+			for (int k = 0; ndims == 2 && k < c[leaf].corners;
+				k++) { // to the left of every edge
+				const double *a = c[leaf].t[k],
+					     *b = c[leaf].t[(k + 1) % c[leaf].corners];
 				double ux = b[0] - a[0], uy = b[1] - a[1];
 
 				assert_true(ux * (t[1] - a[1]) - uy * (t[0] - a[0]) >= -1e-12);

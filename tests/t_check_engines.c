@@ -23,19 +23,12 @@ static const struct {
 	int slices;
 	long budget;
 } asks[] = {
-	{"deep-buffer", "exact", 1, 0},
-	{"deep-buffer", "box", 5, 0},
-	{"deep-buffer", "linear", 3, 60},
-	{"shallow-buffer", "exact", 1, 0},
-	{"shallow-buffer", "box", 7, 0},
-	{"shallow-buffer", "linear", 2, 60},
-	{"robustness", "auto", 1, 0},
-	{"monotone", "auto", 1, 0},
-	{"steady", "auto", 1, 0},
-	{"safety", "exact", 1, 0},
-	{"noise-everywhere", "auto", 1, 40},
-	{"noise-everywhere", "box", 4, 0},
-	{"noise-everywhere", "linear", 1, 0}, // bounds nothing
+	{"deep-buffer", "exact", 1, 0}, {"deep-buffer", "box", 5, 0},
+	{"deep-buffer", "linear", 3, 60}, {"shallow-buffer", "exact", 1, 0},
+	{"shallow-buffer", "box", 7, 0}, {"shallow-buffer", "linear", 2, 60},
+	{"robustness", "auto", 1, 0}, {"monotone", "auto", 1, 0}, {"steady", "auto", 1, 0},
+	{"safety", "exact", 1, 0}, {"noise-everywhere", "auto", 1, 40},
+	{"noise-everywhere", "box", 4, 0}, {"noise-everywhere", "linear", 1, 0}, // bounds nothing
 };
 
 struct certifier {
@@ -64,11 +57,14 @@ static void close_certifier(struct certifier *c)
 	free(c->scratch);
 }
 
-static struct cert_entry certify(const struct certifier *c, const struct property_file *f, int i, struct rng *g)
+static struct cert_entry certify(
+	const struct certifier *c, const struct property_file *f, int i, struct rng *g)
 {
 	const int kind = engine_find(asks[i].engine);
-	struct cert_entry e = {.nstate = STATE_SIZE, .w = 10 + (uint32_t)(rng_uniform(g) * 500), .nchanges = 3};
-	struct cert_decision d = {.x = e.state, .nin = STATE_SIZE, .nchanges = 3, .changes = e.changes};
+	struct cert_entry e = {
+		.nstate = STATE_SIZE, .w = 10 + (uint32_t)(rng_uniform(g) * 500), .nchanges = 3};
+	struct cert_decision d = {
+		.x = e.state, .nin = STATE_SIZE, .nchanges = 3, .changes = e.changes};
 	bool rises = rng_uniform(g) < 0.5;
 
 	d.w = e.w;
@@ -78,13 +74,15 @@ static struct cert_entry certify(const struct certifier *c, const struct propert
 	for (int k = 0; k < STATE_SIZE; k++) { // inv_rtt and its delay_metric belong together
 		double v = rng_uniform(g);
 
-		e.state[k] = (float)(k % FRAME_FEATURES == FRAME_DELAY ? region_tied(e.state[k - 1]) : v);
+		e.state[k] = (float)(k % FRAME_FEATURES == FRAME_DELAY ? region_tied(e.state[k - 1])
+								       : v);
 	}
 	d.clean = e.clean = part_window(actor_run(c->actor, e.state, c->scratch), e.w);
 	e.parts = calloc(f->n, sizeof(*e.parts));
 	for (int k = 0; k < f->n; k++) {
 		struct cert_part *p = &e.parts[e.nparts];
-		struct engine_ask ask = {.slices = asks[i].slices, .budget = asks[i].budget, .witness = true};
+		struct engine_ask ask = {
+			.slices = asks[i].slices, .budget = asks[i].budget, .witness = true};
 		struct engine_answer a;
 		struct engine_sink sink;
 		struct part part;
@@ -154,7 +152,8 @@ static void test_published(void **state)
 	model_free(m);
 }
 
-// Where an engine is exact, bounds that leave out twice the slack, or a thousandth of a leaf, are too tight.
+// Where an engine is exact, bounds that leave out twice the slack, or a thousandth of a leaf, are
+// too tight.
 static void test_tighter(void **state)
 {
 	struct model *m = check_model(5, 1, 3);

@@ -1,4 +1,5 @@
-/* Whole certificates: those that a slow engine made here are believed, altered ones are not, whatever the digest says. */
+/* Whole certificates: those that a slow engine made here are believed, altered ones are not,
+ * whatever the digest says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,20 +17,23 @@
 #include "cert/cert_file.h"
 #include "cert/part.h"
 #include "check/check.h"
+#include "cert_alterations.h"
 #include "check_model.h"
 #include "policy/action.h"
 
 #define DECISIONS 4
 #define SLICES 8
-#define NEWEST(feature) (STATE_SIZE - FRAME_FEATURES + (feature))
 
-// Regions of one, two and three dimensions, and a point; one does not trigger on the third decision.
-static const char text[] = "set all = mean(line, plane, space, point)\n"
-			   "property line\n  over inv_rtt in [0.5, 1]\n  given dcwnd[-1] <= 0\n  then dcwnd in [-40, 25]\n"
-			   "property plane\n  over inv_rtt in [0.7, 1], loss in [0, 0.5]\n  then dcwnd in [0, 100]\n"
-			   "property space\n  over thr in [0, 1], dt in [0, 0.01], inv_rtt[-1] in [0.79, 0.81]\n"
-			   "  then cwnd / cwnd(clean) in [0.9, 1.1]\n"
-			   "property point\n  over loss in [0, 0]\n  then cwnd >= 4\n";
+// What cert_alterations.h alters: regions of one, two and three dimensions, and a point; the first
+// does not trigger on the third decision.
+static const char text[] =
+	"set all = mean(line, plane, space, point)\n"
+	"property line\n  over inv_rtt in [0.5, 1]\n  given dcwnd[-1] <= 0\n  then dcwnd in [-40, "
+	"25]\n"
+	"property plane\n  over inv_rtt in [0.7, 1], loss in [0, 0.5]\n  then dcwnd in [0, 100]\n"
+	"property space\n  over thr in [0, 1], dt in [0, 0.01], inv_rtt[-1] in [0.79, 0.81]\n"
+	"  then cwnd / cwnd(clean) in [0.9, 1.1]\n"
+	"property point\n  over loss in [0, 0]\n  then cwnd >= 4\n";
 
 static char *dir, *cert, *model_path;
 static struct model *model;
@@ -108,7 +112,8 @@ struct grown {
 static void close_leaf(struct grown *g, const double *lo, const double *hi, double share)
 {
 	const struct region *r = &g->part->region;
-	double x_lo[REGION_INPUTS], x_hi[REGION_INPUTS], y_lo, y_hi, t[REGION_INPUTS], x[REGION_INPUTS];
+	double x_lo[REGION_INPUTS], x_hi[REGION_INPUTS], y_lo, y_hi, t[REGION_INPUTS],
+		x[REGION_INPUTS];
 	enum engine_verdict v;
 
 	region_state(r, lo, x_lo);
@@ -179,9 +184,17 @@ static void slow_part(struct cert_part *out, const struct part *p, uint32_t w)
 
 static struct cert_entry slow_entry(int i)
 {
-	struct cert_entry e = {.source = strdup("slow"), .nstate = STATE_SIZE, .w = 50 + 37 * i, .p = 52 + 37 * i,
-		.nchanges = 3, .changes = {i == 2 ? 5 : -2, 1, 0}};
-	struct cert_decision d = {.x = e.state, .nin = STATE_SIZE, .w = e.w, .p = e.p, .nchanges = 3,
+	struct cert_entry e = {.source = strdup("slow"),
+		.nstate = STATE_SIZE,
+		.w = 50 + 37 * i,
+		.p = 52 + 37 * i,
+		.nchanges = 3,
+		.changes = {i == 2 ? 5 : -2, 1, 0}};
+	struct cert_decision d = {.x = e.state,
+		.nin = STATE_SIZE,
+		.w = e.w,
+		.p = e.p,
+		.nchanges = 3,
 		.changes = e.changes};
 	struct rng g;
 	struct part part;
@@ -209,7 +222,9 @@ static int check(struct check_report *report)
 // Writes a file whose entry `which` went through alter, and checks it.
 static int check_altered(void (*alter)(struct cert_head *h, struct cert_entry *e), int which)
 {
-	struct cert_head head = {.model_name = strdup("m"), .property_file = strdup("f"), .property = strdup(text),
+	struct cert_head head = {.model_name = strdup("m"),
+		.property_file = strdup("f"),
+		.property = strdup(text),
 		.set = strdup("all")};
 	struct cert_writer *w;
 	int err;
@@ -249,124 +264,10 @@ static void test_believed(void **state)
 	assert_true(r.proven > 1 && r.refuted > 1 && r.proven + r.refuted < r.parts);
 }
 
-// All nodes of a tree that are leaves of a kind, the first of them; -1 if there is none.
-static long leaf_of(const struct cert_tree *t, char kind, size_t *node)
-{
-	long leaf = 0;
-
-	for (size_t i = 0; i < t->nodes; i++) {
-		if (t->kind[i] == kind) {
-			*node = i;
-			return leaf;
-		}
-		leaf += t->kind[i] != CERT_AXIS && t->kind[i] != CERT_CUT;
-	}
-	return -1;
-}
-
-static void switch_leaf(struct cert_entry *e, char from, char to)
-{
-	for (int i = 0; i < e->nparts; i++) {
-		size_t node;
-
-		if (leaf_of(&e->parts[i].tree, from, &node) >= 0) {
-			e->parts[i].tree.kind[node] = to;
-			return;
-		}
-	}
-	fail();
-}
-
-#define ALTER(name) static void name(struct cert_head *h, struct cert_entry *e)
-ALTER(other_w) { e->w++; }
-ALTER(other_p) { e->p++; }
-ALTER(no_p) { e->p = 0; }
-ALTER(other_clean) { e->clean++; }
-ALTER(other_change) { e->changes[0] = 1; }
-ALTER(fewer_changes) { e->nchanges = 0; }
-ALTER(other_state) { e->state[3] += 0.5; }
-ALTER(short_state) { e->nstate = 69; }
-ALTER(other_name) { e->parts[0].property[0] = 'L'; }
-ALTER(lower_region) { e->parts[0].region.dim[0].lo += 1e-9; }
-ALTER(upper_region) { e->parts[1].region.dim[1].hi -= 1e-9; }
-ALTER(other_input)
-{
-	e->parts[1].region.dim[1].input = NEWEST(FRAME_THR);
-	e->parts[1].region.x[NEWEST(FRAME_THR)] = e->state[NEWEST(FRAME_THR)];
-}
-ALTER(other_fixed) { e->parts[3].region.x[NEWEST(FRAME_LOSS)] = 0.5; }
-ALTER(not_fixed) { e->parts[3].region.x[NEWEST(FRAME_LOSS)] = e->state[NEWEST(FRAME_LOSS)]; }
-ALTER(more_fixed) { e->parts[0].region.x[1] += 1; }
-ALTER(lower_target) { e->parts[0].lo--; }
-ALTER(upper_target) { e->parts[0].hi++; }
-ALTER(more_proven) { e->parts[0].proven += 1e-7; }
-ALTER(more_refuted) { e->parts[1].refuted += 1e-7; }
-ALTER(all_proven) { e->parts[2].proven = 1; }
-ALTER(low_exact) { e->parts[0].exact = e->parts[0].proven > 0 ? 0 : 1; }
-ALTER(hull) { e->parts[0].y_lo += 1e-9; }
-ALTER(upper_hull) { e->parts[2].y_hi -= 1e-9; }
-ALTER(tight_low) { e->parts[0].tree.bounds[0] = e->parts[0].tree.bounds[1] - 1e-3; }
-ALTER(tight_high) { e->parts[1].tree.bounds[7] = e->parts[1].tree.bounds[6] + 1e-3; }
-ALTER(tight_space) { e->parts[2].tree.bounds[2] = e->parts[2].tree.bounds[3]; }
-ALTER(unknown_holds) { switch_leaf(e, CERT_UNKNOWN, CERT_HOLDS); }
-ALTER(unknown_fails) { switch_leaf(e, CERT_UNKNOWN, CERT_FAILS); }
-ALTER(fails_holds) { switch_leaf(e, CERT_FAILS, CERT_HOLDS); }
-ALTER(holds_fails) { switch_leaf(e, CERT_HOLDS, CERT_FAILS); }
-ALTER(outside) { e->parts[0].missed = true; e->parts[0].t[0] = 1.1; }
-ALTER(no_miss) { e->parts[3].missed = true; }
-ALTER(part_lost)
-{
-	struct cert_part first = e->parts[0];
-
-	memmove(e->parts, e->parts + 1, --e->nparts * sizeof(*e->parts));
-	e->parts[e->nparts] = first; // freed all the same
-	e->nparts++;
-	free(e->parts[e->nparts - 1].property);
-	e->parts[e->nparts - 1].property = strdup("line");
-}
-ALTER(cut_moved) // where there is one leaf more to the left, shares and bounds are others
-{
-	e->parts[0].tree.cuts[1] = 0.55;
-}
-ALTER(other_model) { h->model_sha256[0] ^= 1; }
-ALTER(other_text)
-{
-	char *at = strstr(h->property, "-40");
-
-	at[1] = '3';
-}
-ALTER(other_set)
-{
-	free(h->set);
-	h->set = strdup("line");
-}
-ALTER(other_parameter)
-{
-	h->params = calloc(1, sizeof(*h->params));
-	h->params[0] = (struct cert_param){strdup("theta"), 0.5};
-	h->nparams = 1;
-}
-
-static const struct {
-	const char *name;
-	void (*alter)(struct cert_head *h, struct cert_entry *e);
-	int which; // entry, -1: the head
-} alterations[] = {
-#define ROW(name, which) {#name, name, which}
-	ROW(other_w, 0), ROW(other_p, 1), ROW(no_p, 1), ROW(other_clean, 2), ROW(other_change, 0),
-	ROW(fewer_changes, 0), ROW(other_state, 3), ROW(short_state, 0), ROW(other_name, 0), ROW(lower_region, 0),
-	ROW(upper_region, 1), ROW(other_input, 0), ROW(other_fixed, 0), ROW(not_fixed, 0), ROW(more_fixed, 0),
-	ROW(lower_target, 0), ROW(upper_target, 1), ROW(more_proven, 0), ROW(more_refuted, 0), ROW(all_proven, 0),
-	ROW(low_exact, 0), ROW(hull, 0), ROW(upper_hull, 1), ROW(tight_low, 0), ROW(tight_high, 0),
-	ROW(tight_space, 1), ROW(unknown_holds, 0), ROW(unknown_fails, 0), ROW(fails_holds, 0), ROW(holds_fails, 0),
-	ROW(outside, 0), ROW(no_miss, 0), ROW(part_lost, 0), ROW(cut_moved, 0), ROW(other_model, -1),
-	ROW(other_text, -1), ROW(other_set, -1), ROW(other_parameter, -1),
-};
-
 static void test_altered(void **state)
 {
 	log_set_level(-1);
-	for (size_t i = 0; i < sizeof(alterations) / sizeof(alterations[0]); i++) {
+	for (int i = 0; i < ALTERATIONS; i++) {
 		int err = check_altered(alterations[i].alter, alterations[i].which);
 
 		if (err != -EKEYREJECTED && err != -EBADMSG)
@@ -388,15 +289,17 @@ static void test_random_bounds(void **state)
 	log_set_level(-1);
 	for (int i = 0; i < 400; i++) {
 		struct cert_entry e = slow_entry(i % DECISIONS);
-		struct cert_part *p = &e.parts[i / DECISIONS % 2]; // of one and two dimensions
-		double *b = p->tree.bounds, width = b[1] - b[0], shrink = 0.55 * pow(rng_uniform(&g), 2);
-		double t[2], x[STATE_SIZE], lo = INFINITY, hi = -INFINITY;
+		struct cert_part *p = &e.parts[i / DECISIONS % 2]; // of one to three dimensions
+		double *b = p->tree.bounds, width = b[1] - b[0],
+		       shrink = 0.55 * pow(rng_uniform(&g), 2);
+		double t[3], x[STATE_SIZE], lo = INFINITY, hi = -INFINITY;
 
 		b[0] += width * shrink;
 		b[1] -= width * shrink;
 		for (int k = 0; k < 300; k++) { // the first leaf is the lowest corner
 			for (int d = 0; d < p->region.ndims; d++) {
-				double cell = (p->region.dim[d].hi - p->region.dim[d].lo) / (p->region.ndims == 1 ? 64 : 8);
+				double cell = (p->region.dim[d].hi - p->region.dim[d].lo) /
+					      pow(64, 1. / p->region.ndims);
 
 				t[d] = p->region.dim[d].lo + cell * rng_uniform(&g);
 			}
@@ -430,7 +333,8 @@ static void test_deep(void **state)
 			struct cert_entry e = slow_entry(0);
 			struct cert_part *p = &e.parts[which];
 			struct engine_sink sink = cert_tree_sink(&p->tree, p->region.ndims);
-			double normal[3] = {1}, lo = p->region.dim[0].lo, width = p->region.dim[0].hi - lo;
+			double normal[3] = {1}, lo = p->region.dim[0].lo,
+			       width = p->region.dim[0].hi - lo;
 			int n = which ? 100000 : 1000000, err;
 
 			p->tree.nodes = p->tree.ncuts = p->tree.nbounds = 0;

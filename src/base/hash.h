@@ -1,4 +1,5 @@
-/* Digests: SHA-256 (OpenSSL) for what people compare, CRC-32C (Castagnoli) for TensorFlow's files. */
+/* Digests: SHA-256 (OpenSSL) for what people compare, CRC-32C (Castagnoli) for TensorFlow's files.
+ */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

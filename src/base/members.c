@@ -67,7 +67,8 @@ int members_get(const struct members_place *at, const json_t *o, const struct me
 	if (!right_kind(v, m->kind))
 		return members_fail(at, "'%s' is not %s", m->name, kinds[m->kind]);
 	if (json_is_number(v) && !(x >= m->lo && x <= m->hi))
-		return members_fail(at, "'%s' is %.17g, not within %.17g and %.17g", m->name, x, m->lo, m->hi);
+		return members_fail(
+			at, "'%s' is %.17g, not within %.17g and %.17g", m->name, x, m->lo, m->hi);
 	if (m->kind == MEMBERS_TEXT)
 		*(const char **)m->to = json_string_value(v);
 	else if (m->kind == MEMBERS_REAL || m->kind == MEMBERS_REAL_OR_NULL)
@@ -80,7 +81,8 @@ int members_get(const struct members_place *at, const json_t *o, const struct me
 }
 
 // An object has a member that the table lacks.
-static int fail_unknown(const struct members_place *at, const json_t *o, const struct members_one *m, int n)
+static int fail_unknown(
+	const struct members_place *at, const json_t *o, const struct members_one *m, int n)
 {
 	const char *names[MOST], *key, *near = NULL;
 	json_t *v;
@@ -97,11 +99,12 @@ static int fail_unknown(const struct members_place *at, const json_t *o, const s
 			break;
 	}
 	near = opts_nearest(key, names, n);
-	return members_fail(at, "there is no member '%.40s'%s%s%s", key, near ? ", did you mean '" : "",
-		near ? near : "", near ? "'?" : "");
+	return members_fail(at, "there is no member '%.40s'%s%s%s", key,
+		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-int members_read(const struct members_place *at, const json_t *o, const struct members_one *m, int n)
+int members_read(
+	const struct members_place *at, const json_t *o, const struct members_one *m, int n)
 {
 	int err = json_is_object(o) ? 0 : members_fail(at, "not an object");
 
@@ -113,8 +116,8 @@ int members_read(const struct members_place *at, const json_t *o, const struct m
 	return err;
 }
 
-int members_numbers(const struct members_place *at, const char *what, const json_t *list, bool nulls,
-	double **to, size_t *n)
+int members_numbers(const struct members_place *at, const char *what, const json_t *list,
+	bool nulls, double **to, size_t *n)
 {
 	double *x = malloc((json_array_size(list) + 1) * sizeof(*x));
 	size_t i;

@@ -1,5 +1,6 @@
 /*
- * Typed members of JSON objects: read by a table, errors name file, line, what is being read and the member.
+ * Typed members of JSON objects: read by a table, errors name file, line, what is being read and
+ * the member.
  *
  * All functions return 0 or, printed, -EBADMSG; -ENOMEM.
  */
@@ -18,7 +19,8 @@ struct members_place {
 };
 
 /* Prints the place and the message; -EBADMSG. */
-int members_fail(const struct members_place *at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int members_fail(const struct members_place *at, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 enum members_kind {
 	MEMBERS_TEXT,	      /* to a const char *, which lives as long as the object */
@@ -43,11 +45,12 @@ struct members_one {
 int members_get(const struct members_place *at, const json_t *o, const struct members_one *m);
 
 /* Reads all n (at most 16) members of what has to be an object of these and no others. */
-int members_read(const struct members_place *at, const json_t *o, const struct members_one *m, int n);
+int members_read(
+	const struct members_place *at, const json_t *o, const struct members_one *m, int n);
 
 /* A list of numbers, malloc'ed; null becomes NAN where nulls may be. what is its name. */
-int members_numbers(const struct members_place *at, const char *what, const json_t *list, bool nulls,
-	double **to, size_t *n);
+int members_numbers(const struct members_place *at, const char *what, const json_t *list,
+	bool nulls, double **to, size_t *n);
 
 /* A list of least to most numbers, into an array. */
 int members_few(const struct members_place *at, const char *what, const json_t *list, double *to,

@@ -44,8 +44,10 @@ void cert_head_free(struct cert_head *h)
 	*h = (struct cert_head){0};
 }
 
-// Makes room for n more items of a size in an array of `used`; false when out of memory, which loses the tree.
-static bool grow(struct cert_tree *t, void **array, size_t *room, size_t used, size_t n, size_t size)
+// Makes room for n more items of a size in an array of `used`; false when out of memory, which
+// loses the tree.
+static bool grow(
+	struct cert_tree *t, void **array, size_t *room, size_t used, size_t n, size_t size)
 {
 	size_t want = used + n > 2 * *room ? used + n : 2 * *room;
 	void *more;
@@ -102,9 +104,9 @@ static void record_leaf(void *arg, double y_lo, double y_hi, enum engine_verdict
 {
 	struct cert_tree *t = arg;
 
-	add_node(t, verdict == ENGINE_HOLDS   ? CERT_HOLDS :
-		    verdict == ENGINE_FAILS ? CERT_FAILS :
-					      CERT_UNKNOWN);
+	add_node(t, verdict == ENGINE_HOLDS   ? CERT_HOLDS
+		    : verdict == ENGINE_FAILS ? CERT_FAILS
+					      : CERT_UNKNOWN);
 	if (!grow(t, (void **)&t->bounds, &t->room[2], t->nbounds, 2, sizeof(*t->bounds)))
 		return;
 	t->bounds[t->nbounds++] = y_lo;
@@ -167,9 +169,10 @@ static json_t *varied(const struct region *r)
 	for (int i = 0; i < r->ndims; i++) {
 		const struct region_dim *d = &r->dim[i];
 
-		json_array_append_new(a,
-			json_pack("{s:i, s:o, s:f, s:f}", "input", d->input, "tied",
-				d->tied < 0 ? json_null() : json_integer(d->tied), "lo", d->lo, "hi", d->hi));
+		json_array_append_new(
+			a, json_pack("{s:i, s:o, s:f, s:f}", "input", d->input, "tied",
+				   d->tied < 0 ? json_null() : json_integer(d->tied), "lo", d->lo,
+				   "hi", d->hi));
 	}
 	return a;
 }
@@ -189,7 +192,8 @@ static json_t *fixed(const struct region *r, const double *state)
 
 	for (int i = 0; i < r->nin; i++)
 		if (r->x[i] != state[i] && !is_varied(r, i))
-			json_array_append_new(a, json_pack("{s:i, s:f}", "input", i, "value", r->x[i]));
+			json_array_append_new(
+				a, json_pack("{s:i, s:f}", "input", i, "value", r->x[i]));
 	return a;
 }
 
@@ -198,12 +202,12 @@ static json_t *part_json(const struct cert_part *p, const double *state)
 	const struct cert_tree *t = &p->tree;
 
 	return json_pack("{s:s, s:o, s:o, s:[I, I], s:s, s:f, s:f, s:o, s:o, s:s%, s:o, s:o, s:o}",
-		"property", p->property, "vary", varied(&p->region), "fixed", fixed(&p->region, state),
-		"target", (json_int_t)p->lo, (json_int_t)p->hi, "engine", p->engine, "proven", p->proven,
-		"refuted", p->refuted, "exact", number(p->exact), "y",
-		numbers((double[]){p->y_lo, p->y_hi}, 2), "tree", t->kind, t->nodes, "cuts",
-		numbers(t->cuts, t->ncuts), "bounds", numbers(t->bounds, t->nbounds), "counterexample",
-		p->missed ? numbers(p->t, p->region.ndims) : json_null());
+		"property", p->property, "vary", varied(&p->region), "fixed",
+		fixed(&p->region, state), "target", (json_int_t)p->lo, (json_int_t)p->hi, "engine",
+		p->engine, "proven", p->proven, "refuted", p->refuted, "exact", number(p->exact),
+		"y", numbers((double[]){p->y_lo, p->y_hi}, 2), "tree", t->kind, t->nodes, "cuts",
+		numbers(t->cuts, t->ncuts), "bounds", numbers(t->bounds, t->nbounds),
+		"counterexample", p->missed ? numbers(p->t, p->region.ndims) : json_null());
 }
 
 char *cert_entry_format(const struct cert_entry *d)
@@ -215,9 +219,9 @@ char *cert_entry_format(const struct cert_entry *d)
 	for (int i = 0; i < d->nparts && !err; i++)
 		err = d->parts[i].tree.lost ||
 		      json_array_append_new(parts, part_json(&d->parts[i], d->state));
-	o = json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:o}", "source", d->source ? d->source : "", "state",
-		numbers(d->state, d->nstate), "w", (json_int_t)d->w, "p", (json_int_t)d->p, "clean",
-		(json_int_t)d->clean, "changes", changes(d), "parts", parts);
+	o = json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:o}", "source", d->source ? d->source : "",
+		"state", numbers(d->state, d->nstate), "w", (json_int_t)d->w, "p", (json_int_t)d->p,
+		"clean", (json_int_t)d->clean, "changes", changes(d), "parts", parts);
 	if (o && !err)
 		line = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
@@ -249,11 +253,11 @@ static json_t *head_json(const struct cert_head *h)
 	for (int i = 0; i < h->nparams; i++)
 		json_object_set_new(params, h->params[i].name, json_real(h->params[i].value));
 	hash_sha256(hex, &(struct hash_part){h->property, strlen(h->property)}, 1);
-	return json_pack("{s:s, s:i, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:o, s:[]}", "format", CERT_FORMAT,
-		"version", CERT_VERSION, "canopy", CANOPY_VERSION, "model", "name",
-		h->model_name ? h->model_name : "", "sha256", h->model_sha256, "property", "file",
-		h->property_file ? h->property_file : "", "set", h->set ? h->set : "", "sha256", hex, "text", h->property, "parameters",
-		params, "decisions");
+	return json_pack("{s:s, s:i, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:o, s:[]}",
+		"format", CERT_FORMAT, "version", CERT_VERSION, "canopy", CANOPY_VERSION, "model",
+		"name", h->model_name ? h->model_name : "", "sha256", h->model_sha256, "property",
+		"file", h->property_file ? h->property_file : "", "set", h->set ? h->set : "",
+		"sha256", hex, "text", h->property, "parameters", params, "decisions");
 }
 
 static int put_head(struct cert_writer *w, const struct cert_head *head)

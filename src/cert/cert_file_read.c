@@ -38,7 +38,8 @@ static int next_line(struct cert_reader *r, size_t *len)
 			char *more = room <= 2 * (size_t)CERT_LINE ? realloc(r->text, room) : NULL;
 
 			if (!more)
-				return members_fail(&r->at, "the line is longer than memory or %u bytes", CERT_LINE);
+				return members_fail(&r->at,
+					"the line is longer than memory or %u bytes", CERT_LINE);
 			r->text = more;
 			r->room = room;
 		}
@@ -49,7 +50,8 @@ static int next_line(struct cert_reader *r, size_t *len)
 	if (ferror(r->f))
 		return members_fail(&r->at, "cannot read: %s", strerror(errno));
 	if (!n || r->text[n - 1] != '\n')
-		return members_fail(&r->at, n ? "the file ends within a line" : "the file ends before its digest");
+		return members_fail(&r->at,
+			n ? "the file ends within a line" : "the file ends before its digest");
 	hash_add(r->hash, r->text, n);
 	r->text[--n] = 0;
 	*len = n;
@@ -111,7 +113,8 @@ static int read_property(struct cert_reader *r, json_t *property)
 	const char *file, *text, *hex, *set;
 	char computed[HASH_HEX];
 	const struct members_one members[] = {{"file", MEMBERS_TEXT, &file, MEMBERS_ANY},
-		{"set", MEMBERS_TEXT, &set, MEMBERS_ANY}, {"sha256", MEMBERS_TEXT, &hex, MEMBERS_ANY},
+		{"set", MEMBERS_TEXT, &set, MEMBERS_ANY},
+		{"sha256", MEMBERS_TEXT, &hex, MEMBERS_ANY},
 		{"text", MEMBERS_TEXT, &text, MEMBERS_ANY}};
 	int err = members_read(&r->at, property, members, MEMBERS_COUNT(members));
 
@@ -145,7 +148,8 @@ static int read_head_members(struct cert_reader *r, json_t *o)
 		{"parameters", MEMBERS_OBJECT, &params, MEMBERS_ANY},
 		{"decisions", MEMBERS_LIST, &decisions, MEMBERS_ANY},
 	};
-	const struct members_one of_model[] = {{"name", MEMBERS_TEXT, &name, MEMBERS_ANY}, {"sha256", MEMBERS_TEXT, &hex, MEMBERS_ANY}};
+	const struct members_one of_model[] = {{"name", MEMBERS_TEXT, &name, MEMBERS_ANY},
+		{"sha256", MEMBERS_TEXT, &hex, MEMBERS_ANY}};
 	int err = 0;
 
 	for (int i = 0; i < 2 && !err; i++) // what it is comes before what it holds
@@ -153,7 +157,8 @@ static int read_head_members(struct cert_reader *r, json_t *o)
 	if (!err && strcmp(format, CERT_FORMAT))
 		err = members_fail(&r->at, "'format' is '%.40s', not '" CERT_FORMAT "'", format);
 	if (!err && version != CERT_VERSION)
-		err = members_fail(&r->at, "'version' is %" PRId64 ", this canopy reads %d", version, CERT_VERSION);
+		err = members_fail(&r->at, "'version' is %" PRId64 ", this canopy reads %d",
+			version, CERT_VERSION);
 	if (!err)
 		err = members_read(&r->at, o, top, MEMBERS_COUNT(top));
 	if (!err)
@@ -178,7 +183,8 @@ static int read_head(struct cert_reader *r)
 	if (err)
 		return err;
 	if (!len || r->text[len - 1] != '[')
-		return members_fail(&r->at, "not the head of a certificate file, which ends in \"decisions\":[");
+		return members_fail(&r->at,
+			"not the head of a certificate file, which ends in \"decisions\":[");
 	memcpy(r->text + len, "]}", 2);
 	err = parse(r, len + 2, &o);
 	if (!err)
@@ -194,7 +200,8 @@ static int read_parts(struct cert_reader *r, struct cert_entry *d, json_t *parts
 	int err = 0;
 
 	if (json_array_size(parts) > CERT_PARTS)
-		return members_fail(&r->at, "'parts' has %zu items, at most %d can be", json_array_size(parts), CERT_PARTS);
+		return members_fail(&r->at, "'parts' has %zu items, at most %d can be",
+			json_array_size(parts), CERT_PARTS);
 	d->parts = calloc(json_array_size(parts) + 1, sizeof(*d->parts));
 	if (!d->parts)
 		return -ENOMEM;
@@ -216,12 +223,13 @@ static int read_changes(const struct cert_reader *r, struct cert_entry *d, json_
 	json_t *v;
 
 	if (json_array_size(changes) > CERT_CHANGES)
-		return members_fail(&r->at, "'changes' has %zu numbers, at most %d can be", json_array_size(changes),
-			CERT_CHANGES);
+		return members_fail(&r->at, "'changes' has %zu numbers, at most %d can be",
+			json_array_size(changes), CERT_CHANGES);
 	json_array_foreach(changes, i, v)
 	{
 		if (!json_is_integer(v))
-			return members_fail(&r->at, "'changes': item %zu is not a whole number", i + 1);
+			return members_fail(
+				&r->at, "'changes': item %zu is not a whole number", i + 1);
 		d->changes[d->nchanges++] = json_integer_value(v);
 	}
 	return 0;
@@ -272,7 +280,8 @@ static int read_end(struct cert_reader *r)
 	if (err)
 		return err;
 	if (len != strlen(last) || memcmp(r->text, last, len)) {
-		members_fail(&r->at, "the digest of the lines before is %s: the file was changed", hex);
+		members_fail(
+			&r->at, "the digest of the lines before is %s: the file was changed", hex);
 		return -EKEYREJECTED;
 	}
 	return getc(r->f) == EOF ? 0 : members_fail(&r->at, "the file goes on after its digest");

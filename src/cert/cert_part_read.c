@@ -22,21 +22,24 @@ static int read_dim(const struct members_place *at, struct region *region, json_
 	if (err)
 		return err;
 	if (!(lo < hi))
-		return members_fail(at, "'vary': input %" PRId64 ": lo %.17g is not below hi %.17g", input, lo, hi);
+		return members_fail(at, "'vary': input %" PRId64 ": lo %.17g is not below hi %.17g",
+			input, lo, hi);
 	if (region_vary(region, (int)input, lo, hi))
-		return members_fail(at, "'vary': input %" PRId64 " varies twice, or with one that it is tied to", input);
+		return members_fail(at,
+			"'vary': input %" PRId64 " varies twice, or with one that it is tied to",
+			input);
 	if ((isnan(tied) ? -1 : tied) != region->dim[region->ndims - 1].tied)
 		return members_fail(at, "'vary': input %" PRId64 " is tied to another one", input);
 	return 0;
 }
 
-static int read_region(const struct members_place *at, struct cert_part *p, const struct cert_entry *d,
-	json_t *vary, json_t *fixed)
+static int read_region(const struct members_place *at, struct cert_part *p,
+	const struct cert_entry *d, json_t *vary, json_t *fixed)
 {
 	int64_t input;
 	double value;
-	const struct members_one members[] = {
-		{"input", MEMBERS_WHOLE, &input, 0, d->nstate - 1}, {"value", MEMBERS_REAL, &value, MEMBERS_ANY}};
+	const struct members_one members[] = {{"input", MEMBERS_WHOLE, &input, 0, d->nstate - 1},
+		{"value", MEMBERS_REAL, &value, MEMBERS_ANY}};
 	int err = 0;
 	size_t i;
 	json_t *v;
@@ -85,7 +88,8 @@ static int check_tree(const struct members_place *at, const struct cert_tree *t)
 		open++;
 	}
 	if (open || cuts != t->ncuts || bounds != t->nbounds)
-		return members_fail(at, "'tree' is not whole, or 'cuts' and 'bounds' do not fit it");
+		return members_fail(
+			at, "'tree' is not whole, or 'cuts' and 'bounds' do not fit it");
 	return 0;
 }
 
@@ -102,15 +106,17 @@ static int check_bounds(const struct members_place *at, struct cert_tree *t)
 		b[0] = isnan(b[0]) ? -HUGE_VAL : b[0];
 		b[1] = isnan(b[1]) ? HUGE_VAL : b[1];
 		if (!(b[0] <= b[1]) || (!finite && t->kind[i] != CERT_UNKNOWN))
-			return members_fail(at, "'bounds': %.17g and %.17g of leaf %td are no interval%s", b[0], b[1],
-				(b - t->bounds) / 2 + 1, finite ? "" : " on which anything holds or fails");
+			return members_fail(at,
+				"'bounds': %.17g and %.17g of leaf %td are no interval%s", b[0],
+				b[1], (b - t->bounds) / 2 + 1,
+				finite ? "" : " on which anything holds or fails");
 		b += 2;
 	}
 	return 0;
 }
 
-static int read_tree(
-	const struct members_place *at, struct cert_part *p, const char *kind, json_t *cuts, json_t *bounds)
+static int read_tree(const struct members_place *at, struct cert_part *p, const char *kind,
+	json_t *cuts, json_t *bounds)
 {
 	struct cert_tree *t = &p->tree;
 	int err;
@@ -128,8 +134,8 @@ static int read_tree(
 	return err ? err : check_bounds(at, t);
 }
 
-static int read_claims(
-	const struct members_place *at, struct cert_part *p, json_t *target, json_t *y, json_t *counterexample)
+static int read_claims(const struct members_place *at, struct cert_part *p, json_t *target,
+	json_t *y, json_t *counterexample)
 {
 	double *bounds = NULL;
 	size_t n = 0;
@@ -152,7 +158,8 @@ static int read_claims(
 	free(bounds);
 	p->missed = !err && json_is_array(counterexample);
 	if (p->missed)
-		err = members_few(at, "counterexample", counterexample, p->t, p->region.ndims, p->region.ndims);
+		err = members_few(at, "counterexample", counterexample, p->t, p->region.ndims,
+			p->region.ndims);
 	return err;
 }
 

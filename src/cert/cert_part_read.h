@@ -5,8 +5,9 @@
 #include "base/members.h"
 #include "cert/cert_file.h"
 
-/* Fills zeroed p, a part of d, whose state is known, from the JSON. 0; -ENOMEM; printed, -EBADMSG. What p owns is
- * to be freed in any case. */
-int cert_part_read(const struct members_place *at, struct cert_part *p, const struct cert_entry *d, json_t *o);
+/* Fills zeroed p, a part of d, whose state is known, from the JSON. 0; -ENOMEM; printed, -EBADMSG.
+ * What p owns is to be freed in any case. */
+int cert_part_read(
+	const struct members_place *at, struct cert_part *p, const struct cert_entry *d, json_t *o);
 
 #endif

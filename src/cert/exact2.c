@@ -103,6 +103,7 @@ static double measure_all(const struct subdivision *plane, const struct exact_sl
 
 		if (!n->leaf)
 			continue;
+		width = plane->patch[n->patch].width;
 		p = subdivision_leaf(plane, n, &y);
 		area = polygon_area(&p);
 		measure(plane, n, slabs, area, share);

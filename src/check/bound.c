@@ -10,13 +10,15 @@
 
 #define PARTS 4 // of a cell cut at its kinks, at most
 
-_Static_assert(CORNERS_BATCH + PARTS * CELL_CORNERS <= CORNERS_MAX, "there is room for a cell in a batch that is not full");
+_Static_assert(CORNERS_BATCH + PARTS * CELL_CORNERS <= CORNERS_MAX,
+	"there is room for a cell in a batch that is not full");
 
 int bound_open(struct bound *b, const struct net *net)
 {
 	b->net = net;
 	b->room = malloc(rounding_room(net) * sizeof(*b->room));
-	return b->room && !corners_open(&b->corners, net) && !lines_open(&b->lines, net) ? 0 : -ENOMEM;
+	return b->room && !corners_open(&b->corners, net) && !lines_open(&b->lines, net) ? 0
+											 : -ENOMEM;
 }
 
 void bound_close(struct bound *b)
@@ -62,7 +64,10 @@ static void add_set(struct bound *b, const struct bound_claim *claim, const stru
 	int ndims = b->region->ndims;
 
 	b->claim[b->corners.nsets] = *claim;
-	corners_add(&b->corners, b->region, ndims == 2 ? c->t : ndims ? ends : none,
+	corners_add(&b->corners, b->region,
+		ndims == 2 ? c->t
+		: ndims	   ? ends
+			   : none,
 		ndims == 2 ? c->corners : ndims + 1, cell_off(c));
 }
 
@@ -126,8 +131,10 @@ static int split(struct bound *b)
 	return err ? err : cell_push(&b->waiting, c, r);
 }
 
-// By intervals, with what execution may add anywhere in the region, or, if that is too much, in the cell.
-static bool prove_by_intervals(struct bound *b, const struct bound_claim *claim, const struct cell *c)
+// By intervals, with what execution may add anywhere in the region, or, if that is too much, in the
+// cell.
+static bool prove_by_intervals(
+	struct bound *b, const struct bound_claim *claim, const struct cell *c)
 {
 	if (isnan(b->whole)) {
 		cell_whole(&b->piece, b->region);
@@ -136,10 +143,12 @@ static bool prove_by_intervals(struct bound *b, const struct bound_claim *claim,
 	}
 	bound_box(b, c, false);
 	return within(claim, b->lines.y_lo, b->lines.y_hi, b->whole) ||
-	       within(claim, b->lines.y_lo, b->lines.y_hi, rounding_bound(b->net, &b->lines.set, b->room));
+	       within(claim, b->lines.y_lo, b->lines.y_hi,
+		       rounding_bound(b->net, &b->lines.set, b->room));
 }
 
-int bound_alone(struct bound *b, const struct bound_claim *claim, const struct cell *c, bool intervals)
+int bound_alone(
+	struct bound *b, const struct bound_claim *claim, const struct cell *c, bool intervals)
 {
 	size_t bottom = b->waiting.n;
 	int err;
@@ -159,7 +168,8 @@ int bound_alone(struct bound *b, const struct bound_claim *claim, const struct c
 // The cell that a set of corners is.
 static void cell_of_set(const struct bound *b, const struct corners_set *s, struct cell *c)
 {
-	*c = (struct cell){.corners = b->region->ndims == 2 ? s->n : 0, .steps = (int)(s->off / CELL_STEP)};
+	*c = (struct cell){
+		.corners = b->region->ndims == 2 ? s->n : 0, .steps = (int)(s->off / CELL_STEP)};
 	for (int d = 0; d < b->region->ndims; d++) {
 		c->lo[d] = INFINITY;
 		c->hi[d] = -INFINITY;

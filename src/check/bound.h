@@ -1,6 +1,6 @@
 /*
- * Proving that the executed y stays within claimed bounds on cells, by corners, intervals and lines, splitting
- * what resists.
+ * Proving that the executed y stays within claimed bounds on cells, by corners, intervals and
+ * lines, splitting what resists.
  */
 #ifndef CHECK_BOUND_H
 #define CHECK_BOUND_H
@@ -37,12 +37,13 @@ void bound_close(struct bound *b);
 void bound_start(struct bound *b, const struct region *r);
 
 /*
- * Rounding is upward. bound_add takes a claim about a cell, to be proved together with others, later or by bound_flush;
- * bound_alone proves one at once, by intervals first if they are likely to do. All: 0; -ERANGE if a claim is
- * not proved, which is then *leaf; -E2BIG, -ENOMEM.
+ * Rounding is upward. bound_add takes a claim about a cell, to be proved together with others,
+ * later or by bound_flush; bound_alone proves one at once, by intervals first if they are likely to
+ * do. All: 0; -ERANGE if a claim is not proved, which is then *leaf; -E2BIG, -ENOMEM.
  */
 int bound_add(struct bound *b, const struct bound_claim *claim, const struct cell *c, long *leaf);
 int bound_flush(struct bound *b, long *leaf);
-int bound_alone(struct bound *b, const struct bound_claim *claim, const struct cell *c, bool intervals);
+int bound_alone(
+	struct bound *b, const struct bound_claim *claim, const struct cell *c, bool intervals);
 
 #endif

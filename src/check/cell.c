@@ -122,14 +122,16 @@ bool cell_cut_axis(struct cell *c, const struct region *r, int dim, double offse
 	return true;
 }
 
-bool cell_cut(struct cell *c, const struct region *r, const double *normal, double offset, bool other)
+bool cell_cut(
+	struct cell *c, const struct region *r, const double *normal, double offset, bool other)
 {
 	double sign = other ? -1 : 1;
 
 	if (c->empty || r->ndims > 2)
 		return true;
 	if (r->ndims == 2)
-		return cut_polygon(c, r, (struct half){{sign * normal[0], sign * normal[1]}, sign * offset});
+		return cut_polygon(
+			c, r, (struct half){{sign * normal[0], sign * normal[1]}, sign * offset});
 	if (normal[0] == 0) { // all or nothing
 		c->empty = other ? offset > 0 : offset < 0;
 		return true;
@@ -156,8 +158,8 @@ static double twice_area(const struct cell *c)
 }
 
 /*
- * The polygon of true corners holds at most what the given ones enclose and, as every corner may be off by k, less
- * than 4 k (width + height) and (corners + 4) k^2 more.
+ * The polygon of true corners holds at most what the given ones enclose and, as every corner may be
+ * off by k, less than 4 k (width + height) and (corners + 4) k^2 more.
  */
 static double polygon_area(const struct cell *c, const struct region *r)
 {

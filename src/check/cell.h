@@ -1,12 +1,13 @@
 /*
  * Cells: what cuts leave of a region, in exact reals, each held by a set that can be computed with.
  *
- * Of one dimension an interval, of two a convex polygon, of more the box that cuts along single inputs leave (other
- * cuts are ignored, which makes cells larger). A polygon's corners are doubles p[i]; there are true ones within
- * `off` of them in every dimension that make a convex polygon which holds the cell. A cut n . t <= o keeps it so:
- * with o raised by |n| off, a corner found outside is truly outside; on an edge from in to out the new
- * corner in + s (out - in) has s rounded up, so that the true one of that s is not inside either; it is off by as
- * much as the edge's ends and, from rounding, CELL_STEP more. What goes away is then outside the half-plane.
+ * Of one dimension an interval, of two a convex polygon, of more the box that cuts along single
+ * inputs leave (other cuts are ignored, which makes cells larger). A polygon's corners are doubles
+ * p[i]; there are true ones within `off` of them in every dimension that make a convex polygon
+ * which holds the cell. A cut n . t <= o keeps it so: with o raised by |n| off, a corner found
+ * outside is truly outside; on an edge from in to out the new corner in + s (out - in) has s
+ * rounded up, so that the true one of that s is not inside either; it is off by as much as the
+ * edge's ends and, from rounding, CELL_STEP more. What goes away is then outside the half-plane.
  * All functions need rounding upward.
  */
 #ifndef CHECK_CELL_H
@@ -34,9 +35,10 @@ void cell_copy(struct cell *to, const struct cell *from, const struct region *r)
 /* The whole region. */
 void cell_whole(struct cell *c, const struct region *r);
 
-/* Becomes the side of itself where normal . t <= offset, or >= (other). normal has ndims numbers. False: more corners
- * than CELL_CORNERS. */
-bool cell_cut(struct cell *c, const struct region *r, const double *normal, double offset, bool other);
+/* Becomes the side of itself where normal . t <= offset, or >= (other). normal has ndims numbers.
+ * False: more corners than CELL_CORNERS. */
+bool cell_cut(
+	struct cell *c, const struct region *r, const double *normal, double offset, bool other);
 
 /* The same along one dimension. */
 bool cell_cut_axis(struct cell *c, const struct region *r, int dim, double offset, bool other);

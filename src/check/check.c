@@ -1,4 +1,5 @@
-/* Decisions and files: model, windows, regions and targets are what they should be; then the proofs. */
+/* Decisions and files: model, windows, regions and targets are what they should be; then the
+ * proofs. */
 #include "check/check.h"
 
 #include <errno.h>
@@ -24,7 +25,8 @@ int check_new(struct check **out, const struct model *m)
 	int err;
 
 	if (!upward_works()) {
-		pr_err("this machine or build does not round upward when told to: nothing can be checked\n");
+		pr_err("this machine or build does not round upward when told to: nothing can be "
+		       "checked\n");
 		return -ENOTSUP;
 	}
 	c = calloc(1, sizeof(*c));
@@ -71,17 +73,20 @@ static bool same_region(const struct region *a, const struct region *b)
 }
 
 // A property that triggers must be the next part.
-static int check_part(struct check *c, const struct part *want, const struct cert_part *part, uint32_t w,
-	const char *where, struct check_report *report)
+static int check_part(struct check *c, const struct part *want, const struct cert_part *part,
+	uint32_t w, const char *where, struct check_report *report)
 {
 	char why[160];
 	struct proof_result found;
 	int err;
 
 	if (strcmp(want->property->name, part->property))
-		snprintf(why, sizeof(why), "it should be '%s', which triggers here", want->property->name);
+		snprintf(why, sizeof(why), "it should be '%s', which triggers here",
+			want->property->name);
 	else if (want->lo != part->lo || want->hi != part->hi)
-		snprintf(why, sizeof(why), "its target is %" PRId64 " to %" PRId64 " packets, not %" PRId64 " to %" PRId64,
+		snprintf(why, sizeof(why),
+			"its target is %" PRId64 " to %" PRId64 " packets, not %" PRId64
+			" to %" PRId64,
 			want->lo, want->hi, part->lo, part->hi);
 	else if (!same_region(&want->region, &part->region))
 		snprintf(why, sizeof(why), "its region is another than the property's");
@@ -94,8 +99,8 @@ static int check_part(struct check *c, const struct part *want, const struct cer
 			report->leaves += found.leaves;
 			report->proven += found.proven;
 			report->refuted += found.refuted;
-			pr_debug("%s: %s: proven %.6f, refuted %.6f on %ld leaves\n", where, part->property,
-				found.proven, found.refuted, found.leaves);
+			pr_debug("%s: %s: proven %.6f, refuted %.6f on %ld leaves\n", where,
+				part->property, found.proven, found.refuted, found.leaves);
 			return 0;
 		}
 	}
@@ -108,7 +113,8 @@ static int check_clean(struct check *c, const struct cert_entry *e, const char *
 	uint32_t clean;
 
 	if (e->nstate != c->net->layer[0].in) {
-		pr_err("%s: the state has %d numbers, the network takes %d\n", where, e->nstate, c->net->layer[0].in);
+		pr_err("%s: the state has %d numbers, the network takes %d\n", where, e->nstate,
+			c->net->layer[0].in);
 		return -EKEYREJECTED;
 	}
 	clean = part_window(net_run(c->net, e->state), e->w);
@@ -118,8 +124,8 @@ static int check_clean(struct check *c, const struct cert_entry *e, const char *
 	return -EKEYREJECTED;
 }
 
-int check_entry(struct check *c, const struct property_file *f, const struct cert_entry *e, const char *where,
-	struct check_report *report)
+int check_entry(struct check *c, const struct property_file *f, const struct cert_entry *e,
+	const char *where, struct check_report *report)
 {
 	struct cert_decision d = {.x = e->state,
 		.nin = e->nstate,
@@ -157,12 +163,14 @@ int check_entry(struct check *c, const struct property_file *f, const struct cer
 }
 
 // Head and model; what there is to verify.
-static int open_head(const struct cert_head *h, const struct model *m, const char *path, struct property_file **file)
+static int open_head(const struct cert_head *h, const struct model *m, const char *path,
+	struct property_file **file)
 {
 	int err;
 
 	if (strcmp(h->model_sha256, m->sha256)) {
-		pr_err("%s: is about the model %.16s..., this one is %.16s...\n", path, h->model_sha256, m->sha256);
+		pr_err("%s: is about the model %.16s..., this one is %.16s...\n", path,
+			h->model_sha256, m->sha256);
 		return -EKEYREJECTED;
 	}
 	err = property_parse(file, h->property, path, NULL, 0);
@@ -170,14 +178,15 @@ static int open_head(const struct cert_head *h, const struct model *m, const cha
 		return err;
 	for (int i = 0; i < h->nparams && !err; i++)
 		if (property_let(*file, h->params[i].name) != h->params[i].value) {
-			pr_err("%s: parameter '%s' is not what the property text says\n", path, h->params[i].name);
+			pr_err("%s: parameter '%s' is not what the property text says\n", path,
+				h->params[i].name);
 			err = -EKEYREJECTED;
 		}
 	return err ? err : property_pick(*file, h->set);
 }
 
-static int check_entries(struct check *c, struct cert_reader *r, const struct property_file *f, const char *path,
-	struct check_report *report)
+static int check_entries(struct check *c, struct cert_reader *r, const struct property_file *f,
+	const char *path, struct check_report *report)
 {
 	struct cert_entry e;
 	char where[256];

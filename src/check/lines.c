@@ -10,8 +10,22 @@
 #define VARIANTS 3	     // choices of lower lines, of which the best counts
 #define SIDES (2 * VARIANTS) // functions that go back: a sum from above, its negative from above
 
-enum { CENTRE, ERROR, SPAN, MID, RADIUS, IN_ERROR, IN_MOST, TMP, OUT_ERROR, OUT_MID, OUT_RADIUS, ROWS };
-_Static_assert(ROWS <= sizeof(((struct lines *)0)->row) / sizeof(double *), "a place for every row");
+enum {
+	CENTRE,
+	ERROR,
+	SPAN,
+	MID,
+	RADIUS,
+	IN_ERROR,
+	IN_MOST,
+	TMP,
+	OUT_ERROR,
+	OUT_MID,
+	OUT_RADIUS,
+	ROWS
+};
+_Static_assert(
+	ROWS <= sizeof(((struct lines *)0)->row) / sizeof(double *), "a place for every row");
 
 static double *take(struct lines *x, const struct net *net, size_t rows)
 {
@@ -23,8 +37,10 @@ static double *take(struct lines *x, const struct net *net, size_t rows)
 
 int lines_open(struct lines *x, const struct net *net)
 {
-	// forms and a centre: what they do to layer 1's sums; lines around that, by w and by |w| to layer 2's
-	size_t forms = 2 * REGION_INPUTS + 1, rows = 5 * forms + ROWS + (6 + VARIANTS) * (size_t)net->n + 2 * SIDES;
+	// forms and a centre: what they do to layer 1's sums; lines around that, by w and by |w| to
+	// layer 2's
+	size_t forms = 2 * REGION_INPUTS + 1,
+	       rows = 5 * forms + ROWS + (6 + VARIANTS) * (size_t)net->n + 2 * SIDES;
 
 	x->memory = aligned_alloc(64, rows * net->width * sizeof(*x->memory));
 	if (!x->memory)
@@ -59,26 +75,31 @@ static double tied_to(double t)
 	return t >= REGION_KINK ? 1 : REGION_TIED_SLOPE * t;
 }
 
-// Another form of dimension d: an input, and `tied` times another (or -1), which moves from c to c + value.
-static void add_form(struct lines *x, const struct net *net, struct lines_dim *d, int input, int tied,
-	const double *value)
+// Another form of dimension d: an input, and `tied` times another (or -1), which moves from c to c
+// + value.
+static void add_form(struct lines *x, const struct net *net, struct lines_dim *d, int input,
+	int tied, const double *value)
 {
 	const struct net_layer *layer = &net->layer[0];
 	double *g = x->generator + (size_t)x->forms * net->width;
 
 	memcpy(g, layer->w + (size_t)input * layer->stride, layer->stride * sizeof(*g));
 	if (tied >= 0)
-		product_add(layer->w + (size_t)tied * layer->stride, layer->stride, REGION_TIED_SLOPE, g);
+		product_add(layer->w + (size_t)tied * layer->stride, layer->stride,
+			REGION_TIED_SLOPE, g);
 	memcpy(d->value[d->n++], value, sizeof(d->value[0]));
 	x->forms++;
 }
 
-// The forms of a dimension over [lo, hi]. in: the inputs at the centre; off: what they err, with their roundings.
-static void vary(struct lines *x, const struct net *net, const struct region_dim *rd, struct lines_dim *d, double lo,
-	double hi, double *in, double *off)
+// The forms of a dimension over [lo, hi]. in: the inputs at the centre; off: what they err, with
+// their roundings.
+static void vary(struct lines *x, const struct net *net, const struct region_dim *rd,
+	struct lines_dim *d, double lo, double hi, double *in, double *off)
 {
-	double c = lo + (hi - lo) / 2, size = fmax(fabs(lo), fabs(hi)), rounding = 4 * net->layer[0].error * size;
-	double by_t[LINES_POINTS] = {lo - c, hi - c, REGION_KINK - c}, by_tied[LINES_POINTS], at = tied_to(c);
+	double c = lo + (hi - lo) / 2, size = fmax(fabs(lo), fabs(hi)),
+	       rounding = 4 * net->layer[0].error * size;
+	double by_t[LINES_POINTS] = {lo - c, hi - c, REGION_KINK - c}, by_tied[LINES_POINTS],
+	       at = tied_to(c);
 	bool kink = rd->tied >= 0 && lo < REGION_KINK && hi > REGION_KINK, flat = lo >= REGION_KINK;
 
 	*d = (struct lines_dim){.from = x->forms, .points = kink ? 3 : 2};
@@ -98,8 +119,10 @@ static void vary(struct lines *x, const struct net *net, const struct region_dim
 		add_form(x, net, d, rd->tied, -1, by_tied);
 }
 
-// The greatest sum of a dimension's forms, the f-th times up[f * step], where it is positive, or -down[f * step].
-static inline double greatest(const struct lines_dim *d, const double *up, const double *down, size_t step)
+// The greatest sum of a dimension's forms, the f-th times up[f * step], where it is positive, or
+// -down[f * step].
+static inline double greatest(
+	const struct lines_dim *d, const double *up, const double *down, size_t step)
 {
 	double most = -INFINITY;
 
@@ -117,7 +140,8 @@ static inline double greatest(const struct lines_dim *d, const double *up, const
 }
 
 // The same of sums that are exact, and of their negative.
-static inline void extremes(const struct lines_dim *d, const double *g, size_t step, double *least, double *most)
+static inline void extremes(
+	const struct lines_dim *d, const double *g, size_t step, double *least, double *most)
 {
 	double minus[2] = {-g[0], d->n > 1 ? -g[step] : 0}, plus[2] = {g[0], -minus[1]};
 
@@ -126,12 +150,13 @@ static inline void extremes(const struct lines_dim *d, const double *g, size_t s
 }
 
 // Layer 1: its sums are row CENTRE + forms +- row ERROR; SPAN bounds their magnitude.
-static void first_layer(
-	struct lines *x, const struct net *net, const struct region *r, const double *lo, const double *hi)
+static void first_layer(struct lines *x, const struct net *net, const struct region *r,
+	const double *lo, const double *hi)
 {
 	const struct net_layer *layer = &net->layer[0];
 	const struct product product = net_sums(layer);
-	double *in = x->row[MID], *off = x->row[IN_ERROR], *centre = x->row[CENTRE], *span = x->row[SPAN];
+	double *in = x->row[MID], *off = x->row[IN_ERROR], *centre = x->row[CENTRE],
+	       *span = x->row[SPAN];
 
 	memcpy(in, r->x, r->nin * sizeof(*in));
 	memset(off, 0, net->width * sizeof(*off));
@@ -147,12 +172,14 @@ static void first_layer(
 
 		span[j] = fabs(centre[j]) + up;
 		for (int d = 0; d < r->ndims; d++) {
-			extremes(&x->dim[d], x->generator + (size_t)x->dim[d].from * net->width + j, net->width, &least,
-				&most);
+			extremes(&x->dim[d], x->generator + (size_t)x->dim[d].from * net->width + j,
+				net->width, &least, &most);
 			up += most;
 			down = down_add(down, least);
 			for (int f = 0; f < x->dim[d].n; f++)
-				span[j] += fabs(x->generator[(size_t)(x->dim[d].from + f) * net->width + j]) *
+				span[j] += fabs(x->generator[(size_t)(x->dim[d].from + f) *
+								     net->width +
+							     j]) *
 					   fmax(-x->dim[d].value[f][0], x->dim[d].value[f][1]);
 		}
 		x->set.z_hi[0][j] = centre[j] + up;
@@ -178,7 +205,8 @@ static void draw_lines(struct lines *x, const struct net *net, int l)
 	}
 }
 
-// Intervals: the activations' as rows MID and RADIUS, then the sums of layer l as OUT_MID and OUT_RADIUS.
+// Intervals: the activations' as rows MID and RADIUS, then the sums of layer l as OUT_MID and
+// OUT_RADIUS.
 static void interval_layer(struct lines *x, const struct net *net, int l, bool lines)
 {
 	const struct net_layer *layer = &net->layer[l];
@@ -207,20 +235,24 @@ static void interval_layer(struct lines *x, const struct net *net, int l, bool l
 		x->most[l][j] += fabs(layer->b[j]);
 }
 
-// Layer 2's sums with lines for layer 1's activations: rows of (upper + lower) / 2 go by w, of (upper - lower) / 2
-// by |w|, so that every weight meets the line that its sign asks for. Their errors go by |w| as well.
+// Layer 2's sums with lines for layer 1's activations: rows of (upper + lower) / 2 go by w, of
+// (upper - lower) / 2 by |w|, so that every weight meets the line that its sign asks for. Their
+// errors go by |w| as well.
 static void second_layer(struct lines *x, const struct net *net, int ndims)
 {
 	const struct net_layer *layer = &net->layer[1];
-	const struct product product = net_product(layer, false), magnitudes = net_product(layer, true);
+	const struct product product = net_product(layer, false),
+			     magnitudes = net_product(layer, true);
 	size_t forms = x->forms + 1, width = net->width;
-	double *mean = x->sums, *half = mean + forms * width, *by_w = half + forms * width, *by_abs = by_w + forms * width;
+	double *mean = x->sums, *half = mean + forms * width, *by_w = half + forms * width,
+	       *by_abs = by_w + forms * width;
 	double *off = x->row[IN_ERROR];
 
 	for (size_t f = 0; f < forms; f++)
 		for (int k = 0; k < layer->in; k++) {
 			double v = (f ? x->generator + (f - 1) * width : x->row[CENTRE])[k];
-			double up = x->upper[0][k], low = x->lower[0][k], above = f ? 0 : x->above[0][k] / 2;
+			double up = x->upper[0][k], low = x->lower[0][k],
+			       above = f ? 0 : x->above[0][k] / 2;
 
 			mean[f * width + k] = (up + low) / 2 * v + above;
 			half[f * width + k] = (up - low) / 2 * v + above;
@@ -256,11 +288,13 @@ static void second_layer(struct lines *x, const struct net *net, int ndims)
 	}
 }
 
-// Every side's function of the activations of layer l becomes one of its sums: greater, line by line.
+// Every side's function of the activations of layer l becomes one of its sums: greater, line by
+// line.
 static void through_lines(struct lines *x, const struct net *net, int l)
 {
 	for (int side = 0; side < SIDES; side++) {
-		double *a = x->a + (size_t)side * net->width, *back = x->back + (size_t)side * net->width;
+		double *a = x->a + (size_t)side * net->width,
+		       *back = x->back + (size_t)side * net->width;
 		const double *lower = x->lower[l] + (size_t)(side / 2) * net->width;
 
 		for (int j = 0; j < net->layer[l].stride; j++) {
@@ -272,7 +306,8 @@ static void through_lines(struct lines *x, const struct net *net, int l)
 	}
 }
 
-// Every side's function of the sums of layer l > 0 becomes one of the activations before it, up to rounding.
+// Every side's function of the sums of layer l > 0 becomes one of the activations before it, up to
+// rounding.
 static void through_weights(struct lines *x, const struct net *net, int l)
 {
 	const struct net_layer *layer = &net->layer[l];
@@ -282,7 +317,8 @@ static void through_weights(struct lines *x, const struct net *net, int l)
 		const double *a = x->a + (size_t)side * net->width;
 
 		for (int j = 0; j < layer->stride; j++) {
-			double rounding = 2 * (layer->error + UPWARD_UNIT) * x->most[l][j] + layer->b_error[j];
+			double rounding = 2 * (layer->error + UPWARD_UNIT) * x->most[l][j] +
+					  layer->b_error[j];
 
 			x->value[side] += a[j] * layer->b[j] + fabs(a[j]) * rounding;
 		}
@@ -297,7 +333,8 @@ static double greatest_of_side(struct lines *x, const struct net *net, int ndims
 	double sum = x->value[side];
 
 	for (int j = 0; j < net->layer[0].stride; j++)
-		sum += a[j] * x->row[CENTRE][j] + fabs(a[j]) * (x->row[ERROR][j] + 2 * UPWARD_UNIT * x->row[SPAN][j]);
+		sum += a[j] * x->row[CENTRE][j] +
+		       fabs(a[j]) * (x->row[ERROR][j] + 2 * UPWARD_UNIT * x->row[SPAN][j]);
 	for (int d = 0; d < ndims; d++) {
 		const struct lines_dim *dim = &x->dim[d];
 		double up[2] = {0}, down[2] = {0}, most;
@@ -318,7 +355,8 @@ static double greatest_of_side(struct lines *x, const struct net *net, int ndims
 }
 
 // Sum j of layer l by lines: narrows [lo, hi].
-static void go_back(struct lines *x, const struct net *net, int ndims, int l, int j, double *lo, double *hi)
+static void go_back(
+	struct lines *x, const struct net *net, int ndims, int l, int j, double *lo, double *hi)
 {
 	memset(x->gain, 0, ndims * sizeof(*x->gain));
 	memset(x->a, 0, (size_t)SIDES * net->width * sizeof(*x->a));
@@ -340,8 +378,8 @@ static void go_back(struct lines *x, const struct net *net, int ndims, int l, in
 	}
 }
 
-void lines_box(struct lines *x, const struct net *net, const struct region *r, const double *lo, const double *hi,
-	bool lines)
+void lines_box(struct lines *x, const struct net *net, const struct region *r, const double *lo,
+	const double *hi, bool lines)
 {
 	int last = net->n - 1;
 

@@ -13,14 +13,15 @@
 #define FLOAT_UNIT 0x1p-24 // relative rounding of a float operation
 
 /*
- * Rounding of one sum of mlp_forward, relative to the sum of the magnitudes of its terms: a term passes through
- * its weight's rounding to float and the additions on its way, each of 2^-24. In hidden layers these are
- * at most MLP_CHAIN fused ones and one for each further chain; in the last layer, MLP_PANEL chains side by
- * side, then a tree of them and the bias.
+ * Rounding of one sum of mlp_forward, relative to the sum of the magnitudes of its terms: a term
+ * passes through its weight's rounding to float and the additions on its way, each of 2^-24. In
+ * hidden layers these are at most MLP_CHAIN fused ones and one for each further chain; in the last
+ * layer, MLP_PANEL chains side by side, then a tree of them and the bias.
  */
 static double executed(int in, bool last)
 {
-	const int chain = last ? (in + MLP_PANEL - 1) / MLP_PANEL : (in < MLP_CHAIN ? in : MLP_CHAIN);
+	const int chain =
+		last ? (in + MLP_PANEL - 1) / MLP_PANEL : (in < MLP_CHAIN ? in : MLP_CHAIN);
 	int later = (in + MLP_CHAIN - 1) / MLP_CHAIN;
 	double ru;
 
@@ -40,7 +41,8 @@ static double fold_column(struct net_layer *to, const struct model_layer *from, 
 	double below = from->beta ? down_add(from->var[o], MODEL_BN_EPSILON) : 1;
 	double hi = 1 / -(-sqrt(below) + (from->beta ? UPWARD_UNIT * sqrt(below) : 0));
 	double lo = down_div(1, sqrt(under)), most = 0;
-	double shift = from->beta ? (double)from->b[o] - from->mean[o] : from->b[o]; // floats: see below
+	double shift =
+		from->beta ? (double)from->b[o] - from->mean[o] : from->b[o]; // floats: see below
 	double off = from->beta ? UPWARD_UNIT * fabs(shift) : 0, up, down;
 
 	for (int k = 0; k < from->in; k++)
@@ -75,7 +77,8 @@ static int fold_layer(struct net_layer *to, const struct model_layer *from, bool
 	for (int o = 0; o < to->out; o++)
 		most = fmax(most, fold_column(to, from, o));
 	to->executed = executed(to->in, last);
-	to->error = most + (8 + (to->in > to->stride ? to->in : to->stride)) * UPWARD_UNIT * (1 + 0x1p-12);
+	to->error = most +
+		    (8 + (to->in > to->stride ? to->in : to->stride)) * UPWARD_UNIT * (1 + 0x1p-12);
 	for (size_t i = 0; i < n; i++)
 		if (!(fabs(to->w[i]) < FLT_MAX) || !(fabs(to->b[i % to->stride]) < FLT_MAX))
 			return -EBADMSG;
@@ -132,7 +135,8 @@ void net_free(struct net *net)
 	free(net);
 }
 
-void net_errors(const struct net_layer *l, const double *most, const double *off, double *tmp, double *to)
+void net_errors(
+	const struct net_layer *l, const double *most, const double *off, double *tmp, double *to)
 {
 	const struct product magnitudes = net_product(l, true);
 

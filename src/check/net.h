@@ -1,10 +1,10 @@
 /*
  * The network as the checker sees it: folded anew, in intervals, from the model's tensors.
  *
- * Layer l computes z = h w + b with h its input, the state for the first; h = leaky(z) is the next one's
- * input; y is the last one's z. w and b here are within the relative bound `error` and the absolute
- * `b_error` of both the real folded numbers and those that model_fold computes in double, whose
- * rounding to float is executed.
+ * Layer l computes z = h w + b with h its input, the state for the first; h = leaky(z) is the next
+ * one's input; y is the last one's z. w and b here are within the relative bound `error` and the
+ * absolute `b_error` of both the real folded numbers and those that model_fold computes in double,
+ * whose rounding to float is executed.
  */
 #ifndef CHECK_NET_H
 #define CHECK_NET_H
@@ -16,8 +16,8 @@ struct net_layer {
 	int in, out, stride; /* stride: out padded with zeros to a multiple of PRODUCT_PAD */
 	double *w, *b;	     /* (in, stride), (stride) */
 	double *b_error;     /* (stride) */
-	double error;	     /* relative, of w and of sums of products with it in either direction */
-	double executed;     /* relative rounding of one sum of the float network, see net.c */
+	double error;	 /* relative, of w and of sums of products with it in either direction */
+	double executed; /* relative rounding of one sum of the float network, see net.c */
 };
 
 struct net {
@@ -45,14 +45,15 @@ static inline struct product net_sums(const struct net_layer *l)
 }
 
 /*
- * The error of a layer's sums, for whole batches: to[j] = sum over k of |w[k][j]| (error * most[k] + off[k]) + that
- * of the bias, when no |input k| exceeds most[k] or is off by more than off[k] (NULL: 0). tmp: in numbers.
- * Rounding is upward.
+ * The error of a layer's sums, for whole batches: to[j] = sum over k of |w[k][j]| (error * most[k]
+ * + off[k]) + that of the bias, when no |input k| exceeds most[k] or is off by more than off[k]
+ * (NULL: 0). tmp: in numbers. Rounding is upward.
  */
-void net_errors(const struct net_layer *l, const double *most, const double *off, double *tmp, double *to);
+void net_errors(
+	const struct net_layer *l, const double *most, const double *off, double *tmp, double *to);
 
-/* y of the executed network in state x (doubles, rounded to float here), and the window that follows from it.
- * Rounding is to nearest. */
+/* y of the executed network in state x (doubles, rounded to float here), and the window that
+ * follows from it. Rounding is to nearest. */
 float net_run(const struct net *net, const double *x);
 
 #endif

@@ -10,7 +10,8 @@
 
 typedef double v8 __attribute__((vector_size(64), aligned(8), may_alias));
 typedef int64_t i8 __attribute__((vector_size(64), aligned(8), may_alias));
-#define LOAD(p, magnitudes) ((v8)(*(const i8 *)(p) & ((magnitudes) ? INT64_MAX : -1))) // clears the signs
+#define LOAD(p, magnitudes)                                                                        \
+	((v8)(*(const i8 *)(p) & ((magnitudes) ? INT64_MAX : -1))) // clears the signs
 #define SELECT(mask, a, b) ((v8)(((i8)(a) & (mask)) | ((i8)(b) & ~(mask))))
 
 #define FN(name) name##_c
@@ -41,20 +42,25 @@ struct loops {
 	void (*back)(const struct product *p, int rows, const double *x, int xs, double *y, int ys);
 	void (*add)(const double *w, int n, double a, double *to, bool magnitudes);
 	void (*spread)(int n, int rows, const double *x, int xs, double *lo, double *hi);
-	bool (*bend)(int n, int rows, const int *row, const double *x, int xs, double rest, const struct product_bend *b);
+	bool (*bend)(int n, int rows, const int *row, const double *x, int xs, double rest,
+		const struct product_bend *b);
+	void (*residual)(int n, int parts, const double *const *of, const double *factor,
+		const double *x, const double *least, double *r);
 	void (*leaky)(int n, int rows, double slope, const double *x, int xs, double *y, int ys);
 };
 
-static struct loops loops = {rows_c, back_c, add_c, spread_c, bend_c, leaky_c};
+static struct loops loops = {rows_c, back_c, add_c, spread_c, bend_c, residual_c, leaky_c};
 
 #ifdef __x86_64__
 __attribute__((constructor)) static void select_best(void)
 {
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
 		__builtin_cpu_supports("fma"))
-		loops = (struct loops){rows_avx512, back_avx512, add_avx512, spread_avx512, bend_avx512, leaky_avx512};
+		loops = (struct loops){rows_avx512, back_avx512, add_avx512, spread_avx512,
+			bend_avx512, residual_avx512, leaky_avx512};
 	else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-		loops = (struct loops){rows_avx2, back_avx2, add_avx2, spread_avx2, bend_avx2, leaky_avx2};
+		loops = (struct loops){rows_avx2, back_avx2, add_avx2, spread_avx2, bend_avx2,
+			residual_avx2, leaky_avx2};
 }
 #endif
 
@@ -83,9 +89,16 @@ void product_spread(int n, int rows, const double *x, int xs, double *lo, double
 	loops.spread(n, rows, x, xs, lo, hi);
 }
 
-bool product_bend(int n, int rows, const int *row, const double *x, int xs, double rest, const struct product_bend *b)
+bool product_bend(int n, int rows, const int *row, const double *x, int xs, double rest,
+	const struct product_bend *b)
 {
 	return loops.bend(n, rows, row, x, xs, rest, b);
+}
+
+void product_residual(int n, int parts, const double *const *of, const double *factor,
+	const double *x, const double *least, double *r)
+{
+	loops.residual(n, parts, of, factor, x, least, r);
 }
 
 void product_leaky(int n, int rows, double slope, const double *x, int xs, double *y, int ys)

@@ -1,7 +1,9 @@
-/* The loops of product.c, a template included once per instruction set. Needs: FN(name), TARGET, ROWS and COLS
- * (rows and vectors of a block that fill the registers with sums), FEW (rows when fewer are left). */
-static inline __attribute__((always_inline)) TARGET void FN(block)(const struct product *p, bool magnitudes,
-	const double *x, int xs, double *y, int ys, int col, const int rows, const int cols)
+/* The loops of product.c, a template included once per instruction set. Needs: FN(name), TARGET,
+ * ROWS and COLS (rows and vectors of a block that fill the registers with sums), FEW (rows when
+ * fewer are left). */
+static inline __attribute__((always_inline)) TARGET void FN(block)(const struct product *p,
+	bool magnitudes, const double *x, int xs, double *y, int ys, int col, const int rows,
+	const int cols)
 {
 	v8 acc[ROWS * COLS + SOLO];
 
@@ -33,26 +35,34 @@ static inline __attribute__((always_inline)) TARGET void FN(block)(const struct 
 			*(v8 *)(y + (size_t)r * ys + col + c * LANES) = acc[r * cols + c];
 }
 
-static inline __attribute__((always_inline)) TARGET void FN(all_rows)(const struct product *p, bool magnitudes,
-	int rows, const double *x, int xs, double *y, int ys)
+static inline __attribute__((always_inline)) TARGET void FN(all_rows)(const struct product *p,
+	bool magnitudes, int rows, const double *x, int xs, double *y, int ys)
 {
 	int r = 0, col;
 
 	for (; r + ROWS <= rows; r += ROWS)
 		for (col = 0; col < p->stride; col += COLS * LANES)
-			FN(block)(p, magnitudes, x + (size_t)r * xs, xs, y + (size_t)r * ys, ys, col, ROWS, COLS);
+			FN(block)
+			(p, magnitudes, x + (size_t)r * xs, xs, y + (size_t)r * ys, ys, col, ROWS,
+				COLS);
 	for (; r + FEW <= rows; r += FEW)
 		for (col = 0; col < p->stride; col += COLS * LANES)
-			FN(block)(p, magnitudes, x + (size_t)r * xs, xs, y + (size_t)r * ys, ys, col, FEW, COLS);
+			FN(block)
+			(p, magnitudes, x + (size_t)r * xs, xs, y + (size_t)r * ys, ys, col, FEW,
+				COLS);
 	for (; r < rows; r++) {
 		for (col = 0; col + SOLO * LANES <= p->stride; col += SOLO * LANES)
-			FN(block)(p, magnitudes, x + (size_t)r * xs, xs, y + (size_t)r * ys, ys, col, 1, SOLO);
+			FN(block)
+			(p, magnitudes, x + (size_t)r * xs, xs, y + (size_t)r * ys, ys, col, 1,
+				SOLO);
 		for (; col < p->stride; col += LANES)
-			FN(block)(p, magnitudes, x + (size_t)r * xs, xs, y + (size_t)r * ys, ys, col, 1, 1);
+			FN(block)
+			(p, magnitudes, x + (size_t)r * xs, xs, y + (size_t)r * ys, ys, col, 1, 1);
 	}
 }
 
-static TARGET void FN(rows)(const struct product *p, int rows, const double *x, int xs, double *y, int ys)
+static TARGET void FN(rows)(
+	const struct product *p, int rows, const double *x, int xs, double *y, int ys)
 {
 	if (p->magnitudes)
 		FN(all_rows)(p, true, rows, x, xs, y, ys);
@@ -60,8 +70,8 @@ static TARGET void FN(rows)(const struct product *p, int rows, const double *x, 
 		FN(all_rows)(p, false, rows, x, xs, y, ys);
 }
 
-static inline __attribute__((always_inline)) TARGET void FN(back_rows)(const struct product *p, bool magnitudes,
-	const double *x, int xs, double *y, int ys, const int rows)
+static inline __attribute__((always_inline)) TARGET void FN(back_rows)(const struct product *p,
+	bool magnitudes, const double *x, int xs, double *y, int ys, const int rows)
 {
 	for (int k = 0; k < p->in; k++) {
 		v8 acc[2 * BACK] = {0};
@@ -74,7 +84,8 @@ static inline __attribute__((always_inline)) TARGET void FN(back_rows)(const str
 
 #pragma GCC unroll 8
 				for (int r = 0; r < rows; r++)
-					acc[2 * r + h] += wv * *(const v8 *)(x + (size_t)r * xs + at);
+					acc[2 * r + h] +=
+						wv * *(const v8 *)(x + (size_t)r * xs + at);
 			}
 		for (int r = 0; r < rows; r++) {
 			v8 sum = acc[2 * r] + acc[2 * r + 1];
@@ -85,7 +96,8 @@ static inline __attribute__((always_inline)) TARGET void FN(back_rows)(const str
 	}
 }
 
-static TARGET void FN(back)(const struct product *p, int rows, const double *x, int xs, double *y, int ys)
+static TARGET void FN(back)(
+	const struct product *p, int rows, const double *x, int xs, double *y, int ys)
 {
 	for (int r = 0; r < rows; r += r + BACK <= rows ? BACK : 1) {
 		const double *from = x + (size_t)r * xs;
@@ -113,7 +125,7 @@ static TARGET void FN(spread)(int n, int rows, const double *x, int xs, double *
 
 		for (int r = 1; r < rows; r++) {
 			v8 v = *(const v8 *)(x + (size_t)r * xs + c);
-			i8 less = v < least, more = v > most;
+			i8 less = v<least, more = v> most;
 
 			least = SELECT(less, v, least);
 			most = SELECT(more, v, most);
@@ -123,12 +135,14 @@ static TARGET void FN(spread)(int n, int rows, const double *x, int xs, double *
 	}
 }
 
-static TARGET bool FN(bend)(int n, int rows, const int *row, const double *x, int xs, double rest, const struct product_bend *b)
+static TARGET bool FN(bend)(int n, int rows, const int *row, const double *x, int xs, double rest,
+	const struct product_bend *b)
 {
 	i8 any = {0};
 
 	for (int c = 0; c < n; c += LANES) {
-		v8 least = *(const v8 *)(x + (size_t)row[0] * xs + c), most = least, *bent = (v8 *)(b->bent + c);
+		v8 least = *(const v8 *)(x + (size_t)row[0] * xs + c), most = least,
+		   *bent = (v8 *)(b->bent + c);
 		v8 *z_lo = (v8 *)(b->z_lo + c), *z_hi = (v8 *)(b->z_hi + c), lo, hi, error;
 		i8 less, more, minus;
 
@@ -157,7 +171,22 @@ static TARGET bool FN(bend)(int n, int rows, const int *row, const double *x, in
 	return any[0];
 }
 
-static TARGET void FN(leaky)(int n, int rows, double slope, const double *x, int xs, double *y, int ys)
+static TARGET void FN(residual)(int n, int parts, const double *const *of, const double *factor,
+	const double *x, const double *least, double *r)
+{
+	for (int c = 0; c < n; c += LANES) {
+		v8 v = *(const v8 *)(x + c);
+		i8 far;
+
+		for (int i = 0; i < parts; i++)
+			v -= factor[i] * *(const v8 *)(of[i] + c);
+		far = LOAD(&v, true) > *(const v8 *)(least + c);
+		*(v8 *)(r + c) = SELECT(far, v, (v8){0});
+	}
+}
+
+static TARGET void FN(leaky)(
+	int n, int rows, double slope, const double *x, int xs, double *y, int ys)
 {
 	for (int r = 0; r < rows; r++)
 		for (int c = 0; c < n; c += LANES) {

@@ -86,7 +86,8 @@ static int branch(struct proof *p, char kind)
 	return err == -E2BIG ? reject(p, "too many branches of its tree wait to be followed") : err;
 }
 
-// Whether the verdict follows from the bounds claimed; what the leaf takes from the shares; the claim to prove.
+// Whether the verdict follows from the bounds claimed; what the leaf takes from the shares; the
+// claim to prove.
 static int judge_leaf(struct proof *p, char kind, struct bound_claim *claim)
 {
 	const struct cert_part *part = p->part;
@@ -94,12 +95,15 @@ static int judge_leaf(struct proof *p, char kind, struct bound_claim *claim)
 
 	*claim = (struct bound_claim){++p->leaf, p->bounds[0], p->bounds[1]};
 	p->bounds += 2;
-	if (kind == CERT_HOLDS ? !window_holds(&p->target, claim->lo, claim->hi) :
-		    kind == CERT_FAILS && !window_fails(&p->target, claim->lo, claim->hi))
-		return reject(p, "leaf %ld: the target does not %s wherever y is within %.9g and %.9g", claim->leaf,
-			kind == CERT_HOLDS ? "hold" : "fail", claim->lo, claim->hi);
+	if (kind == CERT_HOLDS
+			? !window_holds(&p->target, claim->lo, claim->hi)
+			: kind == CERT_FAILS && !window_fails(&p->target, claim->lo, claim->hi))
+		return reject(p,
+			"leaf %ld: the target does not %s wherever y is within %.9g and %.9g",
+			claim->leaf, kind == CERT_HOLDS ? "hold" : "fail", claim->lo, claim->hi);
 	if (!(part->y_lo <= claim->lo && claim->hi <= part->y_hi))
-		return reject(p, "leaf %ld: its bounds on y are not within those of the part", claim->leaf);
+		return reject(p, "leaf %ld: its bounds on y are not within those of the part",
+			claim->leaf);
 	p->not_proven += kind == CERT_HOLDS ? 0 : share;
 	p->not_refuted += kind == CERT_FAILS ? 0 : share;
 	return 0;
@@ -151,11 +155,13 @@ static int check_shares(struct proof *p, struct proof_result *out)
 	out->proven = fmax(0, down_add(1, -p->not_proven));
 	out->refuted = fmax(0, down_add(1, -p->not_refuted));
 	if (!(part->proven >= 0 && part->proven <= out->proven))
-		return reject(p, "proven is claimed to be %.9g, its leaves make up %.9g", part->proven, out->proven);
+		return reject(p, "proven is claimed to be %.9g, its leaves make up %.9g",
+			part->proven, out->proven);
 	if (!(part->refuted >= 0 && part->refuted <= out->refuted))
-		return reject(p, "refuted is claimed to be %.9g, its leaves make up %.9g", part->refuted,
-			out->refuted);
-	if (!isnan(part->exact) && !(part->exact >= part->proven && part->exact <= 1 - part->refuted))
+		return reject(p, "refuted is claimed to be %.9g, its leaves make up %.9g",
+			part->refuted, out->refuted);
+	if (!isnan(part->exact) &&
+		!(part->exact >= part->proven && part->exact <= 1 - part->refuted))
 		return reject(p, "exact, %.9g, is not between proven and 1 - refuted", part->exact);
 	return 0;
 }
@@ -196,8 +202,8 @@ static int check_counterexample(struct proof *p, uint32_t w)
 	return reject(p, "its counterexample is none: the window there is %u", window);
 }
 
-int proof_part(struct proof *p, const struct cert_part *part, uint32_t w, struct proof_result *out, char *why,
-	size_t len)
+int proof_part(struct proof *p, const struct cert_part *part, uint32_t w, struct proof_result *out,
+	char *why, size_t len)
 {
 	int err;
 

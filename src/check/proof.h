@@ -1,5 +1,6 @@
 /*
- * Proving a part's claims again: every leaf's bound, what follows from it for the target, and the shares.
+ * Proving a part's claims again: every leaf's bound, what follows from it for the target, and the
+ * shares.
  */
 #ifndef CHECK_PROOF_H
 #define CHECK_PROOF_H
@@ -18,9 +19,9 @@ struct proof_result {
 int proof_new(struct proof **out, const struct net *net);
 void proof_free(struct proof *p);
 
-/* Checks all but that region and target are those of the property: 0; -EKEYREJECTED, and why in words (len
- * characters at most); -ENOMEM. w is the decision's. */
-int proof_part(struct proof *p, const struct cert_part *part, uint32_t w, struct proof_result *out, char *why,
-	size_t len);
+/* Checks all but that region and target are those of the property: 0; -EKEYREJECTED, and why in
+ * words (len characters at most); -ENOMEM. w is the decision's. */
+int proof_part(struct proof *p, const struct cert_part *part, uint32_t w, struct proof_result *out,
+	char *why, size_t len);
 
 #endif

@@ -6,15 +6,16 @@
 #include "check/upward.h"
 
 #define FLOAT_UNIT 0x1p-24
-#define FLOAT_TINY 0x1p-120 // absolute error of a sum whose operations underflow, with much to spare
+#define FLOAT_TINY                                                                                 \
+	0x1p-120 // absolute error of a sum whose operations underflow, with much to spare
 #define FLOAT_LEAST 0x1p-149 // absolute error of a weight that underflows
-#define FLOAT_SAFE 1e36	    // sums of magnitudes under it cannot overflow
+#define FLOAT_SAFE 1e36	     // sums of magnitudes under it cannot overflow
 
 struct errors {
 	double *local[MLP_MAX_LAYERS], *total[MLP_MAX_LAYERS]; // (width): of the sums
-	double *in;					       // (2, width): the parts of both by input
-	double *g;					       // (2, width): derivative, centre and radius
-	double *back;					       // (2, width): what a layer's make of those before
+	double *in;   // (2, width): the parts of both by input
+	double *g;    // (2, width): derivative, centre and radius
+	double *back; // (2, width): what a layer's make of those before
 };
 
 size_t rounding_room(const struct net *net)
@@ -58,13 +59,15 @@ static bool sums(const struct net *net, struct errors *e, int l)
 }
 
 // What layer l's activations bring to the next layer's sums.
-static void activations(const struct net *net, const struct rounding_set *set, struct errors *e, int l)
+static void activations(
+	const struct net *net, const struct rounding_set *set, struct errors *e, int l)
 {
 	double relative = net->layer[l + 1].executed;
 
 	for (int j = 0; j < net->layer[l].out; j++) {
 		double total = e->total[l][j];
-		double above = fmax(set->z_hi[l][j] + total, 0), below = fmax(total - set->z_lo[l][j], 0);
+		double above = fmax(set->z_hi[l][j] + total, 0),
+		       below = fmax(total - set->z_lo[l][j], 0);
 		double off = 2 * (1 + FLOAT_UNIT) * FLOAT_UNIT * net->slope * below + FLOAT_TINY;
 
 		e->in[j] = relative * (fmax(above, net->slope * below) + off) + off + FLOAT_TINY;
@@ -85,7 +88,8 @@ static void derive(const struct net *net, const struct rounding_set *set, struct
 	product_back(&radius, 1, r, net->width, back_r, net->width);
 	memset(e->g, 0, 2 * net->width * sizeof(*e->g));
 	for (int j = 0; j < net->layer[l].out; j++) {
-		double hi = back_c[j] + back_r[j], lo = down_add(back_c[j], -back_r[j]), s = net->slope;
+		double hi = back_c[j] + back_r[j], lo = down_add(back_c[j], -back_r[j]),
+		       s = net->slope;
 		double total = e->total[l][j];
 
 		if (set->z_hi[l][j] + total < 0) {

@@ -8,9 +8,9 @@
 #define LEAST_WINDOW 4
 #define LN2_BELOW 0x1.62e42fefa39efp-1 // ln 2 = 0x1.62e42fefa39ef35793c7...p-1
 #define LN2_ABOVE 0x1.62e42fefa39f0p-1
-#define TERMS 20	    // of e^r, 0 <= r < 1: the rest is under 2^-60
-#define TANH_ERROR 0x1p-51  // relative: 2 units in the last place
-#define FAR 40.		    // tanh of it is 1 but for 2^-114
+#define TERMS 20	   // of e^r, 0 <= r < 1: the rest is under 2^-60
+#define TANH_ERROR 0x1p-51 // relative: 2 units in the last place
+#define FAR 40.		   // tanh of it is 1 but for 2^-114
 
 static int64_t window(int percent, uint32_t w)
 {
@@ -84,7 +84,8 @@ static bool tanh_above(double y, double c)
 	return down_mul(lo, down_add(1, -far)) > 1 + far;
 }
 
-// An executed action, a float, is `a` or more when tanh is above the middle between `a` and the float below.
+// An executed action, a float, is `a` or more when tanh is above the middle between `a` and the
+// float below.
 static struct window_side from_percent(int m)
 {
 	struct window_side s = {m <= LEAST_PERCENT ? -2 : 2, NAN};

@@ -32,22 +32,26 @@ static int run_check(struct opts *o)
 	}
 	if (err)
 		return EXIT_FAILED;
-	printf("verified: %ld decisions, %ld parts on %ld of them, %ld leaves, in %.3f s\n", r.decisions, r.parts,
-		r.triggered, r.leaves, seconds() - start);
+	printf("verified: %ld decisions, %ld parts on %ld of them, %ld leaves, in %.3f s\n",
+		r.decisions, r.parts, r.triggered, r.leaves, seconds() - start);
 	if (r.parts)
-		printf("proven %.6f, refuted %.6f of a part, in the mean\n", r.proven / (double)r.parts,
-			r.refuted / (double)r.parts);
+		printf("proven %.6f, refuted %.6f of a part, in the mean\n",
+			r.proven / (double)r.parts, r.refuted / (double)r.parts);
 	return EXIT_OK;
 }
 
 const struct cmd cmd_check[] = {
 	{"check", NULL, "CERTIFICATE MODEL", 2, 2, "Verify a certificate file",
-		"Proves every claim of a file that canopy certify wrote again, by a checker that shares no "
+		"Proves every claim of a file that canopy certify wrote again, by a checker that "
+		"shares no "
 		"code with the\n"
-		"engines and rounds outward everywhere: model, decisions, regions and targets are those that the\n"
-		"property text asks for, the bound on every leaf of every partition holds, and the shares follow "
+		"engines and rounds outward everywhere: model, decisions, regions and targets are "
+		"those that the\n"
+		"property text asks for, the bound on every leaf of every partition holds, and the "
+		"shares follow "
 		"from\n"
-		"them. Exits with 0 if all of it is true, 3 if the file was altered, claims too much or is about\n"
+		"them. Exits with 0 if all of it is true, 3 if the file was altered, claims too "
+		"much or is about\n"
 		"another model, and 1 if it cannot be read. --verbose tells about every part.",
 		check_opts, run_check},
 	{.name = NULL},

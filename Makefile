@@ -57,15 +57,15 @@ $(BUILD)/libcanopy.a: $(LIB_OBJ)
 	@rm -f $@
 	$(call say,AR)ar rcs $@ $^
 
-$(BUILD)/libcanopy.so: $(LIB_OBJ) src/api/libcanopy.map
-	$(call say,LD)$(CC) $(SANFLAGS) -shared -Wl,-soname,libcanopy.so.0 -Wl,--version-script=src/api/libcanopy.map $(LIB_OBJ) -o $@ $(LIBS)
+$(BUILD)/libcanopy.so: $(LIB_OBJ) scripts/libcanopy.map
+	$(call say,LD)$(CC) $(SANFLAGS) -shared -Wl,-soname,libcanopy.so.0 -Wl,--version-script=scripts/libcanopy.map $(LIB_OBJ) -o $@ $(LIBS)
 
 # The static library as it is installed: names of our own cannot clash with the user's.
 $(BUILD)/public/libcanopy.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(call say,AR)ld -r -o $(@D)/canopy.o $^
-	@objcopy --localize-hidden $(@D)/canopy.o
+	@objcopy --wildcard --keep-global-symbol='canopy_*' $(@D)/canopy.o
 	@ar rcs $@ $(@D)/canopy.o
 
 # As a user's program: the public headers and the library, nothing else.

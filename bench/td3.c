@@ -27,8 +27,8 @@
 // actor, which are a forward pass's work for the weights and for all inputs but the states.
 static double flop_of_update(int states)
 {
-	double rows = 2.0 * BATCH, first = (double)states * HIDDEN, second = (double)HIDDEN * HIDDEN,
-	       actor = rows * (first + second + HIDDEN),
+	double rows = 2.0 * BATCH, first = (double)states * HIDDEN,
+	       second = (double)HIDDEN * HIDDEN, actor = rows * (first + second + HIDDEN),
 	       critic = rows * (first + second + 2 * HIDDEN), back = rows * second;
 
 	return 2 * actor + 5 * critic + 2 * (critic + back) + actor + back;
@@ -65,15 +65,14 @@ static void fill_replay(struct replay *r)
 		for (int i = 0; i < STREAMS; i++) {
 			float *x = states + i * STATE_SIZE;
 
-			memmove(x, x + FRAME_FEATURES,
-				(STATE_SIZE - FRAME_FEATURES) * sizeof(*x));
+			memmove(x, x + FRAME_FEATURES, (STATE_SIZE - FRAME_FEATURES) * sizeof(*x));
 			for (int k = 1; k <= FRAME_FEATURES; k++)
 				x[STATE_SIZE - k] = (float)rng_uniform(&rng);
 			action[i] = (float)(2 * rng_uniform(&rng) - 1);
 			raw[i] = (float)rng_uniform(&rng);
 		}
-		replay_add(r, &(struct replay_step){
-				      action, raw, qc, yes, yes, states, w, p, nchanges});
+		replay_add(r,
+			&(struct replay_step){action, raw, qc, yes, yes, states, w, p, nchanges});
 	}
 }
 
@@ -128,7 +127,8 @@ static void bench_rollout(int threads)
 {
 	static const struct opt table[] = {TRAIN_OPTS, {.kind = OPT_END}};
 	static const char *const skip[] = {NULL};
-	struct rollout_conf conf = {.table = &state_published, .exploration = 0.2, .threads = threads};
+	struct rollout_conf conf = {
+		.table = &state_published, .exploration = 0.2, .threads = threads};
 	struct train_conf train;
 	struct rollout_stats s;
 	struct experience e;

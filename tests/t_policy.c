@@ -267,6 +267,42 @@ static void test_model_decides_and_veto_keeps_cubic(void **state)
 	mlp_free(m);
 }
 
+// The network picks the features after the frames: log4(w/p), then signs of changes, oldest first.
+static void test_extended_state(void **state)
+{
+	static const float weight[STATE_TAIL_MAX] = {0.3f, 0.2f, 0.11f, 0.05f};
+	struct mlp *m = mlp_new(1, (int[]){STATE_SIZE_MAX, 1}, 0.2);
+	struct flow f = {.conf = {.states = &state_extended, .mlp = m}};
+
+	for (int i = 0; i < STATE_TAIL_MAX; i++)
+		m->layer[0].w[STATE_SIZE + i] = weight[i];
+	m->layer[0].b[0] = -0.05;
+	mlp_pack(m);
+	f.conf.scratch = malloc(mlp_scratch(m) * sizeof(float));
+	start(&f, POLICY_MODEL);
+	for (int i = 0; i < 12; i++) {
+		double y = -0.05f;
+		const struct decision *d;
+
+		ack(&f, 20000);
+		d = &f.seen[i];
+		assert_int_equal(d->nstate, STATE_SIZE_MAX);
+		if (d->p)
+			y += weight[0] * log((double)d->w / d->p) / log(4);
+		for (int k = 1; k <= d->nchanges && k <= STATE_SIGNS; k++) {
+			int64_t change = d->changes[POLICY_CHANGES - k];
+
+			y += weight[STATE_TAIL_MAX - k] * (change > 0 ? 1 : change < 0 ? -1 : 0);
+		}
+		assert_true(fabs(d->action - tanh(y)) < 1e-6);
+		f.cc.cwnd += i % 3 * 7; // CUBIC's part
+	}
+	assert_true(f.seen[11].nchanges == 10);
+	free(f.conf.scratch);
+	free(f.cc.priv);
+	mlp_free(m);
+}
+
 static void test_cubic_runs_underneath(void **state)
 {
 	struct flow f = {0};
@@ -397,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_no_action_outside_open),
 		cmocka_unit_test(test_tcp_only_keeps_the_window),
 		cmocka_unit_test(test_model_decides_and_veto_keeps_cubic),
+		cmocka_unit_test(test_extended_state),
 		cmocka_unit_test(test_cubic_runs_underneath),
 		cmocka_unit_test(test_outside_driver_equals_network),
 	};

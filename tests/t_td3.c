@@ -401,7 +401,6 @@ static void test_stops_when_not_finite(void **state)
 static void test_models(void **state)
 {
 	struct model *m = model_new(), *again = model_new();
-	struct td3_stats stats;
 	struct crew *crew;
 	struct mlp *policy, *folded;
 	struct td3 *t, *u;
@@ -412,7 +411,6 @@ static void test_models(void **state)
 	d.conf.states = STATE_SIZE;
 	assert_int_equal(crew_new(&crew, 1), 0);
 	assert_int_equal(td3_new(&t, &d.conf, crew), 0);
-	(void)stats;
 	assert_int_equal(td3_export(t, m, true), 0);
 	assert_int_equal(model_check(m, "m"), 0);
 	folded = model_fold(m);

@@ -74,8 +74,7 @@ static const char *const small[] = {"rates=12,24", "delays=10,20", "emulator=ide
 // Trains into DIR/name; 0 or -errno.
 static int train(const char *name, int threads, const char *const *settings)
 {
-	char *out = file_path("%s/%s.safetensors", dir, name),
-	     *run = file_path("%s/%s", dir, name);
+	char *out = file_path("%s/%s.safetensors", dir, name), *run = file_path("%s/%s", dir, name);
 	struct train_io io = {.output = out, .dir = run, .threads = threads};
 	struct train_conf c;
 	struct opts o;
@@ -93,8 +92,8 @@ static int train(const char *name, int threads, const char *const *settings)
 
 static void assert_same_file(const char *a, const char *b, const char *name)
 {
-	char *data[2], *path[2] = {file_path("%s/%s%s", dir, a, name),
-		file_path("%s/%s%s", dir, b, name)};
+	char *data[2],
+		*path[2] = {file_path("%s/%s%s", dir, a, name), file_path("%s/%s%s", dir, b, name)};
 	size_t len[2];
 
 	for (int i = 0; i < 2; i++)
@@ -115,7 +114,8 @@ static void assert_same_run(const char *a, const char *b)
 	assert_same_file(a, b, "/checkpoint.safetensors");
 	assert_same_file(a, b, "/checkpoint.previous.safetensors");
 	for (int k = 0; k < 3; k++) {
-		const char *const names[] = {"/best.safetensors", "/last.safetensors", ".safetensors"};
+		const char *const names[] = {
+			"/best.safetensors", "/last.safetensors", ".safetensors"};
 		char *path[2] = {file_path("%s/%s%s", dir, a, names[k]),
 			file_path("%s/%s%s", dir, b, names[k])};
 
@@ -236,11 +236,11 @@ static void test_damaged_checkpoint_falls_back(void **state)
 
 static void test_what_cannot_be_trained(void **state)
 {
-	const char *const bad[][3] = {{"hidden=16"}, {"hidden=16.5,4"}, {"batch=1"},
-		{"warmup=300"}, {"replay=255"}, {"rates=0"}, {"delays=0"},
-		{"lambda=1.5"}, {"features=mine"}, {"traces=nosuchtrace"}, {"init=/nonexistent"},
-		{"lambda=0.5"}, {"setups=random", "traces=wired12"}, {"eval-delays=-1"},
-		{"envs=1.5"}, {"hidden=4096,4096,4096,4096,4096,4096,4096"}};
+	const char *const bad[][3] = {{"hidden=16"}, {"hidden=16.5,4"}, {"batch=1"}, {"warmup=300"},
+		{"replay=255"}, {"rates=0"}, {"delays=0"}, {"lambda=1.5"}, {"features=mine"},
+		{"traces=nosuchtrace"}, {"init=/nonexistent"}, {"lambda=0.5"},
+		{"setups=random", "traces=wired12"}, {"eval-delays=-1"}, {"envs=1.5"},
+		{"hidden=4096,4096,4096,4096,4096,4096,4096"}};
 	const char *settings[16] = {"transitions=300", "updates=2", "warmup=100", "batch=10",
 		"replay=1000"}; // lists append, so none of them is named here
 

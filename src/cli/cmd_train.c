@@ -65,10 +65,14 @@ static int run(struct opts *o)
 
 const struct cmd cmd_train[] = {
 	{"train", NULL, "[SPEC]", 0, 1, "Train a policy in the simulator",
-		"Runs many environments at once, fills a replay, and updates actor and critics (TD3)\n"
-		"at a fixed rate; the model that does best on held-out set-ups is written. The same\n"
-		"command goes on from the last checkpoint after it was stopped or killed, and gives the\n"
-		"same model as if it had not been. The run's folder has metrics.jsonl and event files\n"
+		"Runs many environments at once, fills a replay, and updates actor and critics "
+		"(TD3)\n"
+		"at a fixed rate; the model that does best on held-out set-ups is written. The "
+		"same\n"
+		"command goes on from the last checkpoint after it was stopped or killed, and "
+		"gives the\n"
+		"same model as if it had not been. The run's folder has metrics.jsonl and event "
+		"files\n"
 		"for TensorBoard.\n\n"
 		"  canopy train specs/train/orca-quick.spec -o orca.safetensors",
 		opts, run},

@@ -43,8 +43,8 @@ int checkpoint_save(const struct checkpoint *c, const char *path, const char *sp
 	int err = t ? 0 : -ENOMEM;
 
 	for (int i = 0; t && i < c->n; i++)
-		t[i] = (struct st_tensor){c->part[i].name, c->part[i].dtype, 1,
-			{c->part[i].items}, c->part[i].data};
+		t[i] = (struct st_tensor){
+			c->part[i].name, c->part[i].dtype, 1, {c->part[i].items}, c->part[i].data};
 	// A second name for the present file, which is then replaced: one is whole at any moment.
 	if (!err && !access(path, F_OK)) {
 		unlink(previous);
@@ -133,8 +133,8 @@ static int load_one(const struct checkpoint *c, const char *path, const char *sp
 	return err;
 }
 
-// The previous checkpoint becomes the present one, so that the next does not replace it by a damaged
-// one.
+// The previous checkpoint becomes the present one, so that the next does not replace it by a
+// damaged one.
 static int promote(const char *path, const char *previous)
 {
 	int err = rename(previous, path) ? -errno : 0;

@@ -38,8 +38,8 @@ void curves_update(struct curves *c, const struct td3_stats *s, double seconds)
 	c->update_s += seconds;
 }
 
-int curves_line(struct curves *c, int64_t step, uint64_t transitions,
-	const struct rollout_stats *r, double lambda)
+int curves_line(struct curves *c, int64_t step, uint64_t transitions, const struct rollout_stats *r,
+	double lambda)
 {
 	const struct td3_stats *t = &c->sum;
 	double now = progress_clock(), wall = now - c->start_s, u = c->updates, d = r->decisions;
@@ -93,6 +93,5 @@ int curves_held_out(struct curves *c, int64_t step, const struct held_out_score 
 	const double values[] = {s->score, best, s->raw, s->qc, s->triggered, s->floor, s->mbps,
 		s->qdelay_ms, s->mbps_share, s->qdelay_share};
 
-	return metrics_add(
-		c->metrics, step, sizeof(names) / sizeof(names[0]), names, values);
+	return metrics_add(c->metrics, step, sizeof(names) / sizeof(names[0]), names, values);
 }

@@ -22,8 +22,8 @@ int curves_close(struct curves *c);
 void curves_update(struct curves *c, const struct td3_stats *s, double seconds);
 
 /* A line about what happened since the last one: `transitions` of them. 0 or -errno. */
-int curves_line(struct curves *c, int64_t step, uint64_t transitions,
-	const struct rollout_stats *r, double lambda);
+int curves_line(struct curves *c, int64_t step, uint64_t transitions, const struct rollout_stats *r,
+	double lambda);
 
 /* A line about an evaluation. */
 int curves_held_out(struct curves *c, int64_t step, const struct held_out_score *s, double best);

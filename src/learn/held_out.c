@@ -64,8 +64,8 @@ static int measure_cubic(struct held_out *h, const struct rollout_conf *conf)
 	return err;
 }
 
-int held_out_new(struct held_out **out, const struct rollout_conf *conf, struct mlp *policy,
-	int decisions)
+int held_out_new(
+	struct held_out **out, const struct rollout_conf *conf, struct mlp *policy, int decisions)
 {
 	struct rollout_conf quiet = *conf;
 	struct held_out *h = calloc(1, sizeof(*h));

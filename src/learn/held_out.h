@@ -7,9 +7,9 @@
 
 /* Means over decisions; throughput and queueing delay also as shares of plain CUBIC's there. */
 struct held_out_score {
-	double raw;	/* reward */
-	double qc;	/* of decisions that trigger, NAN if none or without certificates */
-	double score;	/* (1 - lambda) raw + lambda qc, raw where qc is NAN */
+	double raw;   /* reward */
+	double qc;    /* of decisions that trigger, NAN if none or without certificates */
+	double score; /* (1 - lambda) raw + lambda qc, raw where qc is NAN */
 	double triggered, floor; /* shares of decisions: certified; installed at the least window */
 	double mbps, qdelay_ms;	 /* throughput of a flow, queueing delay, over time */
 	double mbps_share, qdelay_share;
@@ -18,8 +18,8 @@ struct held_out_score {
 struct held_out;
 
 /* Takes the policy over; measures CUBIC. 0 or -errno. */
-int held_out_new(struct held_out **out, const struct rollout_conf *conf, struct mlp *policy,
-	int decisions);
+int held_out_new(
+	struct held_out **out, const struct rollout_conf *conf, struct mlp *policy, int decisions);
 void held_out_free(struct held_out *h);
 
 /* The policy to measure, to be filled. */

@@ -86,8 +86,8 @@ int metrics_open(struct metrics **out, const char *dir, int64_t step)
 		return -ENOMEM;
 	gethostname(host, sizeof(host) - 1);
 	m->json_path = file_path("%s/" METRICS_FILE, dir);
-	m->events_path = file_path("%s/events.out.tfevents.%010.0f.%s.%d", dir, floor(wall_s()),
-		host, (int)getpid());
+	m->events_path = file_path(
+		"%s/events.out.tfevents.%010.0f.%s.%d", dir, floor(wall_s()), host, (int)getpid());
 	if (step)
 		err = cut(m->json_path, step, &wall);
 	m->start_s = progress_clock() - wall;
@@ -115,8 +115,8 @@ static int flush(FILE *f, const char *path)
 	return err;
 }
 
-int metrics_add(struct metrics *m, int64_t step, int n, const char *const *names,
-	const double *values)
+int metrics_add(
+	struct metrics *m, int64_t step, int n, const char *const *names, const double *values)
 {
 	int err;
 

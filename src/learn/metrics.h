@@ -18,8 +18,8 @@ struct metrics;
 int metrics_open(struct metrics **out, const char *dir, int64_t step);
 
 /* Adds the scalars and flushes. 0 or -errno, printed (a full disk, say). */
-int metrics_add(struct metrics *m, int64_t step, int n, const char *const *names,
-	const double *values);
+int metrics_add(
+	struct metrics *m, int64_t step, int n, const char *const *names, const double *values);
 
 /* 0 or -errno, printed. m may be NULL. */
 int metrics_close(struct metrics *m);

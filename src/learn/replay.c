@@ -204,8 +204,14 @@ void replay_draw(const struct replay *r, struct rng *rng, int n, uint64_t *at)
 
 static struct record *step_from(const struct replay *r, size_t stream, size_t slot, int by)
 {
-	return &r->records[stream * r->record_ring +
-			   (slot + r->record_ring + by) % r->record_ring];
+	return &r->records[stream * r->record_ring + (slot + r->record_ring + by) % r->record_ring];
+}
+
+static int known_changes(const struct record *d)
+{
+	int n = d->bits % FOLLOWED;
+
+	return n < POLICY_CHANGES ? n : POLICY_CHANGES;
 }
 
 // The changes before the decision, newest last: of p, decision by decision.
@@ -228,7 +234,7 @@ static void fetch_state(const struct replay *r, size_t stream, size_t slot,
 	const struct state_table *table, float *to)
 {
 	const struct record *d = step_from(r, stream, slot, 0);
-	int n = d->bits % FOLLOWED;
+	int n = known_changes(d);
 	int64_t changes[POLICY_CHANGES];
 
 	copy_state(r, stream, r->stream[stream].frames - frame_age(r, stream, d), to);
@@ -273,7 +279,7 @@ void replay_decision(const struct replay *r, uint64_t at, struct replay_decision
 	fetch_state(r, stream, slot, &state_published, out->state);
 	out->w = d->w;
 	out->p = d->p;
-	out->nchanges = d->bits % FOLLOWED;
+	out->nchanges = known_changes(d);
 	find_changes(r, stream, slot, out->nchanges, out->changes);
 }
 

@@ -54,7 +54,8 @@ size_t replay_capacity(const struct replay *r);
 /* n transitions, each drawn uniformly from all there are (at least one). */
 void replay_draw(const struct replay *r, struct rng *rng, int n, uint64_t *at);
 
-/* What is learnt from: (1 - lambda) raw + lambda qc, raw where qc is NAN, raw being at least floor. */
+/* What is learnt from: (1 - lambda) raw + lambda qc, raw where qc is NAN, raw being at least floor.
+ */
 struct replay_reward {
 	double lambda, floor; /* -INFINITY: as it is */
 };

@@ -171,8 +171,8 @@ static void put(struct rollout *r, struct experience *e, bool first)
 		uint32_t flags = r->info.flags[i];
 
 		r->waits[i] = !(flags & CANOPY_ENV_IDLE);
-		((bool *)s->follows)[i] = !first && (flags & CANOPY_ENV_REWARDED) &&
-					  !(flags & CANOPY_ENV_RESTARTED);
+		((bool *)s->follows)[i] =
+			!first && (flags & CANOPY_ENV_REWARDED) && !(flags & CANOPY_ENV_RESTARTED);
 	}
 	memcpy((bool *)s->waits, r->waits, r->n * sizeof(*r->waits));
 	memcpy((float *)s->action, r->action, r->n * sizeof(float));
@@ -208,9 +208,9 @@ void rollout_end(struct rollout *r)
 // First-order autoregression with standard deviation conf.drift.
 static double drift(struct rollout *r, int i)
 {
-	double new = r->conf.drift * sqrt(1 - DRIFT_KEEP * DRIFT_KEEP);
+	double new = r->conf.drift *sqrt(1 - DRIFT_KEEP * DRIFT_KEEP);
 
-	r->drift[i] = DRIFT_KEEP * r->drift[i] + new * rng_normal(&r->rngs[i]);
+	r->drift[i] = DRIFT_KEEP * r->drift[i] + new *rng_normal(&r->rngs[i]);
 	return r->drift[i];
 }
 
@@ -283,8 +283,8 @@ static void count(struct rollout *r)
 			continue;
 		s->bytes += report[REPORT_THR] * report[REPORT_DT];
 		s->time_s += report[REPORT_DT];
-		s->qdelay_s += (report[REPORT_SRTT] - report[REPORT_MIN_RTT]) / 1e3 *
-			       report[REPORT_DT];
+		s->qdelay_s +=
+			(report[REPORT_SRTT] - report[REPORT_MIN_RTT]) / 1e3 * report[REPORT_DT];
 	}
 }
 

@@ -56,11 +56,11 @@ struct experience {
 
 /* What happened since rollout_tell last asked. Means are over decisions. */
 struct rollout_stats {
-	double decisions, raw, qc, certified;  /* sums: decisions rewarded, their raw reward; QC of
-						  those certified, how many */
-	double action, action_abs, floor;      /* sums over decisions: a, |a|, those installed 4 */
-	double bytes, time_s, qdelay_s;	       /* delivered, simulated time, queueing delay x time */
-	double env_s, infer_s, certify_s;      /* wall time */
+	double decisions, raw, qc, certified; /* sums: decisions rewarded, their raw reward; QC of
+						 those certified, how many */
+	double action, action_abs, floor;     /* sums over decisions: a, |a|, those installed 4 */
+	double bytes, time_s, qdelay_s;	      /* delivered, simulated time, queueing delay x time */
+	double env_s, infer_s, certify_s;     /* wall time */
 };
 
 struct rollout;

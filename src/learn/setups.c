@@ -117,9 +117,8 @@ static void name_trace(struct rng *rng, double mbps, char name[64])
 		snprintf(name, 64, "cellular:%d:%.0f:%d", (int)rng_below(rng, 1u << 30), mean,
 			CELLULAR_SECONDS);
 	else
-		snprintf(name, 64, "wired%.0f-%dx-%c-%ds", mean,
-			2 << rng_below(rng, STEP_FACTORS), rng_below(rng, 2) ? 'u' : 'd',
-			STEP_SECONDS);
+		snprintf(name, 64, "wired%.0f-%dx-%c-%ds", mean, 2 << rng_below(rng, STEP_FACTORS),
+			rng_below(rng, 2) ? 'u' : 'd', STEP_SECONDS);
 }
 
 static void draw(struct setups *s, uint64_t segment, int i, struct canopy_env_conf *c)

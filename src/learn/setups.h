@@ -17,7 +17,7 @@
 
 struct setups {
 	bool random;
-	int n;	      /* environments */
+	int n; /* environments */
 	double *rates, *delays, *buffers;
 	char **traces;
 	int nrates, ndelays, nbuffers, ntraces;

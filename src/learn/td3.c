@@ -9,7 +9,7 @@
 #include "learn/td3_state.h"
 #include "nn/blas.h"
 
-#define INIT_STREAM 0x696e6974ull    /* of the seed: first weights */
+#define INIT_STREAM 0x696e6974ull      /* of the seed: first weights */
 #define NOISE_STREAM 0x746e6f697365ull /* target noise */
 
 const struct td3_conf td3_published = {
@@ -138,13 +138,11 @@ static int make_rows(struct td3 *t)
 		return -ENOMEM;
 	lay_rows(t, t->rows);
 	for (int i = 0; i < TD3_LEARNED && !err; i++)
-		err = pass_init(
-			&t->learned[i].pass, t->learned[i].shape, c->batch, MODEL_SLOPE);
+		err = pass_init(&t->learned[i].pass, t->learned[i].shape, c->batch, MODEL_SLOPE);
 	for (int i = 0; i < threads && !err; i++) {
 		err = pass_init(&t->threads[i].actor, &t->actor, TD3_SHARD, MODEL_SLOPE);
 		if (!err)
-			err = pass_init(
-				&t->threads[i].critic, &t->critic, TD3_SHARD, MODEL_SLOPE);
+			err = pass_init(&t->threads[i].critic, &t->critic, TD3_SHARD, MODEL_SLOPE);
 	}
 	if (!err)
 		err = pass_init(&t->extra, &t->actor, c->extra_max, MODEL_SLOPE);
@@ -167,8 +165,7 @@ static void cut_pieces(struct td3 *t, int learned)
 		for (int i = 0; i < parts; i++) {
 			int from = rows * i / parts, to = rows * (i + 1) / parts;
 
-			t->pieces[t->npieces++] =
-				(struct td3_piece){learned, l, from, to - from};
+			t->pieces[t->npieces++] = (struct td3_piece){learned, l, from, to - from};
 		}
 	}
 	for (int l = 0; l < s->n; l++)

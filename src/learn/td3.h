@@ -31,7 +31,7 @@
 #define TD3_MAX_HIDDEN (MLP_MAX_LAYERS - 1)
 
 struct td3_conf {
-	int states; /* numbers in a state */
+	int states;			     /* numbers in a state */
 	int nhidden, hidden[TD3_MAX_HIDDEN]; /* of actor and critics alike; at least 2 */
 	bool batch_norm;
 	int batch;     /* transitions */

@@ -11,9 +11,9 @@
 /* A network that is trained: offsets of m, v and grad are the network's own. */
 struct td3_learned {
 	const struct net_shape *shape;
-	float *net, *target;	/* in the block */
-	float *grad, *m, *v;	/* [shape->trained] */
-	struct pass pass;	/* over the batch */
+	float *net, *target; /* in the block */
+	float *grad, *m, *v; /* [shape->trained] */
+	struct pass pass;    /* over the batch */
 	double rate;
 };
 

@@ -122,8 +122,8 @@ static void step_piece(void *arg, int i, int thread)
 		step_rest(t, k, p->layer, extra, t->scratch + (size_t)thread * MLP_MAX_WIDTH);
 		return;
 	}
-	pass_gradient(&k->pass, p->layer, p->row, p->rows, t->batch.s0, t->conf.batch, false,
-		k->grad);
+	pass_gradient(
+		&k->pass, p->layer, p->row, p->rows, t->batch.s0, t->conf.batch, false, k->grad);
 	if (extra)
 		pass_gradient(&t->extra, p->layer, p->row, p->rows, t->extra_x, t->extra_rows, true,
 			k->grad);
@@ -328,8 +328,7 @@ static void run_extra(struct td3 *t, const struct td3_extra *extra, struct td3_s
 	if (!t->extra_rows)
 		return;
 	shards = (t->extra_rows + TD3_SHARD - 1) / TD3_SHARD;
-	pass_norm_running(
-		&t->running_norm, &t->actor, t->learned[TD3_ACTOR].net, MODEL_BN_EPSILON);
+	pass_norm_running(&t->running_norm, &t->actor, t->learned[TD3_ACTOR].net, MODEL_BN_EPSILON);
 	crew_run(t->crew, shards, extra_forward, t);
 	stats->extra = extra->loss(extra->arg, t->extra_rows, t->extra.out, t->extra.dout);
 	stats->extra_states = t->extra_rows;
@@ -344,9 +343,9 @@ static void begin(struct td3 *t)
 
 	t->updates++;
 	for (int k = 0; k < TD3_LEARNED; k++)
-		t->learned[k].rate = k == TD3_ACTOR
-			? adam_rate(c->actor_rate, t->updates - c->critics_first)
-			: adam_rate(c->critic_rate, t->updates);
+		t->learned[k].rate =
+			k == TD3_ACTOR ? adam_rate(c->actor_rate, t->updates - c->critics_first)
+				       : adam_rate(c->critic_rate, t->updates);
 	for (int i = 0; i < c->batch; i++)
 		t->noise[i] = (float)clip(c->noise * rng_normal(&t->rng), c->noise_clip);
 	pass_norm_running(
@@ -408,7 +407,7 @@ int td3_update(struct td3 *t, const struct td3_source *from, const struct td3_ex
 	if (t->updates > t->conf.critics_first)
 		update_actor(t, extra, stats);
 	if (isfinite(stats->critic_loss[0] + stats->critic_loss[1] + stats->q_policy +
-			stats->y_abs + stats->extra))
+		     stats->y_abs + stats->extra))
 		return 0;
 	if (!td3_check(t))
 		pr_err("update %llu: a loss is not finite\n", (unsigned long long)t->updates);

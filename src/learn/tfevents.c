@@ -94,8 +94,8 @@ static void put_value(struct buf *b, const char *tag, float v)
 	put(b, &v, sizeof(v));
 }
 
-int tfevents_scalars(FILE *f, double wall_s, int64_t step, int n, const char *const *tags,
-	const double *values)
+int tfevents_scalars(
+	FILE *f, double wall_s, int64_t step, int n, const char *const *tags, const double *values)
 {
 	struct buf event = {.n = 0}, summary = {.n = 0};
 

@@ -17,7 +17,7 @@
 int tfevents_begin(FILE *f, double wall_s);
 
 /* One event with n scalars; NaN are left out. 0 or -EIO. */
-int tfevents_scalars(FILE *f, double wall_s, int64_t step, int n, const char *const *tags,
-	const double *values);
+int tfevents_scalars(
+	FILE *f, double wall_s, int64_t step, int n, const char *const *tags, const double *values);
 
 #endif

@@ -388,7 +388,8 @@ int train_run(const struct train_conf *c, const struct train_io *io, const struc
 	int err;
 
 	if (c->reward.lambda > 0 && !(h && h->certify)) {
-		pr_err("--lambda: %g asks for certificates, and no property is named\n", c->reward.lambda);
+		pr_err("--lambda: %g asks for certificates, and no property is named\n",
+			c->reward.lambda);
 		return -EINVAL;
 	}
 	t = calloc(1, sizeof(*t));

@@ -26,12 +26,13 @@ struct train_conf {
 	double exploration, drift;
 	struct replay_reward reward;
 	uint64_t seed;
-	uint64_t transitions, updates, warmup; /* updates are spread over what follows the warm-up */
+	uint64_t transitions, updates,
+		warmup; /* updates are spread over what follows the warm-up */
 	uint64_t replay;
 	uint64_t checkpoint_every, eval_every, log_every; /* transitions; 0: at the end only */
-	int eval_decisions; /* of each held-out environment */
-	const char *init;   /* model to start from, or NULL; the options' */
-	char *spec;	    /* the options that determine the run, a line each */
+	int eval_decisions;				  /* of each held-out environment */
+	const char *init; /* model to start from, or NULL; the options' */
+	char *spec;	  /* the options that determine the run, a line each */
 };
 
 /* clang-format off */

@@ -2,7 +2,8 @@
  * Adam (Kingma and Ba, ICLR 2015) as TensorFlow has it: with
  * rate_t = rate * sqrt(1 - beta2^t) / (1 - beta1^t),
  *
- *	m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w -= rate_t m / (sqrt(v) + 1e-8).
+ *	m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w -= rate_t m / (sqrt(v) +
+ *1e-8).
  */
 #ifndef NN_ADAM_H
 #define NN_ADAM_H

@@ -169,15 +169,15 @@ void pass_backward(
 	}
 }
 
-void pass_gradient(const struct pass *p, int l, int k, int n, const float *in, int rows, bool add,
-	float *grad)
+void pass_gradient(
+	const struct pass *p, int l, int k, int n, const float *in, int rows, bool add, float *grad)
 {
 	const struct net_layer *y = &p->shape->layer[l];
 	int width = y->in - y->action;
 
 	blas_product(n, y->out, rows, (struct blas_matrix){(l ? p->h[l - 1] : in) + k, width, true},
-		(struct blas_matrix){p->d[l], y->out, false}, add,
-		grad + y->w + (size_t)k * y->out, y->out);
+		(struct blas_matrix){p->d[l], y->out, false}, add, grad + y->w + (size_t)k * y->out,
+		y->out);
 }
 
 void pass_gradient_rest(

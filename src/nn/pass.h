@@ -1,11 +1,12 @@
 /*
- * Forward and backward passes of a network over the rows of a batch, in steps that may each be split
- * over threads by rows: a row's numbers do not depend on the split as long as its ends are fixed.
+ * Forward and backward passes of a network over the rows of a batch, in steps that may each be
+ * split over threads by rows: a row's numbers do not depend on the split as long as its ends are
+ * fixed.
  *
- * Forward, for layers l = 0 .. n-2: pass_layer, then pass_normalise if the layer is normalised; then
- * pass_output. Backward: fill dout, pass_output_back, then for l = n-2 .. 0 the normalisation's part
- * (if any) and pass_back. Last the gradients, which sum over all rows and may be split by weights.
- * blas_load comes first.
+ * Forward, for layers l = 0 .. n-2: pass_layer, then pass_normalise if the layer is normalised;
+ * then pass_output. Backward: fill dout, pass_output_back, then for l = n-2 .. 0 the
+ * normalisation's part (if any) and pass_back. Last the gradients, which sum over all rows and may
+ * be split by weights. blas_load comes first.
  */
 #ifndef NN_PASS_H
 #define NN_PASS_H
@@ -14,7 +15,7 @@
 
 struct pass {
 	const struct net_shape *shape;
-	int max;		     /* rows there is room for */
+	int max; /* rows there is room for */
 	float slope;
 	/* (max, out) of each hidden layer: normalised before beta (normalised layers only); the
 	 * activation; the loss's derivative at z. */
@@ -57,8 +58,8 @@ void pass_normalise(struct pass *p, const float *net, int l, const struct pass_n
 void pass_output(struct pass *p, const float *net, const struct pass_rows *r);
 
 /* All of these, normalised by `by`. */
-void pass_forward(struct pass *p, const float *net, const struct pass_norm *by,
-	const struct pass_rows *r);
+void pass_forward(
+	struct pass *p, const float *net, const struct pass_norm *by, const struct pass_rows *r);
 
 /* d of the last hidden layer, before its normalisation's part, from dout. */
 void pass_output_back(struct pass *p, const float *net, const struct pass_rows *r);
@@ -67,8 +68,8 @@ void pass_output_back(struct pass *p, const float *net, const struct pass_rows *
 void pass_back(struct pass *p, const float *net, int l, const struct pass_rows *r);
 
 /* dout through to d of every layer; statistics count as constants. */
-void pass_backward(struct pass *p, const float *net, const struct pass_norm *by,
-	const struct pass_rows *r);
+void pass_backward(
+	struct pass *p, const float *net, const struct pass_norm *by, const struct pass_rows *r);
 
 /*
  * Gradients over rows [0, rows): of rows [k, k + n) of w in hidden layer l, the action's left out;
@@ -78,7 +79,7 @@ void pass_backward(struct pass *p, const float *net, const struct pass_norm *by,
  */
 void pass_gradient(const struct pass *p, int l, int k, int n, const float *in, int rows, bool add,
 	float *grad);
-void pass_gradient_rest(const struct pass *p, int l, const float *action, int rows, bool add,
-	float *grad);
+void pass_gradient_rest(
+	const struct pass *p, int l, const float *action, int rows, bool add, float *grad);
 
 #endif

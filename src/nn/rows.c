@@ -48,8 +48,8 @@ CLONES void rows_dot(float *y, const float *x, int rows, int n, const float *w, 
 	}
 }
 
-CLONES void rows_dot_back(float *d, const float *g, const float *h, int rows, int n, const float *w,
-	float slope)
+CLONES void rows_dot_back(
+	float *d, const float *g, const float *h, int rows, int n, const float *w, float slope)
 {
 	for (int r = 0; r < rows; r++, d += n, h += n)
 		for (int i = 0; i < n; i++)

@@ -20,8 +20,8 @@ void rows_leaky_back(float *d, const float *h, int rows, int n, float slope);
 void rows_dot(float *y, const float *x, int rows, int n, const float *w, float b);
 
 /* d[r] = g[r] * w, times slope where h[r] <= 0: back through rows_dot and the ReLU before it. */
-void rows_dot_back(float *d, const float *g, const float *h, int rows, int n, const float *w,
-	float slope);
+void rows_dot_back(
+	float *d, const float *g, const float *h, int rows, int n, const float *w, float slope);
 
 /* sum = (or, if add, +=) sum over rows of g[r] * x[r]; g NULL: of x[r]. */
 void rows_sum(float *sum, const float *x, const float *g, int rows, int n, int add);

@@ -25,9 +25,9 @@
 
 /* Offsets in floats from the start of the network. */
 struct net_layer {
-	int in, out;	     /* in counts the action */
+	int in, out; /* in counts the action */
 	bool norm, action;
-	size_t w, b;	     /* (in, out); (out) */
+	size_t w, b;		/* (in, out); (out) */
 	size_t beta, mean, var; /* (out), if norm */
 };
 
@@ -42,10 +42,10 @@ struct net_shape {
 void net_shape_init(struct net_shape *s, int n, const int *dims, bool norm, bool critic);
 
 struct tensor {
-	char name[48];	/* "actor.1.w": NET.L.PART, L from 1, as in model files */
+	char name[48]; /* "actor.1.w": NET.L.PART, L from 1, as in model files */
 	int ndim, shape[2];
-	size_t at;	/* in the block */
-	bool trained;	/* by gradient; else a running statistic */
+	size_t at;    /* in the block */
+	bool trained; /* by gradient; else a running statistic */
 };
 
 struct tensors {

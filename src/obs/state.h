@@ -17,7 +17,7 @@
 
 #include "obs/frame.h"
 
-#define STATE_SIGNS 3			      /* changes whose sign the extended state has */
+#define STATE_SIGNS 3 /* changes whose sign the extended state has */
 #define STATE_TAIL_MAX (1 + STATE_SIGNS)
 #define STATE_SIZE_MAX (STATE_SIZE + STATE_TAIL_MAX)
 

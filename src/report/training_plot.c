@@ -7,11 +7,12 @@
 #include "base/gnuplot.h"
 #include "report/training.h"
 
-#define POINTS 240 // of a curve; more are averaged
-#define MARKED 40  // a curve of at most so many points shows them
-#define LINES 16   // scalars of a panel
-#define FEW_TICS 1e3
-#define FAR 30 // ratio of values from which a scale is logarithmic
+#define POINTS 240   // of a curve; more are averaged
+#define MARKED 40    // a curve of at most so many points shows them
+#define LINES 16     // scalars of a panel
+#define HUGEST 1e100 // value that is told from more
+#define FEW_TICS 1e3 // ratio of values up to which an axis has them between powers of ten
+#define FAR 30	     // ratio of values from which a scale is logarithmic
 // Values are left out of the picture that lie so many spans of all but the outermost beyond these.
 #define OUTLYING 2.5
 #define OUTER 0.03
@@ -72,7 +73,7 @@ static void thin(struct curve *c)
 			if (!isnan(p[k].value))
 				mean += (p[k].value - mean) / (double)++n;
 		c->step[c->n] = p[end - 1].step;
-		c->value[c->n] = n ? mean : NAN;
+		c->value[c->n] = n ? fmax(-HUGEST, fmin(HUGEST, mean)) : NAN;
 	}
 }
 

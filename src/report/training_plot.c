@@ -12,6 +12,7 @@
 #define LINES 16     // scalars of a panel
 #define HUGEST 1e100 // value that is told from more
 #define FEW_TICS 1e3 // ratio of values up to which an axis has them between powers of ten
+#define DECADES 8    // most tics of an axis of many
 #define FAR 30	     // ratio of values from which a scale is logarithmic
 // Values are left out of the picture that lie so many spans of all but the outermost beyond these.
 #define OUTLYING 2.5
@@ -210,11 +211,12 @@ static bool has_cubic(const struct plot *p)
 static void put_log_axis(FILE *f, const struct plot *p)
 {
 	static const int steps[] = {1, 2, 5};
-	int n = p->hi > FEW_TICS * p->lo ? 1 : 3;
+	int n = p->hi > FEW_TICS * p->lo ? 1 : 3, last = (int)floor(log10(p->hi)) + 1;
+	int each = 1 + (last - (int)floor(log10(p->lo))) / DECADES;
 	const char *comma = "";
 
 	fprintf(f, "set logscale y\nset yrange [%.6g:%.6g]\nset ytics (", p->lo / 1.2, p->hi * 1.2);
-	for (int e = (int)floor(log10(p->lo)); e <= log10(p->hi) + 1; e++)
+	for (int e = (int)floor(log10(p->lo)); e <= last; e += each)
 		for (int i = 0; i < n; i++, comma = ", ")
 			fprintf(f, "%s'%g' %g", comma, steps[i] * pow(10, e),
 				steps[i] * pow(10, e));

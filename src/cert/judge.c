@@ -59,6 +59,7 @@ static int judge_one(struct judge *j, long index, struct judged *out, int i)
 	const struct property *p = &j->file->property[i];
 	struct engine_ask ask = {
 		.slices = j->conf.slices, .budget = j->conf.budget, .witness = j->conf.witness};
+	enum engine_kind kind = j->conf.engine;
 	int err = part_make(&out->part[i], p, &out->d);
 
 	if (err)
@@ -68,7 +69,9 @@ static int judge_one(struct judge *j, long index, struct judged *out, int i)
 		return 0;
 	ask.region = out->part[i].region;
 	ask.band = out->part[i].band;
-	err = engine_run(j->engine, j->conf.engine, &ask, &out->answer[i]);
+	if (ask.region.ndims > 1 && j->conf.wide != ENGINE_AUTO)
+		kind = j->conf.wide;
+	err = engine_run(j->engine, kind, &ask, &out->answer[i]);
 	if (err)
 		return fail(err, index, p, engine_error(err));
 	out->share[i] = qc_share_of(&out->answer[i]);

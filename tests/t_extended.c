@@ -83,14 +83,13 @@ static struct {
 	int step, tails; // tails that are not all zeros
 } acting;
 
-// Where certificates are made of decisions: the state is the one that the policy has answered.
-static int look(void *arg, const struct rollout_decisions *d, float *qc)
+// Shown the decisions of every step: the states are those that the policy has answered.
+static void look(void *arg, const struct certifier_decisions *d)
 {
 	assert_int_equal(d->table->size, STATE_SIZE + TAIL);
-	for (int i = 0; i < d->n; i++) {
+	for (int i = 0; i < ENVS; i++) {
 		const float *x = d->states + (size_t)i * d->table->size;
 
-		qc[i] = NAN;
 		acting.waited[acting.step][i] = d->waits[i];
 		if (!d->waits[i])
 			continue;
@@ -99,7 +98,6 @@ static int look(void *arg, const struct rollout_decisions *d, float *qc)
 		acting.tails += x[STATE_SIZE] != 0 && x[STATE_SIZE + 1] != 0 &&
 				x[STATE_SIZE + 1] != x[STATE_SIZE + 3];
 	}
-	return 0;
 }
 
 static bool was_seen(const float *x)
@@ -146,7 +144,6 @@ static void configure(struct train_conf *c, struct opts *o)
 
 static void policies_in_training_see_it(void **state)
 {
-	const struct rollout_certify certify = {look, NULL};
 	struct train_conf train;
 	struct rollout_conf conf;
 	struct replay *replay;
@@ -161,7 +158,7 @@ static void policies_in_training_see_it(void **state)
 		.table = train.table,
 		.exploration = 0.3,
 		.seed = 1,
-		.certify = &certify,
+		.watch = look,
 		.threads = 1};
 	assert_int_equal(crew_new(&conf.crew, 1), 0);
 	assert_int_equal(td3_new(&t, &train.td3, conf.crew), 0);

@@ -14,7 +14,7 @@
 
 #include "learn/tfevents.h"
 
-#define HISTORY_MAX_SCALARS 256
+#define HISTORY_MAX_SCALARS TFEVENTS_MAX_SCALARS
 #define HISTORY_MAX_STEP 1e15
 
 struct history_point {

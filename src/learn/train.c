@@ -232,6 +232,7 @@ static int resume(struct train *t)
 // Saves at the end of a segment; the next begins with new episodes.
 static int save(struct train *t)
 {
+	double start = progress_clock();
 	int err = td3_check(t->td3);
 
 	if (err)
@@ -239,7 +240,9 @@ static int save(struct train *t)
 	rollout_end(t->rollout);
 	replay_pause(t->replay);
 	t->counts[SEGMENT]++;
-	return checkpoint_save(&t->parts, t->checkpoint, t->conf->spec);
+	err = checkpoint_save(&t->parts, t->checkpoint, t->conf->spec);
+	t->curves.checkpoint_s += progress_clock() - start;
+	return err;
 }
 
 /* --- The loop --- */
@@ -296,6 +299,7 @@ static int catch_up(struct train *t)
 
 static int evaluate(struct train *t)
 {
+	double start = progress_clock();
 	struct held_out_score s;
 	int64_t step = (int64_t)transitions(t);
 	int err;
@@ -308,6 +312,7 @@ static int evaluate(struct train *t)
 		t->best[1] = (double)step;
 		err = write_model(t, t->best_path, false);
 	}
+	t->curves.held_out_s += progress_clock() - start;
 	return err ? err : curves_held_out(&t->curves, step, &s, t->best[0]);
 }
 

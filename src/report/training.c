@@ -123,9 +123,10 @@ static const struct column {
 	double scale;
 	int decimals;
 } columns[] = {
-	{"held_out/score", "Score", "", 1, 4},
-	{"held_out/raw", "Reward", "", 1, 4},
-	{"held_out/qc", "QC", "", 1, 4},
+	{"held_out/score", "Score", "", 1, 3},
+	{"held_out/raw", "Reward", "", 1, 3},
+	{"held_out/reference_qc", "QC", "reference", 1, 3},
+	{"held_out/qc", "QC", "as it runs", 1, 3},
 	{"held_out/triggered", "Triggered", "%", 100, 1},
 	{"held_out/floor", "Floor", "%", 100, 1},
 	{"held_out/mbps", "Rate", "Mbit/s", 1, 2},

@@ -8,7 +8,7 @@
 #include "report/plot.h"
 
 #define TRAINING_MAX_RUNS 64
-#define TRAINING_LINES 4 /* scalars of a panel, or patterns of them */
+#define TRAINING_LINES 6 /* scalars of a panel, or patterns of them */
 
 struct training_run {
 	char *name; /* the folder's, without .run; all of its path where that is not unique */
@@ -48,7 +48,7 @@ void training_metadata(FILE *out, const struct training *t);
 enum training_how {
 	TRAINING_EACH = 1,    /* a plot a run instead, its scalars stacked as shares of a whole */
 	TRAINING_LOG = 2,     /* logarithmic where all values are positive and far apart */
-	TRAINING_NONZERO = 4, /* a curve that is 0 throughout says nothing */
+	TRAINING_NONZERO = 4, /* left out where all is 0 */
 };
 struct training_panel {
 	const char *group, *slug, *title;

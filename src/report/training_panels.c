@@ -2,12 +2,16 @@
 #include "report/training.h"
 
 const struct training_panel training_panels[] = {
-	{"Held-out set-ups", "held-out-score", "score: (1 - \316\273) reward + \316\273 QC", 0,
+	{"Held-out set-ups", "held-out-score",
+		"score, by which the best model is chosen: reward and reference QC, weighted", 0,
 		{{"held_out/score", "score"}}},
 	{NULL, "held-out-raw", "raw reward", 0, {{"held_out/raw", "raw reward"}}},
-	{NULL, "held-out-qc", "QC of triggered decisions", 0, {{"held_out/qc", "all"}}},
+	{NULL, "reference-qc", "QC on reference decisions, the same for every policy", 0,
+		{{"held_out/reference_qc", "all"}, {"reference/*"}}},
+	{NULL, "held-out-qc", "QC of the decisions that trigger", 0,
+		{{"held_out/qc", "all"}, {"held_out_qc/*"}}},
 	{NULL, "held-out-triggered", "share of decisions that trigger", TRAINING_NONZERO,
-		{{"held_out/triggered", "triggered"}}},
+		{{"held_out/triggered", "any"}, {"held_out_triggered/*"}}},
 	{NULL, "held-out-throughput", "throughput (Mbit/s)", 0, {{"held_out/mbps", "throughput"}}},
 	{NULL, "held-out-delay", "queueing delay (ms)", TRAINING_LOG,
 		{{"held_out/qdelay_ms", "queueing delay"}}},
@@ -15,9 +19,9 @@ const struct training_panel training_panels[] = {
 		{{"held_out/floor", "at the floor"}}},
 	{"Reward and certificates, on policy", "reward", "reward", 0,
 		{{"reward/raw", "raw"}, {"reward/trained", "with certificate"}}},
-	{NULL, "qc", "QC of triggered decisions", 0, {{"reward/qc", "all"}}},
+	{NULL, "qc", "QC of the decisions that trigger", 0, {{"reward/qc", "all"}, {"qc/*"}}},
 	{NULL, "triggered", "share of decisions that trigger", TRAINING_NONZERO,
-		{{"reward/triggered", "triggered"}}},
+		{{"reward/triggered", "any"}, {"triggered/*"}}},
 	{NULL, "throughput", "throughput of a flow (Mbit/s)", 0, {{"network/mbps", "throughput"}}},
 	{NULL, "delay", "queueing delay (ms)", TRAINING_LOG, {{"network/qdelay_ms", "delay"}}},
 	{"Actions", "actions", "actions taken, exploration included", 0,
@@ -41,7 +45,8 @@ const struct training_panel training_panels[] = {
 	{NULL, "updates-rate", "updates a second", 0, {{"speed/updates", "updates/s"}}},
 	{NULL, "time", "share of wall time", TRAINING_EACH,
 		{{"time/environments", "simulator"}, {"time/inference", "inference"},
-			{"time/certificates", "certificates"}, {"time/updates", "updates"}}},
+			{"time/certificates", "certificates"}, {"time/updates", "updates"},
+			{"time/held_out", "held-out"}, {"time/checkpoints", "checkpoints"}}},
 };
 #define NPANELS ((int)(sizeof(training_panels) / sizeof(training_panels[0])))
 

@@ -41,10 +41,10 @@ struct plot {
 	int n;
 };
 
-static bool has_value(const struct history_scalar *s, bool zeros)
+static bool has_value(const struct history_scalar *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (!isnan(s->point[i].value) && (zeros || s->point[i].value != 0))
+		if (!isnan(s->point[i].value))
 			return true;
 	return false;
 }
@@ -97,7 +97,7 @@ static int add_curve(struct plot *p, int run, const struct history_scalar *s, co
 	struct curve *grown;
 	int k;
 
-	if (!has_value(s, !(p->panel->how & TRAINING_NONZERO)))
+	if (!has_value(s))
 		return 0;
 	for (int i = 0; i < p->n; i++) // a second one would hide the first
 		if (p->curve[i].run == run && same(p->curve[i].of, s))
@@ -134,6 +134,15 @@ static int add_line(struct plot *p, int run, const struct training_line *line)
 	return err;
 }
 
+static bool all_zero(const struct plot *p)
+{
+	for (int i = 0; i < p->n; i++)
+		for (int k = 0; k < p->curve[i].n; k++)
+			if (!isnan(p->curve[i].value[k]) && p->curve[i].value[k] != 0)
+				return false;
+	return true;
+}
+
 static int collect(struct plot *p, int only)
 {
 	int err = 0;
@@ -144,6 +153,8 @@ static int collect(struct plot *p, int only)
 		for (int i = 0; i < TRAINING_LINES && p->panel->line[i].scalar && !err; i++)
 			err = add_line(p, r, &p->panel->line[i]);
 	}
+	if (p->panel->how & TRAINING_NONZERO && all_zero(p))
+		p->n = 0;
 	return err;
 }
 

@@ -127,7 +127,6 @@ bench: $(BUILD)/canopy $(BENCHES:%=$(BUILD)/bench/%)
 	@for b in $(BENCHES); do echo "== $$b"; $(BUILD)/bench/$$b || exit 1; done
 	@echo "== ns-3"; if [ -d /usr/include/ns3 ]; then $(MAKE) -s $(BUILD)/bench/ns3 && $(BUILD)/bench/ns3; \
 		else echo "skipped: apt-get install libns3-dev puts ns-3 beside it"; fi
-	@echo "== PyTorch"; /usr/bin/python3 bench/td3_torch.py
 
 $(BUILD)/bench/ns3: bench/ns3.cc
 	@mkdir -p $(@D)

@@ -313,9 +313,11 @@ static void fill_slot(struct certified *c, struct thread *t, const struct part *
 	s->on = s->lines;
 }
 
+// Is there a target to push to? No finite y reaches one that only the action 1 hits.
 static bool find_part(const struct property *p, const struct cert_decision *d, struct part *out)
 {
-	return !part_make(out, p, d) && out->status == PART_TRIGGERED && !band_empty(&out->band);
+	return !part_make(out, p, d) && out->status == PART_TRIGGERED && !band_empty(&out->band) &&
+	       out->band.lo < INFINITY;
 }
 
 // Reads decision i of the batch: x and the changes, newest first, are the caller's room.

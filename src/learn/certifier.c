@@ -139,17 +139,6 @@ static void run_shard(void *arg, int shard, int thread)
 	}
 }
 
-static void add_up(struct certifier *c, int flow)
-{
-	const struct qc_share *share = row(c, flow, c->seen[flow] - 1);
-
-	for (int i = 0; i < c->conf.properties->n; i++)
-		if (c->conf.properties->property[i].used && share[i].triggered) {
-			c->sums[i].triggered++;
-			c->sums[i].qc += share[i].qc;
-		}
-}
-
 int certifier_run(struct certifier *c, const struct certifier_decisions *d, float *qc)
 {
 	int err = actor_fill(c->actor);
@@ -161,13 +150,21 @@ int certifier_run(struct certifier *c, const struct certifier_decisions *d, floa
 	c->d = d;
 	c->qc = qc;
 	crew_run(c->crew, (c->n + SHARD - 1) / SHARD, run_shard, c);
-	for (int i = 0; i < c->n; i++) {
+	for (int i = 0; i < c->n; i++)
 		if (c->errors[i])
 			return c->errors[i];
-		if (d->waits[i])
-			add_up(c, i);
-	}
 	return 0;
+}
+
+void certifier_add(struct certifier *c, int flow)
+{
+	const struct qc_share *share = row(c, flow, c->seen[flow] - 1);
+
+	for (int i = 0; i < c->conf.properties->n; i++)
+		if (c->conf.properties->property[i].used && share[i].triggered) {
+			c->sums[i].triggered++;
+			c->sums[i].qc += share[i].qc;
+		}
 }
 
 void certifier_restart(struct certifier *c)

@@ -29,7 +29,7 @@ struct certifier_decisions {
 	const int64_t *changes; /* (n, POLICY_CHANGES) newest last */
 };
 
-/* Of one property since the sums were last asked for. */
+/* Of one property over the decisions taken in since the sums were last asked for. */
 struct certifier_sum {
 	double triggered, qc; /* decisions that triggered, and the sum of their QC */
 };
@@ -47,6 +47,9 @@ int certifier_run(struct certifier *c, const struct certifier_decisions *d, floa
 
 /* Every flow's earlier decisions are forgotten. */
 void certifier_restart(struct certifier *c);
+
+/* Takes a flow's decision, which was just certified, into the sums. */
+void certifier_add(struct certifier *c, int flow);
 
 /* The sums of every property of the file, [properties->n], which begin anew. */
 void certifier_tell(struct certifier *c, struct certifier_sum *sums);

@@ -5,15 +5,16 @@
 #include <stdio.h>
 
 #include "base/progress.h"
+#include "learn/tfevents.h"
 
-#define MAX_SCALARS (64 + 2 * PROPERTY_MAX)
+#define MAX_SCALARS (64 + 3 * PROPERTY_MAX)
 
 // The scalars of a line: fixed names, then one of every property the main set uses.
 struct scalars {
 	int n;
 	const char *name[MAX_SCALARS];
 	double value[MAX_SCALARS];
-	char text[2 * PROPERTY_MAX][LEX_NAME + 32];
+	char text[3 * PROPERTY_MAX][TFEVENTS_TAG_MAX + 1];
 	int texts;
 };
 
@@ -99,6 +100,8 @@ int curves_line(struct curves *c, int64_t step, uint64_t transitions, const stru
 		{"time/inference", r->infer_s / wall},
 		{"time/certificates", r->certify_s / wall},
 		{"time/updates", c->update_s / wall},
+		{"time/held_out", c->held_out_s / wall},
+		{"time/checkpoints", c->checkpoint_s / wall},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -127,9 +130,14 @@ int curves_held_out(struct curves *c, int64_t step, const struct held_out_score 
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		add(&all, names[i], values[i]);
-	for (int i = 0; c->properties && !isnan(s->reference) && i < c->properties->n; i++)
-		if (c->properties->property[i].used)
-			add_property(&all, "reference", &c->properties->property[i],
-				s->reference_property[i]);
+	for (int i = 0; c->properties && !isnan(s->reference) && i < c->properties->n; i++) {
+		const struct property *p = &c->properties->property[i];
+
+		if (!p->used)
+			continue;
+		add_property(&all, "reference", p, s->reference_property[i]);
+		add_property(&all, "held_out_qc", p, s->property[i].qc);
+		add_property(&all, "held_out_triggered", p, s->property[i].triggered);
+	}
 	return metrics_add(c->metrics, step, all.n, all.name, all.value);
 }

@@ -12,7 +12,7 @@ struct curves {
 	const struct property_file *properties; /* or NULL */
 	struct td3_stats sum; /* over `updates` updates since the last line */
 	uint64_t updates, steps;
-	double update_s, start_s;
+	double update_s, held_out_s, checkpoint_s, start_s; /* the middle ones are the caller's to add to */
 };
 
 /* 0 or -errno. */

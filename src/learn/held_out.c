@@ -9,9 +9,21 @@ struct held_out {
 	struct rollout *rollout;
 	struct reference *reference; // NULL without certificates
 	struct experience e;
-	int decisions;
+	int decisions, properties;
 	struct held_out_score cubic;
 };
+
+// Of each property, as shares of so many decisions.
+static void add_properties(struct held_out *h, double decisions, struct held_out_score *out)
+{
+	struct certifier_sum sums[PROPERTY_MAX];
+
+	certifier_tell(rollout_certifier(h->rollout), sums);
+	for (int i = 0; i < h->properties; i++) {
+		out->property[i].qc = sums[i].qc / sums[i].triggered;
+		out->property[i].triggered = sums[i].triggered / decisions;
+	}
+}
 
 static void summarise(const struct rollout_stats *s, struct held_out_score *out)
 {
@@ -39,6 +51,8 @@ static int play(struct held_out *h, struct rollout *r, struct held_out_score *ou
 		return err;
 	s = rollout_tell(r);
 	summarise(&s, out);
+	if (rollout_certifier(r))
+		add_properties(h, s.decisions, out);
 	return 0;
 }
 
@@ -76,6 +90,7 @@ int held_out_new(
 	quiet.exploration = 0;
 	if (!err) {
 		h->decisions = decisions;
+		h->properties = conf->certify ? conf->certify->properties->n : 0;
 		err = measure_cubic(h, &quiet);
 	}
 	if (!err && conf->certify)

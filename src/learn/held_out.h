@@ -13,6 +13,9 @@ struct held_out_score {
 	double qc;    /* of decisions that trigger, NAN if none or without certificates */
 	double reference;	   /* the same on reference decisions */
 	double reference_property[PROPERTY_MAX]; /* of each property there, NAN where it never triggers */
+	struct {
+		double qc, triggered;
+	} property[PROPERTY_MAX]; /* of each where it runs: QC as above, share of decisions */
 	double score; /* (1 - weight) raw + weight reference, raw without certificates */
 	double triggered, floor; /* shares of decisions: certified; installed at the least window */
 	double mbps, qdelay_ms;	 /* throughput of a flow, queueing delay, over time */

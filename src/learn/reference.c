@@ -153,11 +153,14 @@ int reference_run(struct reference *r, double *qc, double *property)
 		if (i % REFERENCE_RUN == 0)
 			certifier_restart(r->certifier);
 		err = certifier_run(r->certifier, &d, r->qc);
-		for (int k = 0; k < r->n && !err; k++)
+		for (int k = 0; k < r->n && !err; k++) {
+			if (p->waits[k])
+				certifier_add(r->certifier, k);
 			if (!isnan(r->qc[k])) {
 				sum += r->qc[k];
 				triggered++;
 			}
+		}
 	}
 	if (err)
 		return err;

@@ -294,6 +294,8 @@ static void count(struct rollout *r)
 			s->qc += r->qc[i];
 			s->certified++;
 		}
+		if (r->certifier)
+			certifier_add(r->certifier, i);
 		if (r->info.flags[i] & CANOPY_ENV_RESTARTED)
 			continue;
 		s->bytes += report[REPORT_THR] * report[REPORT_DT];

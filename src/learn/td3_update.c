@@ -435,6 +435,27 @@ static void update_actor(struct td3 *t, const struct td3_extra *extra, struct td
 		t->actor.size - t->actor.trained, (float)t->conf.tau);
 }
 
+// What the first number that is not finite belongs to: a tensor if one has it, else a loss.
+static int check_losses(const struct td3 *t, const struct td3_stats *s)
+{
+	const struct {
+		const char *name;
+		double value;
+	} rows[] = {{"critic 1's loss", s->critic_loss[0]}, {"critic 2's loss", s->critic_loss[1]},
+		{"critic 1's value of the actor", s->q_policy}, {"the actor's output", s->y_abs},
+		{"the extra loss", s->extra}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (isfinite(rows[i].value))
+			continue;
+		if (!td3_check(t))
+			pr_err("update %llu: %s is not finite\n", (unsigned long long)t->updates,
+				rows[i].name);
+		return -EDOM;
+	}
+	return 0;
+}
+
 int td3_update(struct td3 *t, const struct td3_source *from, const struct td3_extra *extra,
 	struct td3_stats *stats)
 {
@@ -449,10 +470,5 @@ int td3_update(struct td3 *t, const struct td3_source *from, const struct td3_ex
 		t->q_scale = 0;
 	if (t->updates > t->conf.critics_first)
 		update_actor(t, extra, stats);
-	if (isfinite(stats->critic_loss[0] + stats->critic_loss[1] + stats->q_policy +
-		     stats->y_abs + stats->extra))
-		return 0;
-	if (!td3_check(t))
-		pr_err("update %llu: a loss is not finite\n", (unsigned long long)t->updates);
-	return -EDOM;
+	return check_losses(t, stats);
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -122,11 +123,38 @@ static int init_model(struct train *t)
 	return err;
 }
 
+// The model is written hours later: could it be?
+static int check_output(const char *path)
+{
+	char *beside;
+	struct stat st;
+	int err = 0, fd;
+
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		err = S_ISDIR(st.st_mode) ? -EISDIR : 0;
+	} else {
+		beside = file_path("%s.XXXXXX", path);
+		fd = mkstemp(beside);
+		err = fd < 0 ? -errno : 0;
+		if (!err) {
+			close(fd);
+			unlink(beside);
+		}
+		free(beside);
+	}
+	if (err)
+		pr_err("--output: %s: %s\n", path, strerror(-err));
+	return err;
+}
+
 static int set_up(struct train *t)
 {
 	const struct train_conf *c = t->conf;
 	struct td3_conf td3 = c->td3;
-	int err = file_mkdirs(t->io->dir);
+	int err = check_output(t->io->output);
+
+	if (!err)
+		err = file_mkdirs(t->io->dir);
 
 	t->checkpoint = file_path("%s/checkpoint.safetensors", t->io->dir);
 	t->best_path = file_path("%s/best.safetensors", t->io->dir);
@@ -232,6 +260,7 @@ static int resume(struct train *t)
 // Saves at the end of a segment; the next begins with new episodes.
 static int save(struct train *t)
 {
+	double start = progress_clock();
 	int err = td3_check(t->td3);
 
 	if (err)
@@ -239,7 +268,9 @@ static int save(struct train *t)
 	rollout_end(t->rollout);
 	replay_pause(t->replay);
 	t->counts[SEGMENT]++;
-	return checkpoint_save(&t->parts, t->checkpoint, t->conf->spec);
+	err = checkpoint_save(&t->parts, t->checkpoint, t->conf->spec);
+	t->curves.checkpoint_s += progress_clock() - start;
+	return err;
 }
 
 /* --- The loop --- */
@@ -296,6 +327,7 @@ static int catch_up(struct train *t)
 
 static int evaluate(struct train *t)
 {
+	double start = progress_clock();
 	struct held_out_score s;
 	int64_t step = (int64_t)transitions(t);
 	int err;
@@ -308,6 +340,7 @@ static int evaluate(struct train *t)
 		t->best[1] = (double)step;
 		err = write_model(t, t->best_path, false);
 	}
+	t->curves.held_out_s += progress_clock() - start;
 	return err ? err : curves_held_out(&t->curves, step, &s, t->best[0]);
 }
 
@@ -358,6 +391,15 @@ static int step(struct train *t, bool *begun, uint64_t *logged)
 	return err;
 }
 
+static void tell_stopped(const struct train *t, int err)
+{
+	log_print(err ? LOG_ERR : LOG_INFO, "stopped at transition %" PRIu64 ": %s\n",
+		transitions(t),
+		!t->counts[SEGMENT] ? "there is no checkpoint yet, the same command begins anew"
+		: err == -EDOM	    ? "the last checkpoint stays"
+				    : "the same command goes on from the last checkpoint");
+}
+
 static int loop(struct train *t)
 {
 	uint64_t all = t->conf->transitions, from = transitions(t), logged = from;
@@ -375,11 +417,9 @@ static int loop(struct train *t)
 		progress_update(&progress, (double)(transitions(t) - from), extra);
 	}
 	progress_end(&progress);
-	if (!err && transitions(t) < all) {
-		pr_info("stopped; the same command goes on from the last checkpoint\n");
-		err = -EINTR;
-	}
-	return err;
+	if (err || transitions(t) < all)
+		tell_stopped(t, err);
+	return !err && transitions(t) < all ? -EINTR : err;
 }
 
 static int run(struct train *t)
@@ -400,7 +440,12 @@ static int run(struct train *t)
 		err = late;
 	if (!err)
 		err = write_model(t, t->last_path, true);
-	return err ? err : copy_best(t);
+	if (!err)
+		err = copy_best(t);
+	if (!err)
+		pr_info("%s: the best of %" PRIu64 " transitions, score %.4f at %.0f\n",
+			t->io->output, transitions(t), t->best[0], t->best[1]);
+	return err;
 }
 
 int train_run(const struct train_conf *c, const struct train_io *io)
@@ -415,9 +460,6 @@ int train_run(const struct train_conf *c, const struct train_io *io)
 	err = set_up(t);
 	if (!err)
 		err = run(t);
-	if (err == -EDOM)
-		pr_err("training stopped at transition %" PRIu64 "; the last checkpoint stays\n",
-			transitions(t));
 	tear_down(t);
 	free(t);
 	return err;

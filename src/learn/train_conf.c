@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "learn/footprint.h"
 #include "learn/train.h"
 
 /* The same for every run, so that their curves compare. */
@@ -151,6 +152,8 @@ static int check_certificates(const struct train_conf *c)
 
 static int check(const struct train_conf *c)
 {
+	int err;
+
 	if (c->updates && c->warmup >= c->transitions) {
 		pr_err("--warmup: %llu of %llu transitions leave none for updates\n",
 			(unsigned long long)c->warmup, (unsigned long long)c->transitions);
@@ -161,7 +164,13 @@ static int check(const struct train_conf *c)
 			(unsigned long long)c->replay, c->setups.n);
 		return -EINVAL;
 	}
-	return check_certificates(c);
+	if (c->updates && c->replay < (uint64_t)c->td3.batch) {
+		pr_err("--batch: %d transitions are more than the %llu of --replay\n", c->td3.batch,
+			(unsigned long long)c->replay);
+		return -EINVAL;
+	}
+	err = check_certificates(c);
+	return err ? err : footprint_check(c);
 }
 
 int train_conf_init(struct train_conf *c, const struct opts *o, const char *const *skip)

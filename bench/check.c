@@ -148,7 +148,7 @@ static void bench_row(
 	const struct row *row, struct engine *engine, struct proof *proof, double peak)
 {
 	static char path[] = "/tmp/canopy-bench-XXXXXX";
-	struct cert_head head = {.model_name = "", .property = "", .property_file = ""};
+	struct cert_head head = {.model_name = "", .property = {.text = ""}};
 	double certified = 0, proved = 0, leaves = 0, parsed, direct;
 	struct cert_writer *w;
 

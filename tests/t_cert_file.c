@@ -104,9 +104,9 @@ static void test_round_trip(void **state)
 	assert_string_equal(h->canopy, CANOPY_VERSION);
 	assert_string_equal(h->model_name, head.model_name);
 	assert_string_equal(h->model_sha256, head.model_sha256);
-	assert_string_equal(h->property_file, head.property_file);
-	assert_string_equal(h->property, head.property);
-	assert_string_equal(h->set, head.set);
+	assert_string_equal(h->property.file, head.property.file);
+	assert_string_equal(h->property.text, head.property.text);
+	assert_string_equal(h->property.set, head.property.set);
 	assert_int_equal(h->nparams, 2);
 	assert_string_equal(h->params[1].name, "x");
 	assert_true(h->params[0].value == 0.25 && h->params[1].value == 25);

@@ -46,8 +46,10 @@ struct part {
  */
 int part_make(struct part *out, const struct property *p, const struct cert_decision *d);
 
-/* Of which the two steps: whether it triggers, region left out; and the target alone. */
+/* Of which the two steps: whether it triggers, region left out; and the target alone. One of the
+ * conditions of the first, for a decision that makes sense. */
 int part_status(enum part_status *out, const struct property *p, const struct cert_decision *d);
+int part_given(bool *holds, const struct property_given *g, const struct cert_decision *d);
 int part_target(int64_t *lo, int64_t *hi, const struct property *p, const struct cert_decision *d);
 
 /* The window that the executed pre-activation y installs. */

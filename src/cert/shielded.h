@@ -23,11 +23,11 @@
 #define SHIELDED_CELLS 4096 /* of a part at most; what is left is undecided */
 
 /*
- * Of which part of part's region the shielded policy hits the target: as engine_run, with the
- * shares, the partition and the counterexample those of the shielded policy; y and slack are those
- * of cells that the engine was asked about, y infinite if there was none. d->clean is the shielded
- * policy's. ask's region and band are ignored. A sink's decided leaves may have infinite bounds:
- * the verdict is the shield's then.
+ * On what share of part's region the policy hits the target: as engine_run, which it is with s NULL,
+ * the bare policy, and else with the shares, the partition and the counterexample of the shielded
+ * one; y and slack are then those of cells that the engine was asked about, y infinite if there was
+ * none, real_lo and real_hi NAN. d->clean is that policy's. ask's region and band are ignored. A
+ * sink's decided leaves may have infinite bounds: the verdict is the shield's.
  */
 int shielded_run(struct engine *e, enum engine_kind kind, const struct shield *s,
 	const struct cert_decision *d, const struct part *part, const struct engine_ask *ask,

@@ -173,7 +173,7 @@ static int open_head(const struct cert_head *h, const struct model *m, const cha
 			h->model_sha256, m->sha256);
 		return -EKEYREJECTED;
 	}
-	err = property_parse(file, h->property, path, NULL, 0);
+	err = property_parse(file, h->property.text, path, NULL, 0);
 	if (err)
 		return err;
 	for (int i = 0; i < h->nparams && !err; i++)
@@ -182,7 +182,7 @@ static int open_head(const struct cert_head *h, const struct model *m, const cha
 				h->params[i].name);
 			err = -EKEYREJECTED;
 		}
-	return err ? err : property_pick(*file, h->set);
+	return err ? err : property_pick(*file, h->property.set);
 }
 
 static int check_entries(struct check *c, struct cert_reader *r, const struct property_file *f,

@@ -10,6 +10,7 @@
 #include "cert/band.h"
 #include "cert/property.h"
 #include "cert/region.h"
+#include "policy/policy.h"
 
 #define PART_FAR ((int64_t)1 << 40) /* |end| of a target without a limit on that side */
 
@@ -23,6 +24,20 @@ struct cert_decision {
 	const int64_t *changes; /* [nchanges] installed changes, newest first */
 	int nth; /* decisions of the same flow before it; in a list they come right before it */
 };
+
+/* A policy's decision, its newest change first in changes. */
+static inline struct cert_decision cert_decision_of(
+	const struct decision *d, int64_t changes[POLICY_CHANGES])
+{
+	for (int i = 0; i < d->nchanges; i++)
+		changes[i] = d->changes[POLICY_CHANGES - 1 - i];
+	return (struct cert_decision){.x = d->state,
+		.nin = d->nstate,
+		.w = d->w,
+		.p = d->p,
+		.nchanges = d->nchanges,
+		.changes = changes};
+}
 
 enum part_status {
 	PART_TRIGGERED,

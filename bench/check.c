@@ -116,7 +116,7 @@ static double prove(struct proof *proof, const struct cert_part *p)
 	for (int i = 0; i < LEAST_TIMES || now_s() < end; i++) {
 		double start = now_s();
 
-		if (proof_part(proof, p, WINDOW, &found, why, sizeof(why))) {
+		if (proof_part(proof, p, WINDOW, NULL, &found, why, sizeof(why))) {
 			printf("rejected: %s\n", why);
 			exit(1);
 		}

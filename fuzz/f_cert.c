@@ -74,7 +74,7 @@ static void read_all(const char *text, size_t len)
 				struct proof_result found;
 				char why[64];
 
-				proof_part(proof, &e.parts[i], e.w, &found, why, sizeof(why));
+				proof_part(proof, &e.parts[i], e.w, NULL, &found, why, sizeof(why));
 			}
 			cert_entry_free(&e);
 		}

@@ -104,22 +104,26 @@ static void leaf(struct shielded *s, enum engine_verdict verdict)
 	}
 }
 
-// The property applies, and some window meets it and all others that may apply.
+static void meet(struct shield_target *t, const struct shield_target *with)
+{
+	t->lo = with->lo > t->lo ? with->lo : t->lo;
+	t->hi = with->hi < t->hi ? with->hi : t->hi;
+}
+
+// What surely applies keeps the window in the property's target (as the property itself does), and
+// some window meets that and all else that may apply.
 static bool enforced(const struct shielded *s)
 {
-	int64_t lo = ACTION_MIN_WINDOW, hi = action_window(ACTION_MAX_PERCENT, s->d->w);
-	bool own = false;
+	struct shield_target sure = {ACTION_MIN_WINDOW,
+		action_window(ACTION_MAX_PERCENT, s->d->w)}, all = sure;
 
 	for (int i = 0; i < s->n; i++) {
-		const struct wanted *w = &s->wanted[i];
-
-		if (w->covers == SHIELD_NO)
-			continue;
-		own |= w->covers == SHIELD_YES && w->rule->property == s->part->property;
-		lo = w->target.lo > lo ? w->target.lo : lo;
-		hi = w->target.hi < hi ? w->target.hi : hi;
+		if (s->wanted[i].covers == SHIELD_YES)
+			meet(&sure, &s->wanted[i].target);
+		if (s->wanted[i].covers != SHIELD_NO)
+			meet(&all, &s->wanted[i].target);
 	}
-	return own && lo <= hi;
+	return all.lo <= all.hi && sure.lo >= s->part->lo && sure.hi <= s->part->hi;
 }
 
 // Whether the rules that apply at an engine's counterexample, maybe on a border, are those of its cell.

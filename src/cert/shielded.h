@@ -3,9 +3,9 @@
  * the network and the window.
  *
  * Targets depend on w and p, which a region fixes; which properties apply depends on the state
- * alone, at edges that are known floats. So the region is cut at those edges into cells. On a cell on
- * which the property applies itself, and some window meets it together with all others that may
- * apply, the shield meets it whatever the network answers: proven. Where the same properties apply
+ * alone, at edges that are known floats. So the region is cut at those edges into cells. On a cell
+ * all over which the property applies, and where some window meets it together with all others that
+ * may apply, the shield meets it whatever the network answers: proven. Where the same properties apply
  * all over a cell, the shield is one monotone function of the policy's window: it meets the target
  * exactly where the policy's window is within some interval, which may be everything, nothing, or is
  * put to the engine on that cell. What is measured is so the executed shield, rounding included;

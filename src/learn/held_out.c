@@ -53,6 +53,7 @@ static int measure_cubic(struct held_out *h, const struct rollout_conf *conf)
 		return err;
 	zero.zero = true;
 	zero.certify = NULL;
+	zero.shield = NULL;
 	err = rollout_new(&r, &zero, nothing);
 	if (err) {
 		mlp_free(nothing);

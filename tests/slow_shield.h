@@ -23,7 +23,7 @@ static const char *const shield_texts[] = {
 	"property more\n over inv_rtt in [0.2, 0.8]\n then dcwnd in [10, 20]\n"
 	"property less\n over inv_rtt in [0.5, 1]\n then dcwnd in [-20, -10]\n"
 	"property much-less\n over inv_rtt in [0.5, 0.9], loss in [0, 0]\n then dcwnd in [-30, -15]\n"
-	"property here\n then cwnd >= 50\n",
+	"property here\n over thr in [0, 1]\n then cwnd >= 50\n",
 	"property busy\n over inv_rtt in [0, 1]\n given delay_metric[0] <= 0.5, thr[0..-1] < 0.7\n"
 	" then cwnd / cwnd(report) in [0.5, 0.9]\n"
 	"property idle\n over thr in [0, 1], inv_rtt in [0, 1]\n given some thr[0..-1] >= 0.7\n"

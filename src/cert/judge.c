@@ -59,6 +59,7 @@ static int judge_one(struct judge *j, long index, struct judged *out, int i)
 {
 	const struct property *p = &j->file->property[i];
 	const struct engine_ask ask = qc_ask(&j->conf);
+	enum engine_kind kind = j->conf.engine;
 	int err = part_make(&out->part[i], p, &out->d);
 
 	if (err)
@@ -66,7 +67,9 @@ static int judge_one(struct judge *j, long index, struct judged *out, int i)
 	out->share[i].triggered = out->part[i].status == PART_TRIGGERED;
 	if (!out->share[i].triggered)
 		return 0;
-	err = shielded_run(j->engine, j->conf.engine, j->conf.shield, &out->d, &out->part[i], &ask,
+	if (out->part[i].region.ndims > 1 && j->conf.wide != ENGINE_AUTO)
+		kind = j->conf.wide;
+	err = shielded_run(j->engine, kind, j->conf.shield, &out->d, &out->part[i], &ask,
 		&out->answer[i]);
 	if (err)
 		return fail(err, index, p, engine_error(err));

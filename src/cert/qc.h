@@ -22,6 +22,7 @@
 
 struct qc_conf {
 	enum engine_kind engine;
+	enum engine_kind wide; /* for regions of two dimensions or more; ENGINE_AUTO: as engine */
 	int slices;  /* as in struct engine_ask */
 	long budget; /* as in struct engine_ask */
 	bool witness;

@@ -1,4 +1,4 @@
-/* Two rollouts over the same environments: CUBIC's once, the policy's as often as asked. */
+/* Rollouts over the same environments: CUBIC's once, the policy's as often as asked. */
 #include "learn/held_out.h"
 
 #include <errno.h>
@@ -7,25 +7,27 @@
 
 struct held_out {
 	struct rollout *rollout;
+	struct reference *reference; // NULL without certificates
 	struct experience e;
 	int decisions;
 	struct held_out_score cubic;
 };
 
-static void summarise(const struct rollout_stats *s, double lambda, struct held_out_score *out)
+static void summarise(const struct rollout_stats *s, struct held_out_score *out)
 {
 	*out = (struct held_out_score){
 		.raw = s->raw / s->decisions,
 		.qc = s->qc / s->certified,
+		.reference = NAN,
 		.triggered = s->certified / s->decisions,
 		.floor = s->floor / s->decisions,
 		.mbps = s->bytes * 8e-6 / s->time_s,
 		.qdelay_ms = s->qdelay_s * 1e3 / s->time_s,
 	};
-	out->score = isnan(out->qc) ? out->raw : (1 - lambda) * out->raw + lambda * out->qc;
+	out->score = out->raw;
 }
 
-static int play(struct held_out *h, struct rollout *r, double lambda, struct held_out_score *out)
+static int play(struct held_out *h, struct rollout *r, struct held_out_score *out)
 {
 	struct rollout_stats s;
 	int err = rollout_begin(r, 0, &h->e);
@@ -36,7 +38,7 @@ static int play(struct held_out *h, struct rollout *r, double lambda, struct hel
 	if (err)
 		return err;
 	s = rollout_tell(r);
-	summarise(&s, lambda, out);
+	summarise(&s, out);
 	return 0;
 }
 
@@ -59,7 +61,7 @@ static int measure_cubic(struct held_out *h, const struct rollout_conf *conf)
 		mlp_free(nothing);
 		return err;
 	}
-	err = play(h, r, 0, &h->cubic);
+	err = play(h, r, &h->cubic);
 	h->cubic.mbps_share = h->cubic.qdelay_share = 1;
 	rollout_free(r);
 	return err;
@@ -77,6 +79,8 @@ int held_out_new(
 		h->decisions = decisions;
 		err = measure_cubic(h, &quiet);
 	}
+	if (!err && conf->certify)
+		err = reference_new(&h->reference, conf, policy, decisions);
 	if (!err)
 		err = rollout_new(&h->rollout, &quiet, policy);
 	if (err)
@@ -91,6 +95,7 @@ void held_out_free(struct held_out *h)
 	if (!h)
 		return;
 	rollout_free(h->rollout);
+	reference_free(h->reference);
 	experience_free(&h->e);
 	free(h);
 }
@@ -100,10 +105,14 @@ struct mlp *held_out_policy(struct held_out *h)
 	return rollout_policy(h->rollout);
 }
 
-int held_out_run(struct held_out *h, double lambda, struct held_out_score *out)
+int held_out_run(struct held_out *h, double weight, struct held_out_score *out)
 {
-	int err = play(h, h->rollout, lambda, out);
+	int err = play(h, h->rollout, out);
 
+	if (!err && h->reference)
+		err = reference_run(h->reference, &out->reference, out->reference_property);
+	if (!isnan(out->reference))
+		out->score = (1 - weight) * out->raw + weight * out->reference;
 	out->mbps_share = out->mbps / h->cubic.mbps;
 	out->qdelay_share = out->qdelay_ms / h->cubic.qdelay_ms;
 	return err;

@@ -21,12 +21,13 @@
 struct train {
 	const struct train_conf *conf;
 	const struct train_io *io;
-	const struct train_hooks *hooks;
 	struct crew *crew;
 	struct td3 *td3;
 	struct replay *replay;
 	struct rollout *rollout;
 	struct held_out *held_out;
+	struct certified *certified; /* the loss, or NULL */
+	struct td3_extra extra;
 	struct experience e;
 	struct curves curves;
 	struct checkpoint parts;
@@ -53,7 +54,8 @@ static void list_parts(struct train *t)
 	checkpoint_add(&t->parts, "train.", "best", ST_F64, 2, t->best);
 }
 
-static struct rollout_conf acting(const struct train *t, const struct setups *setups)
+static struct rollout_conf acting(
+	const struct train *t, const struct setups *setups, bool certify)
 {
 	return (struct rollout_conf){
 		.setups = (struct setups *)setups,
@@ -61,7 +63,7 @@ static struct rollout_conf acting(const struct train *t, const struct setups *se
 		.exploration = t->conf->exploration,
 		.drift = t->conf->drift,
 		.seed = t->conf->seed,
-		.certify = t->hooks->certify,
+		.certify = certify ? &t->conf->certifier : NULL,
 		.crew = t->crew,
 		.threads = t->io->threads,
 	};
@@ -69,19 +71,33 @@ static struct rollout_conf acting(const struct train *t, const struct setups *se
 
 static int make_rollouts(struct train *t)
 {
-	struct rollout_conf conf = acting(t, &t->conf->setups);
+	struct rollout_conf conf = acting(t, &t->conf->setups, t->conf->reward.lambda > 0);
 	struct mlp *policy = td3_policy_new(t->td3);
-	int err = policy ? rollout_new(&t->rollout, &conf, policy) : -ENOMEM;
+	int err;
+
+	conf.drift_share = t->conf->drift_share;
+	err = policy ? rollout_new(&t->rollout, &conf, policy) : -ENOMEM;
 
 	if (err) {
 		mlp_free(policy);
 		return err;
 	}
-	conf = acting(t, &t->conf->held_out);
+	conf = acting(t, &t->conf->held_out, t->conf->properties);
 	policy = td3_policy_new(t->td3);
 	err = policy ? held_out_new(&t->held_out, &conf, policy, t->conf->eval_decisions) : -ENOMEM;
 	if (err)
 		mlp_free(policy);
+	return err;
+}
+
+static int make_loss(struct train *t)
+{
+	struct mlp *shape = td3_policy_new(t->td3);
+	int err = shape ? certified_new(&t->certified, &t->conf->certified, shape, t->crew) : -ENOMEM;
+
+	mlp_free(shape);
+	if (!err)
+		t->extra = certified_extra(t->certified);
 	return err;
 }
 
@@ -117,8 +133,7 @@ static int set_up(struct train *t)
 	t->last_path = file_path("%s/last.safetensors", t->io->dir);
 	if (err)
 		return err;
-	if (!t->hooks->extra)
-		td3.extra_max = 0;
+	td3.extra_max = train_has_loss(c) ? certified_states(&c->certified) : 0;
 	rng_init(&t->rng, c->seed, DRAW_STREAM);
 	t->drawn = calloc(c->td3.batch, sizeof(*t->drawn));
 	err = t->drawn ? crew_new(&t->crew, t->io->threads) : -ENOMEM;
@@ -130,6 +145,8 @@ static int set_up(struct train *t)
 		err = experience_init(&t->e, c->setups.n);
 	if (!err)
 		err = make_rollouts(t);
+	if (!err && train_has_loss(c))
+		err = make_loss(t);
 	return err ? err : init_model(t);
 }
 
@@ -137,6 +154,7 @@ static void tear_down(struct train *t)
 {
 	curves_close(&t->curves);
 	held_out_free(t->held_out);
+	certified_free(t->certified);
 	rollout_free(t->rollout);
 	experience_free(&t->e);
 	replay_free(t->replay);
@@ -243,9 +261,9 @@ static int update(struct train *t)
 	int err;
 
 	replay_draw(t->replay, &t->rng, t->conf->td3.batch, t->drawn);
-	if (t->hooks->batch)
-		t->hooks->batch(t->hooks->arg, t->replay, t->drawn, t->conf->td3.batch);
-	err = td3_update(t->td3, &from, t->hooks->extra, &stats);
+	if (t->certified)
+		certified_batch(t->certified, t->replay, t->drawn, td3_updates(t->td3));
+	err = td3_update(t->td3, &from, t->certified ? &t->extra : NULL, &stats);
 	curves_update(&t->curves, &stats, progress_clock() - start);
 	return err;
 }
@@ -283,7 +301,7 @@ static int evaluate(struct train *t)
 	int err;
 
 	td3_policy(t->td3, held_out_policy(t->held_out));
-	err = held_out_run(t->held_out, t->conf->reward.lambda, &s);
+	err = held_out_run(t->held_out, t->conf->score_weight, &s);
 	if (!err && (!t->counts[HAS_BEST] || s.score > t->best[0])) {
 		t->counts[HAS_BEST] = 1;
 		t->best[0] = s.score;
@@ -303,6 +321,8 @@ static bool comes(const struct train *t, uint64_t every)
 
 static int step(struct train *t, bool *begun, uint64_t *logged)
 {
+	struct certifier *certifier = rollout_certifier(t->rollout);
+	struct certifier_sum sums[PROPERTY_MAX];
 	struct rollout_stats stats;
 	int err = 0;
 
@@ -323,8 +343,10 @@ static int step(struct train *t, bool *begun, uint64_t *logged)
 	err = catch_up(t);
 	if (!err && comes(t, t->conf->log_every)) {
 		stats = rollout_tell(t->rollout);
+		if (certifier)
+			certifier_tell(certifier, sums);
 		err = curves_line(&t->curves, (int64_t)transitions(t), transitions(t) - *logged,
-			&stats, t->conf->reward.lambda);
+			&stats, certifier ? sums : NULL, t->conf->reward.lambda);
 		*logged = transitions(t);
 	}
 	if (!err && comes(t, t->conf->eval_every))
@@ -366,7 +388,7 @@ static int run(struct train *t)
 
 	if (err)
 		return err;
-	err = curves_open(&t->curves, t->io->dir, (int64_t)transitions(t));
+	err = curves_open(&t->curves, t->io->dir, (int64_t)transitions(t), t->conf->properties);
 	if (!err && !t->counts[STEPS])
 		err = curves_held_out(&t->curves, 0, held_out_cubic(t->held_out), NAN);
 	if (!err && !t->counts[STEPS] && t->conf->init)
@@ -381,23 +403,15 @@ static int run(struct train *t)
 	return err ? err : copy_best(t);
 }
 
-int train_run(const struct train_conf *c, const struct train_io *io, const struct train_hooks *h)
+int train_run(const struct train_conf *c, const struct train_io *io)
 {
-	static const struct train_hooks none;
-	struct train *t;
+	struct train *t = calloc(1, sizeof(*t));
 	int err;
 
-	if (c->reward.lambda > 0 && !(h && h->certify)) {
-		pr_err("--lambda: %g asks for certificates, and no property is named\n",
-			c->reward.lambda);
-		return -EINVAL;
-	}
-	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->conf = c;
 	t->io = io;
-	t->hooks = h ? h : &none;
 	err = set_up(t);
 	if (!err)
 		err = run(t);

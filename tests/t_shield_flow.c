@@ -297,6 +297,38 @@ static void test_rollouts(void **state)
 	property_free(f);
 }
 
+#define TRAIN                                                                                      \
+	"\"$C\" train -q --rates 6,24 --delays 10 --transitions 1200 --updates 40 --warmup 400 "      \
+	"--hidden 8,8 --batch 32 --eval-every 600 --checkpoint-every 600 --log-every 300 "          \
+	"--eval-decisions 40 --eval-rates 9 --eval-traces wired12 --eval-delays 10 "
+
+// The same model for any number of threads; another than without; its file says so.
+static void test_training(void **state)
+{
+	assert_int_equal(shell("for j in 1 2; do mkdir -p $D/t$j; " TRAIN
+			       "-p deep-buffer --shield -j $j -o $D/t$j/m.safetensors || exit 9; done; "
+			       "cmp $D/t1/m.safetensors $D/t2/m.safetensors && "
+			       "cmp $D/t1/m.run/checkpoint.safetensors $D/t2/m.run/checkpoint.safetensors"),
+		0);
+	assert_int_equal(shell("mkdir -p $D/t3; " TRAIN "-p deep-buffer -o $D/t3/m.safetensors && "
+			       "\"$C\" model show $D/t3/m.safetensors >$D/bare && "
+			       "\"$C\" model show $D/t1/m.safetensors >$D/shielded && "
+			       "! cmp -s $D/t1/m.run/last.safetensors $D/t3/m.run/last.safetensors"),
+		0);
+	assert_int_equal(shell("grep -q 'shield = yes' $D/shielded && grep -q '^shield .*Deep buffers' $D/shielded && "
+			       "! grep -q shield $D/bare"),
+		0);
+	assert_int_equal(shell("grep -q '\"action/moved\":0\\.' $D/t1/m.run/metrics.jsonl && "
+			       "grep -q '\"held_out/moved\":0,' $D/t3/m.run/metrics.jsonl"),
+		0);
+	assert_int_equal(shell(TRAIN "--shield -o $D/no.safetensors 2>$D/err"), 1);
+	assert_int_equal(shell("grep -q 'shield: name what it is to enforce' $D/err"), 0);
+	// what it was trained behind is what its shield enforces
+	assert_int_equal(shell("\"$C\" eval -q -o $D/own -c $D/t1/m.safetensors@shield -t wired12 -d 3 >/dev/null && "
+			       "grep -q \"the model's properties\" $D/own/runs.jsonl"),
+		0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_environments),
 		cmocka_unit_test(test_rollouts),
+		cmocka_unit_test(test_training),
 	};
 
 	return cmocka_run_group_tests(tests, begin, tear_down);

@@ -268,8 +268,11 @@ static int read_guard(struct plan *g, const struct opts *o)
 		for (int v = SENDER_FALLBACK; v <= SENDER_SHIELD; v++)
 			if (scheme_has(&g->schemes.schemes[i], v))
 				needs = sender_variants[v];
-	if (needs && !file && g->schemes.nmodels == 1)
-		own = g->schemes.models[0]->model->info.properties;
+	if (needs && !file && g->schemes.nmodels == 1) {
+		const struct model_info *info = &g->schemes.models[0]->model->info;
+
+		own = info->properties ? info->properties : info->shield;
+	}
 	if (needs && !file && !own) {
 		pr_err("--controllers: %s needs --properties, what is to hold\n", needs);
 		return -EINVAL;

@@ -21,6 +21,7 @@ static void summarise(const struct rollout_stats *s, struct held_out_score *out)
 		.reference = NAN,
 		.triggered = s->certified / s->decisions,
 		.floor = s->floor / s->decisions,
+		.moved = s->moved / s->decisions,
 		.mbps = s->bytes * 8e-6 / s->time_s,
 		.qdelay_ms = s->qdelay_s * 1e3 / s->time_s,
 	};

@@ -15,6 +15,7 @@ struct held_out_score {
 	double reference_property[PROPERTY_MAX]; /* of each property there, NAN where it never triggers */
 	double score; /* (1 - weight) raw + weight reference, raw without certificates */
 	double triggered, floor; /* shares of decisions: certified; installed at the least window */
+	double moved;		 /* ... whose window the shield moved */
 	double mbps, qdelay_ms;	 /* throughput of a flow, queueing delay, over time */
 	double mbps_share, qdelay_share;
 };

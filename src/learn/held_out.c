@@ -33,6 +33,7 @@ static void summarise(const struct rollout_stats *s, struct held_out_score *out)
 		.reference = NAN,
 		.triggered = s->certified / s->decisions,
 		.floor = s->floor / s->decisions,
+		.moved = s->moved / s->decisions,
 		.mbps = s->bytes * 8e-6 / s->time_s,
 		.qdelay_ms = s->qdelay_s * 1e3 / s->time_s,
 	};
@@ -69,6 +70,7 @@ static int measure_cubic(struct held_out *h, const struct rollout_conf *conf)
 		return err;
 	zero.zero = true;
 	zero.certify = NULL;
+	zero.shield = NULL;
 	err = rollout_new(&r, &zero, nothing);
 	if (err) {
 		mlp_free(nothing);

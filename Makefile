@@ -106,7 +106,7 @@ deps:
 
 examples: $(EXAMPLES:%=$(BUILD)/examples/%) $(BUILD)/libcanopy.so
 
-tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%) $(OPENCV) examples
+tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%) $(BENCHES:%=$(BUILD)/bench/%) $(OPENCV) examples
 
 # Everything a change must pass, with what it needs installed first.
 check:

@@ -225,7 +225,7 @@ static void *timer_run(void *arg)
 		ts = (struct timespec){at / NS_PER_S, at % NS_PER_S};
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 		now = now_ns();
-		hist_add(&t->late, now - at);
+		hist_add(&t->late, now - at, 1);
 	}
 	return NULL;
 }

@@ -60,7 +60,7 @@ void emulator_start(struct emulator *e)
 static void flush(struct emulator_dir *d)
 {
 	int n = d->out->n;
-	struct link_log *log = d->path.conf.delay_first ? d->path.conf.link.log : NULL;
+	struct link_log *log = path_ends_at_link(&d->path) ? d->path.conf.link.log : NULL;
 	uint64_t now;
 
 	if (!n)

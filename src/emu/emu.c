@@ -26,6 +26,7 @@
 #define UNLIMITED_BPS 1000000000000ull /* a link so fast that there is none */
 #define NS_PER_S 1000000000ull
 #define NICE -20
+#define PREFIX "MAHIMAHI_SHELL_PREFIX"
 #define ENVIRONMENT 9 /* variables and the NULL */
 
 struct run {
@@ -74,8 +75,10 @@ static void catch_signals(void)
 // What stands in a log's line of mahimahi's configuration.
 static char *describe(const struct emu_conf *c)
 {
-	if (c->prefix)
-		return file_path("%s", c->prefix);
+	const char *outer = getenv(PREFIX);
+
+	if (c->outer)
+		return file_path("%s%s", outer ? outer : "", c->outer);
 	if (!c->delay)
 		return NULL;
 	return file_path(c->delay->n > 1 ? "[delay schedule]" : "[delay %g ms]",
@@ -221,10 +224,10 @@ static char **environment(const struct run *r, bool inside)
 {
 	const struct netns_end *self = inside ? &r->net.inside : &r->net.outside;
 	const struct netns_end *peer = inside ? &r->net.outside : &r->net.inside;
-	const char *outer = getenv("MAHIMAHI_SHELL_PREFIX"), *prefix = r->conf->prefix;
+	const char *outer = getenv(PREFIX), *prefix = r->conf->prefix;
 	char *text = file_path("MAHIMAHI_BASE=%s\nCANOPY_ADDR=%s\nCANOPY_ADDR6=%s\nCANOPY_PEER=%s\n"
 			       "CANOPY_PEER6=%s\nCANOPY_SIDE=%s\nCANOPY_DEV=%s\n"
-			       "MAHIMAHI_SHELL_PREFIX=%s%s",
+			       PREFIX "=%s%s",
 		base(r), self->addr4, self->addr6, peer->addr4, peer->addr6,
 		inside ? "inside" : "outside", self->dev, outer ? outer : "", prefix ? prefix : "");
 	char **env = malloc(ENVIRONMENT * sizeof(*env)), *item;

@@ -42,8 +42,9 @@ struct emu_conf {
 	bool log_actual;
 	const char *json;    /* file of the summary besides LOG_DIR/summary.json, or NULL */
 	const char *title;   /* the command line, for the logs and the summary */
-	const char *prefix;  /* mahimahi's words for the path, "[delay 10 ms] [link] ", for logs and
-			      * $MAHIMAHI_SHELL_PREFIX; NULL: "[delay N ms]" in the logs */
+	/* mahimahi's words for the path, "[delay 10 ms] [link] ", passed on to the command, and those
+	 * for what is outside of the link, for its log; NULL: none, and the delay's */
+	const char *prefix, *outer;
 	char *const *argv;   /* the command, ended by NULL */
 	const char *outside; /* a shell command for the other end, NULL: none */
 	bool own_outside;

@@ -64,11 +64,11 @@ static int run_path(const struct opts *o, const struct mahimahi *m)
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	struct trace *down = NULL, *up = NULL;
 	char **command = NULL;
-	int status, err = open_direction(&c.down, &down, m, MAHIMAHI_DOWN);
+	int status, err = open_direction(&c.up, &up, m, MAHIMAHI_UP);
 
 	self[n > 0 ? n : 0] = 0;
 	if (!err)
-		err = open_direction(&c.up, &up, m, MAHIMAHI_UP);
+		err = open_direction(&c.down, &down, m, MAHIMAHI_DOWN);
 	if (err) {
 		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 		goto out;

@@ -402,8 +402,8 @@ void netns_close(struct netns *n)
 		netlink_delete(n->nl_outside, n->outside.index);
 	if (n->nl_inside > 0 && n->inside.index)
 		netlink_delete(n->nl_inside, n->inside.index);
-	if (n->home > 0)
-		enter(n->home);
+	if (n->home > 0 && setns(n->home, CLONE_NEWNET))
+		pr_debug("staying in a namespace of our own: %s\n", strerror(errno)); // not root
 	if (n->record)
 		unlink(n->record);
 	free(n->record);

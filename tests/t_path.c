@@ -94,8 +94,7 @@ static void run_path(const struct late *how, const char *log, struct sink *s)
 		.gone = take_gone,
 		.arg = s};
 	struct path_stage delay = {.kind = PATH_DELAY, .delay = &d, .jitter_ns = 2 * MS_NS};
-	struct path_stage onoff = {
-		.kind = PATH_ONOFF, .onoff = {200 * MS_NS, 20 * MS_NS, false}};
+	struct path_stage onoff = {.kind = PATH_ONOFF, .onoff = {200 * MS_NS, 20 * MS_NS, false}};
 	struct path_stage loss = {.kind = PATH_LOSS, .loss = 0.01};
 	struct link_log_conf lc = {"Downlink", "t", "c", "q", .shown = "shown"};
 	uint64_t at = 0, serve = 0;
@@ -162,10 +161,8 @@ static void delay_and_link_are_in_order(void **state)
 		struct delay_schedule d;
 		static struct sink s;
 		struct path_stage delay = {.kind = PATH_DELAY, .delay = &d};
-		struct path_conf c = {.link = {.trace = &g},
-			.out = take_out,
-			.gone = take_gone,
-			.arg = &s};
+		struct path_conf c = {
+			.link = {.trace = &g}, .out = take_out, .gone = take_gone, .arg = &s};
 		struct path p;
 
 		memset(&s, 0, sizeof(s));

@@ -85,8 +85,7 @@ static int parse_onoff(const struct opts *o, struct onoff_conf *out)
 	double *v;
 	int n = opts_reals(o, "onoff", &v), err = 0;
 
-	if (n && (n != 2 || v[0] <= 0 ||
-			 !onoff_times(out, v[0], v[1], opts_flag(o, "periodic")))) {
+	if (n && (n != 2 || v[0] <= 0 || !onoff_times(out, v[0], v[1], opts_flag(o, "periodic")))) {
 		pr_err("--onoff: wants ON,OFF in seconds, ON over 0, a microsecond or more\n");
 		err = -EINVAL;
 	} else if (!n && opts_flag(o, "periodic")) {

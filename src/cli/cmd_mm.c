@@ -114,14 +114,20 @@ const struct cmd cmd_mm[] = {
 		"  canopy mm-delay 20 mm-link UP DOWN mm-loss downlink .01 -- COMMAND\n"
 		"  canopy mm --seed 3 --json summary.json mm-delay 10 mm-link UP DOWN\n\n"
 		"mm-delay MS; mm-loss uplink|downlink P; mm-onoff and mm-intermittent\n"
-		"uplink|downlink ON OFF; mm-link UP DOWN with --once, --uplink-log, --uplink-queue\n"
+		"uplink|downlink ON OFF; mm-link UP DOWN with --once, --uplink-log, "
+		"--uplink-queue\n"
 		"(infinite, droptail, drophead, codel, pie), --uplink-queue-args, the same for\n"
 		"downlink, and --meter-all, for which the live line stands. They make one path in\n"
-		"one process; only a second mm-link is an emulator of its own inside the first, and\n"
-		"any tool may be called again inside. Links to canopy with the tools' names are the\n"
-		"tools (make install MAHIMAHI=1). Unlike mahimahi's there is no NAT: what is inside\n"
-		"reaches this machine at $MAHIMAHI_BASE and nothing beyond it; and PIE and CoDel are\n"
-		"those of the RFCs (PIE with mahimahi's update of 30 ms). For all else see canopy emu.",
+		"one process; only a second mm-link is an emulator of its own inside the first, "
+		"and\n"
+		"any tool may be called again inside. Links to canopy with the tools' names are "
+		"the\n"
+		"tools (make install MAHIMAHI=1). Unlike mahimahi's there is no NAT: what is "
+		"inside\n"
+		"reaches this machine at $MAHIMAHI_BASE and nothing beyond it; and PIE and CoDel "
+		"are\n"
+		"those of the RFCs (PIE with mahimahi's update of 30 ms). For all else see canopy "
+		"emu.",
 		opts, run},
 	{.name = NULL},
 };

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/work.h"
 #include "emu/emulator.h"
 #include "emu/logpipe.h"
 #include "emu/netns.h"
@@ -41,7 +42,7 @@ struct run {
 	struct trace once[ENGINE_DIRS]; /* traces that end, see open_once */
 	uint64_t end_ns;		/* when the first of them does */
 	uint64_t asked_ns;		/* when the command was asked to end, 0: it was not */
-	bool outside_ended;
+	bool asked_again, outside_ended;
 };
 
 static const struct trace unlimited = {.name = "unlimited", .rate_bps = UNLIMITED_BPS};
@@ -61,12 +62,14 @@ static void on_stop(int sig, siginfo_t *info, void *context)
 
 static void catch_signals(void)
 {
-	struct sigaction stop = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO};
+	struct sigaction stop = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO}, hangup;
 
-	stop_signals = stop_by_user = 0;
+	stop_signals = stop_by_user = work_stopped(); // one may have come before
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGHUP, NULL, &hangup);
+	if (hangup.sa_handler != SIG_IGN) // nohup
+		sigaction(SIGHUP, &stop, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -89,8 +92,8 @@ static int open_log(struct run *r, int dir, const struct emu_dir *d)
 {
 	const struct emu_conf *c = r->conf;
 	char queue[QUEUE_TEXT], *config = describe(c);
-	char *path = d->log ? file_path("%s", d->log) :
-			      file_path("%s/%s.log", c->log_dir, names[dir]);
+	char *path =
+		d->log ? file_path("%s", d->log) : file_path("%s/%s.log", c->log_dir, names[dir]);
 	struct timespec t;
 	struct link_log_conf lc = {.direction = dir ? "Uplink" : "Downlink",
 		.trace = d->trace ? d->trace->name : unlimited.name,
@@ -226,8 +229,7 @@ static char **environment(const struct run *r, bool inside)
 	const struct netns_end *peer = inside ? &r->net.outside : &r->net.inside;
 	const char *outer = getenv(PREFIX), *prefix = r->conf->prefix;
 	char *text = file_path("MAHIMAHI_BASE=%s\nCANOPY_ADDR=%s\nCANOPY_ADDR6=%s\nCANOPY_PEER=%s\n"
-			       "CANOPY_PEER6=%s\nCANOPY_SIDE=%s\nCANOPY_DEV=%s\n"
-			       PREFIX "=%s%s",
+			       "CANOPY_PEER6=%s\nCANOPY_SIDE=%s\nCANOPY_DEV=%s\n" PREFIX "=%s%s",
 		base(r), self->addr4, self->addr6, peer->addr4, peer->addr6,
 		inside ? "inside" : "outside", self->dev, outer ? outer : "", prefix ? prefix : "");
 	char **env = malloc(ENVIRONMENT * sizeof(*env)), *item;
@@ -294,7 +296,8 @@ static void ask_to_stop(struct run *r, uint64_t now)
 	if (stop_signals > 1 || now - r->asked_ns > EMU_GRACE_S * NS_PER_S) {
 		pr_warn("the command does not end: killed\n");
 		spawn_kill(&r->inside);
-	} else if (now - r->asked_ns > EMU_GRACE_S * NS_PER_S / 2) {
+	} else if (!r->asked_again && now - r->asked_ns > EMU_GRACE_S * NS_PER_S / 2) {
+		r->asked_again = true; // it may not have been ready to hear it
 		spawn_ask(&r->inside);
 	}
 }

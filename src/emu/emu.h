@@ -18,7 +18,7 @@
 /* A direction of the path. */
 struct emu_dir {
 	const struct trace *trace; /* NULL: no limit to the rate */
-	bool once;		   /* the run ends with the trace, which must not be a smooth rate */
+	bool once; /* the run ends with the trace, which must not be a smooth rate */
 	struct queue_conf queue;
 	double loss;
 	struct loss_conf burst_loss;
@@ -40,10 +40,10 @@ struct emu_conf {
 	uint64_t memory, seed;
 	const char *log_dir; /* made; NULL: no logs */
 	bool log_actual;
-	const char *json;    /* file of the summary besides LOG_DIR/summary.json, or NULL */
-	const char *title;   /* the command line, for the logs and the summary */
-	/* mahimahi's words for the path, "[delay 10 ms] [link] ", passed on to the command, and those
-	 * for what is outside of the link, for its log; NULL: none, and the delay's */
+	const char *json;  /* file of the summary besides LOG_DIR/summary.json, or NULL */
+	const char *title; /* the command line, for the logs and the summary */
+	/* mahimahi's words for the path, "[delay 10 ms] [link] ", passed on to the command, and
+	 * those for what is outside of the link, for its log; NULL: none, and the delay's */
 	const char *prefix, *outer;
 	char *const *argv;   /* the command, ended by NULL */
 	const char *outside; /* a shell command for the other end, NULL: none */

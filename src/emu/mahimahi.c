@@ -156,7 +156,10 @@ static int read_onoff(struct reader *r)
 /* --- mm-link --- */
 
 enum { ONCE = 1, METER, LOG, QUEUE, QUEUE_ARGS };
-#define OPTION(name, arg, what, dir) {name, arg, NULL, (what) * MAHIMAHI_DIRS + (dir)}
+#define OPTION(name, arg, what, dir)                                                               \
+	{                                                                                          \
+		name, arg, NULL, (what)*MAHIMAHI_DIRS + (dir)                                      \
+	}
 
 static const struct option link_options[] = {
 	OPTION("uplink-log", required_argument, LOG, MAHIMAHI_UP),
@@ -217,7 +220,8 @@ static int split_words(struct mahimahi *m, struct link_words *w, int argc, char 
 	optind = 0; // starts anew
 	opterr = 0;
 	for (;;) {
-		int at = optind ? optind : 1, c = getopt_long(argc, argv, "-:u:d:", link_options, NULL);
+		int at = optind ? optind : 1,
+		    c = getopt_long(argc, argv, "-:u:d:", link_options, NULL);
 
 		if (c == -1)
 			break;
@@ -245,7 +249,8 @@ static int split_words(struct mahimahi *m, struct link_words *w, int argc, char 
 // "packets=100, bytes=0" as queue_parse wants it: other names, no blanks or quotes, no limits of 0.
 static int rewrite_args(const char *args, char *out, size_t len, const char *where)
 {
-	static const char *const names[][2] = {{"qdelay_ref=", "target="}, {"max_burst=", "burst="}};
+	static const char *const names[][2] = {
+		{"qdelay_ref=", "target="}, {"max_burst=", "burst="}};
 	char copy[TEXT_MAX], *rest = copy, *item;
 	size_t n = 0;
 
@@ -286,8 +291,8 @@ static int read_queue(struct queue_conf *q, const char *kind, const char *args, 
 		snprintf(where, sizeof(where), "mm-link: --%s-queue", side);
 	if (kind && strlen(kind) >= TEXT_MAX)
 		kind = "?";
-	snprintf(text, sizeof(text), "%s%s%s%s%s", kind ? kind : "infinite", *rest || pie ? ":" : "",
-		pie ? "update=30" : "", *rest && pie ? "," : "", rest);
+	snprintf(text, sizeof(text), "%s%s%s%s%s", kind ? kind : "infinite",
+		*rest || pie ? ":" : "", pie ? "update=30" : "", *rest && pie ? "," : "", rest);
 	return queue_parse(q, text, where);
 }
 

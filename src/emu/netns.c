@@ -314,8 +314,7 @@ static int forward_for_parent(struct netns *n)
 {
 	struct in_addr net4 = block_addr4(&n->parent, BLOCK_NET);
 	struct in6_addr net6 = block_addr6(&n->parent, BLOCK_NET);
-	int err = netlink_unreachable(
-		n->nl_outside, AF_INET, &net4, block_prefix4(&n->parent));
+	int err = netlink_unreachable(n->nl_outside, AF_INET, &net4, block_prefix4(&n->parent));
 
 	if (!err || err == -EEXIST)
 		err = write_text("/proc/sys/net/ipv4/ip_forward", "1");

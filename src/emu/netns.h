@@ -59,8 +59,9 @@ int netns_privileges(bool *own_outside);
 
 /*
  * Makes the network and leaves the process in the middle namespace. Prints. 0 or -errno. The home
- * namespace's device, where that is not another emulator's, is recorded in /run/canopy with the process's id and start time; devices of
- * records whose process is gone are deleted first, if their alias says that they are ours.
+ * namespace's device, where that is not another emulator's, is recorded in /run/canopy with the
+ * process's id and start time; devices of records whose process is gone are deleted first, if their
+ * alias says that they are ours.
  */
 int netns_open(struct netns *n, bool own_outside, uint32_t mtu);
 

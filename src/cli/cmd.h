@@ -6,7 +6,7 @@
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_CERTIFIED };
 
-#define CMD_COMMAND -2
+#define CMD_COMMAND (-2)
 
 struct cmd {
 	const char *name;  /* "eval" */

@@ -73,15 +73,21 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+// What an emulator around this one said; one line.
+static const char *inherited(const char *name, const char *otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && !strpbrk(text, "\r\n") ? text : otherwise;
+}
+
 /* --- Logs --- */
 
 // What stands in a log's line of mahimahi's configuration.
 static char *describe(const struct emu_conf *c)
 {
-	const char *outer = getenv(PREFIX);
-
 	if (c->outer)
-		return file_path("%s%s", outer ? outer : "", c->outer);
+		return file_path("%s%s", inherited(PREFIX, ""), c->outer);
 	if (!c->delay)
 		return NULL;
 	return file_path(c->delay->n > 1 ? "[delay schedule]" : "[delay %g ms]",
@@ -217,9 +223,9 @@ static int open_engine(struct run *r)
 // The outermost outside: an emulator inside another passes on what it was told.
 static const char *base(const struct run *r)
 {
-	const char *told = r->net.nested ? getenv("MAHIMAHI_BASE") : NULL;
+	const char *outside = r->net.outside.addr4;
 
-	return told ? told : r->net.outside.addr4;
+	return r->net.nested ? inherited("MAHIMAHI_BASE", outside) : outside;
 }
 
 // What a command learns about where it is; ended by NULL. One block: free it.
@@ -227,11 +233,12 @@ static char **environment(const struct run *r, bool inside)
 {
 	const struct netns_end *self = inside ? &r->net.inside : &r->net.outside;
 	const struct netns_end *peer = inside ? &r->net.outside : &r->net.inside;
-	const char *outer = getenv(PREFIX), *prefix = r->conf->prefix;
+	const char *prefix = r->conf->prefix;
 	char *text = file_path("MAHIMAHI_BASE=%s\nCANOPY_ADDR=%s\nCANOPY_ADDR6=%s\nCANOPY_PEER=%s\n"
 			       "CANOPY_PEER6=%s\nCANOPY_SIDE=%s\nCANOPY_DEV=%s\n" PREFIX "=%s%s",
 		base(r), self->addr4, self->addr6, peer->addr4, peer->addr6,
-		inside ? "inside" : "outside", self->dev, outer ? outer : "", prefix ? prefix : "");
+		inside ? "inside" : "outside", self->dev, inherited(PREFIX, ""),
+		prefix ? prefix : "");
 	char **env = malloc(ENVIRONMENT * sizeof(*env)), *item;
 	int n = 0;
 

@@ -12,7 +12,7 @@
 #define NS_PER_S 1000000000ull
 #define ACTIVE_NS 10000000ull	/* so long after a packet more are expected */
 #define BLIND_NS 2000000ull	/* longest sleep in which packets gather in the ring */
-#define GATHER_NS 50000ull	/* shortest sleep: what is due meanwhile leaves together */
+#define GATHER_NS 20000ull	/* shortest sleep: what is due meanwhile leaves together */
 #define EARLY_NS 60000ull	/* timers are late: woken so much early, the rest is spun ... */
 #define EARLY_FROM_NS 400000ull /* ... before sleeps of at least this: it costs 15 % at most */
 

@@ -62,6 +62,8 @@ struct train_conf {
 	{OPT_REAL, 0, "tau", "X", "0.001", 0, 1, NULL, "how far targets follow in an update"}, \
 	{OPT_REAL, 0, "actor-rate", "X", "1e-4", 0, 1, NULL, "Adam's rate for the actor"}, \
 	{OPT_REAL, 0, "critic-rate", "X", "1e-3", 0, 1, NULL, "Adam's rate for the critics"}, \
+	{OPT_REAL, 0, "decay", "X", "0", 0, 1, NULL, \
+		"over this share of the updates, the last ones, both rates fall linearly to 0"}, \
 	{OPT_REAL, 0, "exploration", "X", "0.2", 0, 2, NULL, "standard deviation of the noise on actions"}, \
 	{OPT_REAL, 0, "target-noise", "X", "0.1", 0, 2, NULL, "standard deviation of the noise on target actions"}, \
 	{OPT_REAL, 0, "target-clip", "X", "0.2", 0, 2, NULL, "its limit"}, \

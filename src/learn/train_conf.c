@@ -70,6 +70,8 @@ static int read_learner(struct train_conf *c, const struct opts *o)
 	t->extra_first = (uint64_t)opts_int(o, "loss-first");
 	t->noise = opts_real(o, "target-noise");
 	t->noise_clip = opts_real(o, "target-clip");
+	t->decay_from = (uint64_t)((1 - opts_real(o, "decay")) * c->updates);
+	t->decay_to = opts_real(o, "decay") > 0 ? c->updates + 1 : 0;
 	t->relative_q = opts_flag(o, "relative-q");
 	t->reach = opts_real(o, "reach");
 	t->reach_weight = opts_real(o, "reach-weight");

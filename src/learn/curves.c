@@ -82,6 +82,7 @@ int curves_line(struct curves *c, int64_t step, uint64_t transitions, const stru
 		{"action/mean", r->action / d},
 		{"action/abs", r->action_abs / d},
 		{"action/floor", r->floor / d},
+		{"action/moved", r->moved / d},
 		{"network/mbps", r->bytes * 8e-6 / r->time_s},
 		{"network/qdelay_ms", r->qdelay_s * 1e3 / r->time_s},
 		{"critic/loss1", t->critic_loss[0] / u},
@@ -121,9 +122,9 @@ int curves_line(struct curves *c, int64_t step, uint64_t transitions, const stru
 int curves_held_out(struct curves *c, int64_t step, const struct held_out_score *s, double best)
 {
 	static const char *const names[] = {"held_out/score", "held_out/best", "held_out/raw",
-		"held_out/qc", "held_out/reference_qc", "held_out/triggered", "held_out/floor", "held_out/mbps",
+		"held_out/qc", "held_out/reference_qc", "held_out/triggered", "held_out/floor", "held_out/moved", "held_out/mbps",
 		"held_out/qdelay_ms", "held_out/mbps_of_cubic", "held_out/qdelay_of_cubic"};
-	const double values[] = {s->score, best, s->raw, s->qc, s->reference, s->triggered, s->floor, s->mbps,
+	const double values[] = {s->score, best, s->raw, s->qc, s->reference, s->triggered, s->floor, s->moved, s->mbps,
 		s->qdelay_ms, s->mbps_share, s->qdelay_share};
 
 	struct scalars all = {0};

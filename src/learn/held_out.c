@@ -37,6 +37,7 @@ static void summarise(const struct rollout_stats *s, struct held_out_score *out)
 		.reference = NAN,
 		.triggered = NAN,
 		.floor = s->floor / s->decisions,
+		.moved = s->moved / s->decisions,
 		.mbps = s->bytes * 8e-6 / s->time_s,
 		.qdelay_ms = s->qdelay_s * 1e3 / s->time_s,
 	};
@@ -84,6 +85,7 @@ static int measure_cubic(struct held_out *h, const struct rollout_conf *conf)
 	if (!nothing)
 		return err;
 	zero.zero = true;
+	zero.shield = NULL;
 	err = rollout_new(&r, &zero, nothing);
 	if (err) {
 		mlp_free(nothing);

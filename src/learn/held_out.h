@@ -18,7 +18,8 @@ struct held_out_score {
 	} property[PROPERTY_MAX]; /* of each where it runs: QC as above, share of decisions */
 	double score; /* (1 - weight) raw + weight reference, raw without certificates */
 	double triggered, floor; /* shares of decisions: certified, NAN without certificates;
-				  * installed at the least window */
+				  * installed at the least window ... */
+	double moved;		 /* ... whose window the shield moved */
 	double mbps, qdelay_ms;	 /* throughput of a flow, queueing delay, over time */
 	double mbps_share, qdelay_share;
 };

@@ -74,6 +74,7 @@ static int record(struct reference *r, const struct rollout_conf *conf)
 	drifting.exploration = 0;
 	drifting.drift = REFERENCE_DRIFT;
 	drifting.certify = NULL;
+	drifting.shield = NULL;
 	drifting.watch = watch;
 	drifting.watcher = r;
 	if (!err)

@@ -102,6 +102,7 @@ static void lay_arrays(struct rollout *r, struct arena *a)
 		.changes = take(a, n * POLICY_CHANGES, sizeof(int64_t)),
 		.report = take(a, n * CANOPY_ENV_REPORT, sizeof(double)),
 		.installed = take(a, n, sizeof(uint32_t)),
+		.wanted = take(a, n, sizeof(uint32_t)),
 	};
 	r->confs = take(a, n, sizeof(*r->confs));
 	r->rngs = take(a, n, sizeof(*r->rngs));
@@ -205,6 +206,8 @@ int rollout_begin(struct rollout *r, uint64_t segment, struct experience *e)
 	setups_fill(r->conf.setups, segment, r->confs);
 	err = env_set_new(&r->envs, r->confs, r->n, r->conf.threads);
 	if (!err)
+		env_set_shield(r->envs, r->conf.shield);
+	if (!err)
 		err = env_set_reset(r->envs, r->obs, &r->info);
 	if (!err)
 		put(r, e, true);
@@ -290,6 +293,7 @@ static void count(struct rollout *r)
 		s->action += r->action[i];
 		s->action_abs += fabsf(r->action[i]);
 		s->floor += r->info.installed[i] <= ACTION_MIN_WINDOW;
+		s->moved += r->info.installed[i] != r->info.wanted[i];
 		if (!isnan(r->qc[i])) {
 			s->qc += r->qc[i];
 			s->certified++;

@@ -10,6 +10,7 @@
 #define LEARN_ROLLOUT_H
 
 #include "base/crew.h"
+#include "cert/shield.h"
 #include "learn/certifier.h"
 #include "learn/checkpoint.h"
 #include "learn/replay.h"
@@ -26,6 +27,8 @@ struct rollout_conf {
 	bool zero;	    /* action 0: plain CUBIC, to compare with */
 	uint64_t seed;
 	const struct certifier_conf *certify; /* judges every decision, or NULL */
+	const struct shield *shield; /* part of the environments: what is learnt from are the
+					actions before it. NULL: none */
 	/* Shown every step's decisions, or NULL. */
 	void (*watch)(void *arg, const struct certifier_decisions *d);
 	void *watcher;
@@ -47,6 +50,7 @@ struct rollout_stats {
 	double decisions, raw, qc, certified; /* sums: decisions rewarded, their raw reward; QC of
 						 those certified, how many */
 	double action, action_abs, floor;     /* sums over decisions: a, |a|, those installed 4 */
+	double moved;			      /* decisions whose window the shield moved */
 	double bytes, time_s, qdelay_s;	      /* delivered, simulated time, queueing delay x time */
 	double env_s, infer_s, certify_s;     /* wall time */
 };

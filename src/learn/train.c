@@ -65,6 +65,7 @@ static struct rollout_conf acting(
 		.drift = t->conf->drift,
 		.seed = t->conf->seed,
 		.certify = certify ? &t->conf->certifier : NULL,
+		.shield = t->conf->shield,
 		.crew = t->crew,
 		.threads = t->io->threads,
 	};
@@ -217,6 +218,8 @@ static int write_model(const struct train *t, const char *path, bool all)
 	m->info.name[strcspn(m->info.name, ".")] = 0;
 	m->info.canopy = file_path("%s", CANOPY_VERSION);
 	m->info.training = file_path("%s", c->spec);
+	if (c->shield)
+		m->info.shield = file_path("%s", c->properties->text);
 	m->info.seed = file_path("%" PRIu64, c->seed);
 	m->info.step = file_path("%" PRIu64, td3_updates(t->td3));
 	if (c->setups.nbuffers == 1)

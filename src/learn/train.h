@@ -26,6 +26,7 @@ struct train_conf {
 	struct setups setups, held_out;
 	double exploration, drift, drift_share;
 	struct property_file *properties; /* NULL: no certificates */
+	struct shield *shield;		  /* of these, in all environments that the policy acts in; or NULL */
 	struct certifier_conf certifier;  /* of the reward and of evaluations */
 	struct certified_conf certified;  /* the loss; weights 0: none */
 	double score_weight;		  /* of certificates in the held-out score */
@@ -71,6 +72,8 @@ struct train_conf {
 		"share of the environments in which actions drift throughout"}, \
 	{OPT_TEXT, 'p', "properties", "FILE", NULL, 0, 0, NULL, "properties to certify: a file or a shipped set"}, \
 	{OPT_TEXTS, 0, "let", "NAME=X,...", NULL, 0, 0, NULL, "values for the properties' parameters"}, \
+	{OPT_FLAG, 0, "shield", NULL, NULL, 0, 0, NULL, \
+		"train behind a shield, which moves every window to the nearest one that the properties allow"}, \
 	{OPT_REAL, 0, "lambda", "X", "0", 0, 1, NULL, "weight of the certificate in the reward; 0 trains Orca"}, \
 	{OPT_WORD, 0, "engine", "KIND", "auto", 0, 0, "auto|box|exact|linear", \
 		"what certifies the reward: auto is exact where one input varies, else as --wide-engine says"}, \

@@ -76,6 +76,14 @@ static int read_learner(struct train_conf *c, const struct opts *o)
 	return read_hidden(t, o);
 }
 
+static int read_shield(struct train_conf *c)
+{
+	if (c->properties)
+		return shield_new(&c->shield, c->properties);
+	pr_err("--shield: name what it is to enforce with --properties\n");
+	return -EINVAL;
+}
+
 // The shared parts of how certificates are made.
 static int read_certificates(struct train_conf *c, const struct opts *o)
 {
@@ -90,6 +98,8 @@ static int read_certificates(struct train_conf *c, const struct opts *o)
 		err = -EINVAL;
 	}
 	free(let);
+	if (!err && opts_flag(o, "shield"))
+		err = read_shield(c);
 	c->certifier = (struct certifier_conf){.properties = c->properties,
 		.qc = {.engine = engine_find(opts_text(o, "engine")),
 			.slices = (int)opts_int(o, "slices"),
@@ -217,8 +227,10 @@ void train_conf_free(struct train_conf *c)
 {
 	setups_free(&c->setups);
 	setups_free(&c->held_out);
+	shield_free(c->shield);
 	property_free(c->properties);
 	free(c->spec);
+	c->shield = NULL;
 	c->properties = NULL;
 	c->spec = NULL;
 }

@@ -12,6 +12,7 @@
 
 #include "base/minmax.h"
 #include "sim/pkt.h"
+#include "sim/sent.h"
 #include "sim/sources.h"
 #include "sim/world.h"
 
@@ -28,34 +29,8 @@ enum {
 	DUPTHRESH = 3,
 };
 
-enum tx_flag {
-	TX_SACKED = 1,
-	TX_LOST = 2,
-	TX_RETRANS = 4, /* its retransmission is in flight */
-	TX_EVER_RETRANS = 8,
-	TX_APP_LIMITED = 16,
-	TX_RATE_DONE = 32, /* its delivery has been sampled */
-};
-
-/* What the sender remembers of a packet in flight: tcp_skb_cb in 24 bytes. */
-struct tx {
-	uint64_t sent_us;
-	uint32_t first_tx_ago_us;  /* sent - first_tx_mstamp */
-	uint32_t delivered_ago_us; /* sent - delivered_mstamp */
-	uint32_t delivered;	   /* low bits of tp->delivered then */
-	uint32_t in_flight : 24;   /* then, low bits */
-	uint32_t flags : 8;
-};
-
 struct sacks {
 	struct sack_block b[MAX_SACKS];
-};
-
-/* A retransmission, in the order they were sent; stale once its packet was sent again or delivered.
- */
-struct retx {
-	uint32_t seq;
-	uint64_t sent_us;
 };
 
 enum timer { TIMER_NONE, TIMER_RTO, TIMER_TLP, TIMER_REO };
@@ -88,12 +63,9 @@ struct ack_ctx {
 };
 
 struct sender {
-	struct tx *tx; /* [mask + 1] by packet number */
-	uint32_t mask;
+	struct sent sent; /* what is in flight */
 	struct sacks *sacks; /* [sack_mask + 1] blocks of ACKs on their way */
 	uint32_t sack_mask, sack_head, sack_tail;
-	struct retx *retx; /* ring of retransmissions */
-	uint32_t retx_mask, retx_head, retx_tail;
 
 	uint32_t una, nxt, high_seq,
 		limit;	    /* limit: nxt may not pass it (application, receive window) */
@@ -259,15 +231,10 @@ static inline void sender_clock(struct flow *f)
 	f->cc.jiffies = c->jiffies;
 }
 
-/* The TCP timestamp that the packet carried when it was sent last. */
-static inline uint32_t tx_ts_ms(const struct tx *t)
+/* When the oldest packet in flight was sent last. */
+static inline uint64_t sender_oldest_us(const struct flow *f)
 {
-	return t->sent_us / 1000;
-}
-
-static inline struct tx *tx_at(const struct flow *f, uint32_t seq)
-{
-	return &f->s.tx[seq & f->s.mask];
+	return sent_first(&f->s.sent, f->s.una)->sent_us;
 }
 
 #endif

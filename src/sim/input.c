@@ -76,16 +76,16 @@ static struct cleaned clean_plain(struct flow *f, struct ack_ctx *a)
 {
 	struct cc *cc = &f->cc;
 	uint32_t n = a->k.seq - a->prior_una;
-	const struct tx *last = tx_at(f, a->k.seq - 1);
-	struct cleaned c = {tx_at(f, a->prior_una)->sent_us, last->sent_us};
+	const struct tx *last = sent_find(&f->s.sent, a->k.seq - 1);
+	struct cleaned c = {sent_oldest(&f->s.sent)->sent_us, last->sent_us};
 
 	if (a->prior_una < f->s.high_seq)
 		a->flags |= ACK_ORIG;
-	a->rs.in_flight_then = last->in_flight;
+	a->rs.in_flight_then = tx_in_flight(last, a->k.seq - 1);
 	a->rs.pkts_acked = n;
 	cc->delivered += n;
 	cc->packets_out -= n;
-	rack_advance(f, last, a->k.seq - 1);
+	rack_advance(f, last, a->k.seq - 1, false);
 	rate_take(f, a, last, a->k.seq - 1);
 	return c;
 }
@@ -97,8 +97,8 @@ static struct cleaned clean(struct flow *f, struct ack_ctx *a)
 	struct cleaned c = {0, 0};
 
 	for (uint32_t seq = a->prior_una; seq < a->k.seq; seq++) {
-		struct tx *t = tx_at(f, seq);
-		uint32_t flags = t->flags;
+		uint32_t flags = *sent_mark(&f->s.sent, seq);
+		const struct tx *t = sent_marked(&f->s.sent, flags);
 
 		if (flags & TX_EVER_RETRANS) {
 			if (flags & TX_RETRANS)
@@ -108,7 +108,7 @@ static struct cleaned clean(struct flow *f, struct ack_ctx *a)
 			c.last_us = t->sent_us;
 			if (!c.first_us)
 				c.first_us = t->sent_us;
-			a->rs.in_flight_then = t->in_flight;
+			a->rs.in_flight_then = tx_in_flight(t, seq);
 			if (seq < f->s.high_seq)
 				a->flags |= ACK_ORIG;
 		}
@@ -117,12 +117,12 @@ static struct cleaned clean(struct flow *f, struct ack_ctx *a)
 		} else {
 			cc->delivered++;
 			if (!((flags & TX_EVER_RETRANS) && a->k.ts_ms < tx_ts_ms(t)))
-				rack_advance(f, t, seq);
+				rack_advance(f, t, seq, flags & TX_EVER_RETRANS);
+			rate_delivered(f, a, t, seq);
 		}
 		if (flags & TX_LOST)
 			cc->lost_out--;
 		cc->packets_out--;
-		rate_delivered(f, a, t, seq);
 	}
 	a->rs.pkts_acked = a->k.seq - a->prior_una;
 	return c;
@@ -273,10 +273,10 @@ bool input_ack(struct flow *f, const struct pkt *k)
 	if (k->seq > s->una) {
 		a->flags |= ACK_ADVANCED | ACK_SET_TIMER;
 		s->retransmits = 0;
-		if (cc->sacked_out | cc->lost_out || s->una < s->rtx_end)
-			c = clean(f, a);
-		else
-			c = clean_plain(f, a);
+		if (!(cc->sacked_out | cc->lost_out) && s->una >= s->rtx_end)
+			sent_plain(&s->sent);
+		c = s->sent.detailed ? clean(f, a) : clean_plain(f, a);
+		sent_forget(&s->sent, k->seq);
 		s->una = k->seq;
 		cc->snd_una = k->seq;
 	}

@@ -9,7 +9,7 @@ enum {
 	TSO_WIN_DIVISOR = 3,
 	PACE_AFTER = 10, /* packets sent before pacing starts */
 	DEFER_NS = 1000000,
-	SENDER_LEAST = 16, /* packets in flight and the like; the arrays double */
+	SENDER_LEAST = 16, /* ACKs with blocks on their way; the array doubles */
 };
 
 void sender_init(struct flow *f)
@@ -17,33 +17,28 @@ void sender_init(struct flow *f)
 	struct sender *s = &f->s;
 	const struct sender old = *s;
 
-	*s = (struct sender){.tx = old.tx,
-		.mask = old.mask,
+	*s = (struct sender){.sent = old.sent,
 		.sacks = old.sacks,
 		.sack_mask = old.sack_mask,
-		.retx = old.retx,
-		.retx_mask = old.retx_mask,
 		.timer_ns = NEVER,
 		.pace_ns = NEVER,
 		.rto_us = RTO_INIT_US,
 		.two_ticks_us = 2 * 1000000 / f->cc.hz,
 		.rack_steps = 1};
 	minmax_reset(&s->min_rtt, 0, UINT32_MAX);
-	if (s->tx)
+	sent_clear(&s->sent);
+	if (s->sacks)
 		return;
-	s->mask = s->sack_mask = s->retx_mask = SENDER_LEAST - 1;
-	s->tx = malloc(SENDER_LEAST * sizeof(*s->tx));
+	s->sack_mask = SENDER_LEAST - 1;
 	s->sacks = malloc(SENDER_LEAST * sizeof(*s->sacks));
-	s->retx = malloc(SENDER_LEAST * sizeof(*s->retx));
-	if (!s->tx || !s->sacks || !s->retx)
+	if (!s->sacks)
 		abort();
 }
 
 void sender_free(struct flow *f)
 {
-	free(f->s.tx);
+	sent_free(&f->s.sent);
 	free(f->s.sacks);
-	free(f->s.retx);
 }
 
 // tcp_tso_autosize: about a millisecond's worth at the pacing rate, more on short paths.
@@ -101,7 +96,7 @@ static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t windo
 	if (room >= max_segs || room >= cc->cwnd / TSO_WIN_DIVISOR)
 		return false;
 	// The oldest packet in flight is young: no ACK soon.
-	if (cc->now_us < tx_at(f, f->s.una)->sent_us + (cc->srtt_us8 >> 4))
+	if (cc->now_us < sender_oldest_us(f) + (cc->srtt_us8 >> 4))
 		return false;
 	return true;
 }
@@ -110,15 +105,13 @@ static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t windo
 static void remember(struct flow *f, uint32_t seq, uint32_t n, bool again)
 {
 	struct cc *cc = &f->cc;
-	struct tx t = {.sent_us = cc->now_us, .flags = again ? tx_at(f, seq)->flags : 0};
-	uint32_t in_flight;
+	struct sent *sent = &f->s.sent;
+	struct tx *t = again ? sent_again(sent, f->s.una, seq)
+			     : sent_burst(sent, f->s.una, seq, n);
 
-	rate_sent(f, &t);
-	in_flight = cc_in_flight(cc) + !again;
-	for (uint32_t i = 0; i < n; i++) {
-		t.in_flight = in_flight + i;
-		*tx_at(f, seq + i) = t;
-	}
+	t->sent_us = cc->now_us;
+	rate_sent(f, t);
+	t->in_flight = cc_in_flight(cc) + !again;
 	if (!again)
 		cc->packets_out += n;
 }
@@ -150,28 +143,11 @@ static void transmit(struct flow *f, uint32_t seq, uint32_t n, bool again)
 	}
 }
 
-static void grow_tx(struct flow *f)
-{
-	struct sender *s = &f->s;
-	uint32_t mask = 2 * s->mask + 1;
-	struct tx *more = malloc((mask + 1ull) * sizeof(*more));
-
-	if (!more)
-		abort();
-	for (uint32_t i = s->una; i != s->nxt; i++)
-		more[i & mask] = s->tx[i & s->mask];
-	free(s->tx);
-	s->tx = more;
-	s->mask = mask;
-}
-
 static void transmit_new(struct flow *f, uint32_t n)
 {
 	struct sender *s = &f->s;
 	bool first = !f->cc.packets_out;
 
-	while (s->nxt + n - s->una > s->mask)
-		grow_tx(f);
 	if (!cc_in_flight(&f->cc) && f->cc.ops->cwnd_event)
 		f->cc.ops->cwnd_event(&f->cc, CC_EV_TX_START);
 	transmit(f, s->nxt, n, false);
@@ -187,31 +163,20 @@ static void transmit_new(struct flow *f, uint32_t n)
 void sender_retransmit(struct flow *f, uint32_t seq)
 {
 	struct sender *s = &f->s;
-	struct tx *t = tx_at(f, seq);
+	uint32_t *mark;
 
+	sent_detail(&s->sent, s->una, s->nxt);
 	transmit(f, seq, 1, true);
 	f->stats.retrans++;
-	if (!(t->flags & TX_RETRANS))
+	mark = sent_mark(&s->sent, seq);
+	if (!(*mark & TX_RETRANS))
 		f->cc.retrans_out++;
-	t->flags |= TX_RETRANS | TX_EVER_RETRANS;
+	*mark |= TX_RETRANS;
 	if (seq >= s->rtx_end)
 		s->rtx_end = seq + 1;
 	if (!s->retrans_stamp_ms)
-		s->retrans_stamp_ms = tx_ts_ms(t) + 1ull;
+		s->retrans_stamp_ms = f->cc.now_us / 1000 + 1;
 	s->undo_retrans = s->undo_retrans < 0 ? 1 : s->undo_retrans + 1;
-	if (s->retx_tail - s->retx_head > s->retx_mask) {
-		uint32_t mask = 2 * s->retx_mask + 1;
-		struct retx *more = malloc((mask + 1ull) * sizeof(*more));
-
-		if (!more)
-			abort();
-		for (uint32_t i = s->retx_head; i != s->retx_tail; i++)
-			more[i & mask] = s->retx[i & s->retx_mask];
-		free(s->retx);
-		s->retx = more;
-		s->retx_mask = mask;
-	}
-	s->retx[s->retx_tail++ & s->retx_mask] = (struct retx){seq, t->sent_us};
 }
 
 // tcp_cwnd_validate where the window is what limited sending
@@ -365,7 +330,7 @@ static bool held_back(const struct flow *f)
 		return false;
 	return in_flight >= cc->cwnd ||
 	       (room < cc->cwnd / TSO_WIN_DIVISOR && cc->now_ns <= cc->wstamp_ns + DEFER_NS &&
-		       cc->now_us >= tx_at(f, f->s.una)->sent_us + (cc->srtt_us8 >> 4) &&
+		       cc->now_us >= sender_oldest_us(f) + (cc->srtt_us8 >> 4) &&
 		       (room < tso_segs_min(cc) || (room + 1) * MSS <= tso_bytes(cc)));
 }
 

@@ -7,21 +7,21 @@
 void rack_mark_lost(struct flow *f, uint32_t seq)
 {
 	struct cc *cc = &f->cc;
-	struct tx *t = tx_at(f, seq);
+	uint32_t *mark = sent_mark(&f->s.sent, seq);
 
-	if (t->flags & TX_SACKED)
+	if (*mark & TX_SACKED)
 		return;
 	if (seq < f->s.rtx_hint)
 		f->s.rtx_hint = seq;
-	if (t->flags & TX_LOST) {
-		if (t->flags & TX_RETRANS) { // the retransmission is lost too
-			t->flags &= ~TX_RETRANS;
+	if (*mark & TX_LOST) {
+		if (*mark & TX_RETRANS) { // the retransmission is lost too
+			*mark &= ~TX_RETRANS;
 			cc->retrans_out--;
 			cc->lost++;
 		}
 		return;
 	}
-	t->flags |= TX_LOST;
+	*mark |= TX_LOST;
 	cc->lost_out++;
 	cc->lost++;
 }
@@ -30,30 +30,31 @@ void rack_mark_lost(struct flow *f, uint32_t seq)
 static void sack_one(struct flow *f, struct ack_ctx *a, uint32_t seq)
 {
 	struct cc *cc = &f->cc;
-	struct tx *t = tx_at(f, seq);
+	uint32_t *mark = sent_mark(&f->s.sent, seq), flags = *mark;
+	const struct tx *t = sent_marked(&f->s.sent, flags);
 
-	if (t->flags & TX_SACKED)
+	if (flags & TX_SACKED)
 		return;
 	rate_delivered(f, a, t, seq);
-	if (!((t->flags & TX_EVER_RETRANS) && a->k.ts_ms < tx_ts_ms(t)))
-		rack_advance(f, t, seq);
-	if (t->flags & TX_RETRANS) {
-		if (t->flags & TX_LOST) {
-			t->flags &= ~TX_RETRANS;
+	if (!((flags & TX_EVER_RETRANS) && a->k.ts_ms < tx_ts_ms(t)))
+		rack_advance(f, t, seq, flags & TX_EVER_RETRANS);
+	if (flags & TX_RETRANS) {
+		if (flags & TX_LOST) {
+			*mark &= ~TX_RETRANS;
 			cc->retrans_out--;
 		}
-	} else if (!(t->flags & TX_EVER_RETRANS)) {
+	} else if (!(flags & TX_EVER_RETRANS)) {
 		if (seq < f->s.high_seq)
 			a->flags |= ACK_ORIG;
 		if (!a->first_sack_us)
 			a->first_sack_us = t->sent_us;
 		a->last_sack_us = t->sent_us;
 	}
-	if (t->flags & TX_LOST) {
-		t->flags &= ~TX_LOST;
+	if (flags & TX_LOST) {
+		*mark &= ~TX_LOST;
 		cc->lost_out--;
 	}
-	t->flags |= TX_SACKED | TX_RATE_DONE;
+	*mark |= TX_SACKED;
 	cc->sacked_out++;
 	cc->delivered++;
 	a->flags |= ACK_SACKED;
@@ -65,6 +66,8 @@ static void sack_range(struct flow *f, struct ack_ctx *a, uint32_t start, uint32
 		start = f->s.una;
 	if (end > f->s.nxt)
 		end = f->s.nxt;
+	if (start < end)
+		sent_detail(&f->s.sent, f->s.una, f->s.nxt);
 	for (uint32_t seq = start; seq < end; seq++)
 		sack_one(f, a, seq);
 }
@@ -132,10 +135,10 @@ static uint32_t reo_wnd_us(const struct flow *f)
 }
 
 // One packet sent before the newest delivered one: lost, or to be looked at again in *timeout us.
-static bool rack_check(struct flow *f, uint32_t seq, uint32_t reo_wnd, int64_t *timeout)
+static bool rack_check(
+	struct flow *f, uint32_t seq, uint64_t sent_us, uint32_t reo_wnd, int64_t *timeout)
 {
-	int64_t left = (int64_t)f->s.rack_rtt_us + reo_wnd -
-		       (int64_t)(f->cc.now_us - tx_at(f, seq)->sent_us);
+	int64_t left = (int64_t)f->s.rack_rtt_us + reo_wnd - (int64_t)(f->cc.now_us - sent_us);
 
 	if (left <= 0) {
 		rack_mark_lost(f, seq);
@@ -146,6 +149,64 @@ static bool rack_check(struct flow *f, uint32_t seq, uint32_t reo_wnd, int64_t *
 	return false;
 }
 
+// The originals from rack_scan on that were sent before the newest delivered one.
+static int64_t check_originals(struct flow *f, uint32_t reo_wnd)
+{
+	struct sender *s = &f->s;
+	int64_t timeout = 0;
+	bool done = true;
+
+	if (s->rack_scan < s->una)
+		s->rack_scan = s->una;
+	for (uint32_t seq = s->rack_scan; seq < s->nxt; seq++) {
+		uint32_t mark = *sent_mark(&s->sent, seq);
+
+		if (!(mark & (TX_SACKED | TX_LOST | TX_EVER_RETRANS))) {
+			uint64_t sent_us = sent_marked(&s->sent, mark)->sent_us;
+
+			if (!sent_after(s->rack_us, sent_us, s->rack_end, seq))
+				break;
+			done &= rack_check(f, seq, sent_us, reo_wnd, &timeout);
+		}
+		if (done)
+			s->rack_scan = seq + 1;
+	}
+	return timeout;
+}
+
+// The same for retransmissions.
+static int64_t check_retransmissions(struct flow *f, uint32_t reo_wnd)
+{
+	struct sender *s = &f->s;
+	struct sent *sent = &s->sent;
+	int64_t timeout = 0;
+	bool done = true;
+
+	for (uint32_t i = sent->retx_scan; i != sent->retx.tail; i++) {
+		const struct tx *t = tx_at(&sent->retx, i);
+		uint32_t mark = t->seq >= s->una ? *sent_mark(sent, t->seq) : 0;
+
+		if ((mark & TX_RETRANS) && !(mark & TX_SACKED) && sent_marked(sent, mark) == t) {
+			if (!sent_after(s->rack_us, t->sent_us, s->rack_end, t->seq))
+				break;
+			done &= rack_check(f, t->seq, t->sent_us, reo_wnd, &timeout);
+		}
+		if (done)
+			sent->retx_scan = i + 1;
+	}
+	return timeout;
+}
+
+// With nothing marked, whether the oldest packet in flight was sent after the newest delivered one,
+// and so all are.
+static bool in_order(const struct flow *f)
+{
+	const struct sender *s = &f->s;
+
+	return !s->sent.detailed &&
+	       !sent_after(s->rack_us, sender_oldest_us(f), s->rack_end, s->una);
+}
+
 /*
  * tcp_rack_detect_loss over the time-sorted list, which here is two lists: the originals in
  * sequence order and the retransmissions in the order they left. Entries leave either list for good
@@ -153,39 +214,15 @@ static bool rack_check(struct flow *f, uint32_t seq, uint32_t reo_wnd, int64_t *
  */
 int64_t rack_detect(struct flow *f)
 {
-	struct sender *s = &f->s;
-	uint32_t reo_wnd = reo_wnd_us(f), seq;
-	int64_t timeout = 0;
-	bool done = true;
+	uint32_t reo_wnd = reo_wnd_us(f);
+	int64_t originals, retransmissions;
 
-	if (s->rack_scan < s->una)
-		s->rack_scan = s->una;
-	for (seq = s->rack_scan; seq < s->nxt; seq++) {
-		struct tx *t = tx_at(f, seq);
-
-		if (!(t->flags & (TX_SACKED | TX_LOST | TX_EVER_RETRANS))) {
-			if (!sent_after(s->rack_us, t->sent_us, s->rack_end, seq))
-				break;
-			done &= rack_check(f, seq, reo_wnd, &timeout);
-		}
-		if (done)
-			s->rack_scan = seq + 1;
-	}
-	done = true;
-	for (uint32_t i = s->retx_head; i != s->retx_tail; i++) {
-		struct retx *r = &s->retx[i & s->retx_mask];
-		struct tx *t = tx_at(f, r->seq);
-		bool live = r->seq >= s->una && (t->flags & TX_RETRANS) && t->sent_us == r->sent_us;
-
-		if (live && !(t->flags & TX_SACKED)) {
-			if (!sent_after(s->rack_us, t->sent_us, s->rack_end, r->seq))
-				break;
-			done &= rack_check(f, r->seq, reo_wnd, &timeout);
-		}
-		if (done)
-			s->retx_head = i + 1;
-	}
-	return timeout;
+	if (!f->cc.packets_out || in_order(f))
+		return 0;
+	sent_detail(&f->s.sent, f->s.una, f->s.nxt);
+	originals = check_originals(f, reo_wnd);
+	retransmissions = check_retransmissions(f, reo_wnd);
+	return originals > retransmissions ? originals : retransmissions;
 }
 
 // tcp_identify_packet_loss

@@ -17,8 +17,7 @@ static inline void rate_sent(struct flow *f, struct tx *t)
 	t->first_tx_ago_us = cc->now_us - f->s.first_tx_us;
 	t->delivered_ago_us = cc->now_us - cc->delivered_us;
 	t->delivered = cc->delivered;
-	t->flags = (t->flags & ~(TX_APP_LIMITED | TX_RATE_DONE)) |
-		   (cc->app_limited ? TX_APP_LIMITED : 0);
+	t->app_limited = cc->app_limited != 0;
 }
 
 static inline bool sent_after(uint64_t t1, uint64_t t2, uint32_t seq1, uint32_t seq2)
@@ -27,13 +26,13 @@ static inline bool sent_after(uint64_t t1, uint64_t t2, uint32_t seq1, uint32_t 
 }
 
 /* RACK learns of a delivery (tcp_rack_advance). */
-static inline void rack_advance(struct flow *f, const struct tx *t, uint32_t seq)
+static inline void rack_advance(struct flow *f, const struct tx *t, uint32_t seq, bool retrans)
 {
 	struct sender *s = &f->s;
 	uint32_t rtt = f->cc.now_us - t->sent_us;
 
 	// An answer faster than the path can only be to the original.
-	if (rtt < f->cc.min_rtt_us && (t->flags & (TX_RETRANS | TX_EVER_RETRANS)))
+	if (rtt < f->cc.min_rtt_us && retrans)
 		return;
 	s->rack_advanced = true;
 	s->rack_rtt_us = rtt;
@@ -49,21 +48,18 @@ static inline void rate_take(struct flow *f, struct ack_ctx *a, const struct tx 
 	a->rs_prior_us = t->sent_us - t->delivered_ago_us;
 	a->rs.prior_delivered =
 		f->cc.delivered - (uint32_t)((uint32_t)f->cc.delivered - t->delivered);
-	a->rs.app_limited = t->flags & TX_APP_LIMITED;
+	a->rs.app_limited = t->app_limited;
 	a->rs.interval_us = t->first_tx_ago_us;
 	a->rs_last_seq = seq;
 	f->s.first_tx_us = t->sent_us;
 }
 
-/* A packet is (S)ACKed: the most recently sent one makes the sample. */
-static inline void rate_delivered(struct flow *f, struct ack_ctx *a, struct tx *t, uint32_t seq)
+/* A packet is (S)ACKed for the first time: the most recently sent one makes the sample. */
+static inline void rate_delivered(
+	struct flow *f, struct ack_ctx *a, const struct tx *t, uint32_t seq)
 {
-	if (t->flags & TX_RATE_DONE)
-		return;
 	if (!a->rs_prior_us || sent_after(t->sent_us, f->s.first_tx_us, seq, a->rs_last_seq))
 		rate_take(f, a, t, seq);
-	if (t->flags & TX_SACKED)
-		t->flags |= TX_RATE_DONE;
 }
 
 #endif

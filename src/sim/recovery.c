@@ -105,7 +105,7 @@ static void enter_recovery(struct flow *f, bool ece)
 static bool any_retrans_done(const struct flow *f)
 {
 	return f->cc.retrans_out ||
-	       (f->cc.packets_out && (tx_at(f, f->s.una)->flags & TX_EVER_RETRANS));
+	       (f->cc.packets_out && (sent_flags(&f->s.sent, f->s.una) & TX_EVER_RETRANS));
 }
 
 // Did the answer come to the original, sent before the first retransmission?
@@ -126,8 +126,8 @@ static void undo_reduction(struct flow *f, bool unmark_loss)
 	struct cc *cc = &f->cc;
 
 	if (unmark_loss) {
-		for (uint32_t seq = f->s.una; seq < f->s.nxt; seq++)
-			tx_at(f, seq)->flags &= ~TX_LOST;
+		for (uint32_t seq = f->s.una; cc->lost_out && seq < f->s.nxt; seq++)
+			*sent_mark(&f->s.sent, seq) &= ~TX_LOST;
 		cc->lost_out = 0;
 		// what was lost may be found lost again
 		f->s.rack_scan = f->s.una;
@@ -313,13 +313,13 @@ void recovery_retransmit(struct flow *f)
 	if (!cc->packets_out || !cc->lost_out)
 		return;
 	for (uint32_t seq = s->rtx_hint > s->una ? s->rtx_hint : s->una; seq < s->nxt; seq++) {
-		struct tx *t = tx_at(f, seq);
-		bool due = (t->flags & TX_LOST) && !(t->flags & (TX_SACKED | TX_RETRANS));
+		uint32_t mark = *sent_mark(&s->sent, seq);
+		bool due = (mark & TX_LOST) && !(mark & (TX_SACKED | TX_RETRANS));
 
 		if (cc->retrans_out >= cc->lost_out)
 			break;
 		if (!due) {
-			if (!waiting && (t->flags & (TX_SACKED | TX_RETRANS)))
+			if (!waiting && (mark & (TX_SACKED | TX_RETRANS)))
 				hint = seq + 1;
 			else
 				waiting = true;
@@ -367,10 +367,13 @@ void recovery_enter_loss(struct flow *f)
 	bool fresh = cc->state < CC_RECOVERY;
 
 	// All that was sent at least an RTT ago; the first packet in any case.
-	for (uint32_t seq = s->una; seq < s->nxt; seq++)
-		if (seq == s->una ||
-			(int64_t)s->rack_rtt_us <= (int64_t)(cc->now_us - tx_at(f, seq)->sent_us))
+	sent_detail(&s->sent, s->una, s->nxt);
+	for (uint32_t seq = s->una; seq < s->nxt; seq++) {
+		uint64_t sent_us = sent_marked(&s->sent, *sent_mark(&s->sent, seq))->sent_us;
+
+		if (seq == s->una || (int64_t)s->rack_rtt_us <= (int64_t)(cc->now_us - sent_us))
 			rack_mark_lost(f, seq);
+	}
 	if (cc->state <= CC_DISORDER || s->high_seq <= s->una ||
 		(cc->state == CC_LOSS && !s->retransmits)) {
 		s->prior_ssthresh = recovery_current_ssthresh(f);

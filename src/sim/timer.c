@@ -42,7 +42,7 @@ static void send_probe(struct flow *f)
 		if (cc->packets_out == before)
 			goto rearm;
 	} else {
-		if (tx_at(f, s->nxt - 1)->flags & TX_SACKED)
+		if (sent_flags(&s->sent, s->nxt - 1) & TX_SACKED)
 			goto rearm;
 		sender_retransmit(f, s->nxt - 1);
 		s->tlp_retrans = true;

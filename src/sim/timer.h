@@ -21,7 +21,7 @@ static inline void timer_set(struct flow *f, enum timer t, uint64_t in_us)
 // Time until the oldest packet in flight is one RTO old (tcp_rto_delta_us).
 static inline int64_t timer_rto_left_us(const struct flow *f)
 {
-	return (int64_t)(tx_at(f, f->s.una)->sent_us + f->s.rto_us) - (int64_t)f->cc.now_us;
+	return (int64_t)(sender_oldest_us(f) + f->s.rto_us) - (int64_t)f->cc.now_us;
 }
 
 /* Whatever the state: the RTO if something is in flight, else none. */

@@ -145,6 +145,39 @@ static void assert_as_whole(const char *run)
 	assert_same_metrics(run);
 }
 
+static bool has_value(const char *metrics, const char *name)
+{
+	char *key = file_path("\"%s\":", name);
+	const char *at = strstr(metrics, key);
+
+	while (at && !strncmp(at + strlen(key), "null", 4))
+		at = strstr(at + 1, key);
+	free(key);
+	return at;
+}
+
+// Each has a value somewhere in a certified run.
+static void every_curve_is_there(void **state)
+{
+	static const char *const names[] = {"reward/raw", "reward/trained", "reward/qc",
+		"reward/triggered", "qc/grow", "triggered/shrink", "action/mean", "action/abs",
+		"action/floor", "critic/loss1", "critic/loss2", "critic/q", "critic/target",
+		"actor/q", "actor/action_abs", "actor/extra_loss", "speed/transitions",
+		"speed/updates", "time/environments", "time/inference", "time/certificates",
+		"time/updates", "time/held_out", "time/checkpoints", "held_out/score",
+		"held_out/best", "held_out/raw", "held_out/qc", "held_out/reference_qc",
+		"held_out/floor", "reference/grow", "held_out_qc/shrink"};
+	char *text;
+
+	need_program();
+	need_whole();
+	text = text_of("whole.run/metrics.jsonl");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!has_value(text, names[i]))
+			fail_msg("no value of %s", names[i]);
+	free(text);
+}
+
 /* --- Specs --- */
 
 static void specs_that_make_no_sense(void **state)
@@ -437,6 +470,7 @@ static void signals_at_any_moment(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_curve_is_there),
 		cmocka_unit_test(specs_that_make_no_sense),
 		cmocka_unit_test(places_that_cannot_be_written),
 		cmocka_unit_test(folders_of_others),

@@ -145,17 +145,6 @@ static void assert_as_whole(const char *run)
 	assert_same_metrics(run);
 }
 
-static bool has_value(const char *metrics, const char *name)
-{
-	char *key = file_path("\"%s\":", name);
-	const char *at = strstr(metrics, key);
-
-	while (at && !strncmp(at + strlen(key), "null", 4))
-		at = strstr(at + 1, key);
-	free(key);
-	return at;
-}
-
 // Each has a value somewhere in a certified run.
 static void every_curve_is_there(void **state)
 {
@@ -167,15 +156,16 @@ static void every_curve_is_there(void **state)
 		"time/updates", "time/held_out", "time/checkpoints", "held_out/score",
 		"held_out/best", "held_out/raw", "held_out/qc", "held_out/reference_qc",
 		"held_out/floor", "reference/grow", "held_out_qc/shrink"};
-	char *text;
 
 	need_program();
 	need_whole();
-	text = text_of("whole.run/metrics.jsonl");
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!has_value(text, names[i]))
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *cmd = file_path("grep -q '\"%s\":[-0-9]' whole.run/metrics.jsonl", names[i]);
+
+		if (system(cmd))
 			fail_msg("no value of %s", names[i]);
-	free(text);
+		free(cmd);
+	}
 }
 
 /* --- Specs --- */

@@ -473,6 +473,46 @@ static void test_exact_loss(void **state)
 	}
 }
 
+// Only the action 1 gives four times the window, and no finite y gives that: nothing to push to.
+static void test_unreachable_targets(void **state)
+{
+	static const uint32_t p[] = {1000, 800, 600, 400, 400}, w[] = {1000, 800, 600, 100, 100};
+	float states[STATE_SIZE] = {0}, zero = 0, none = NAN, x[64 * STATE_SIZE];
+	struct certified_conf conf = {.properties = load("deep-buffer"), .table = &state_published,
+		.decisions = 1, .nweights = 1, .weights = {1}, .updates = 1};
+	struct mlp *m = state_net(&state_published, 3);
+	struct replay_decision d = {.p = 0};
+	struct td3_extra extra;
+	struct certified *c;
+	struct replay *r;
+	struct crew *crew;
+	struct rng rng;
+	uint64_t at;
+
+	rng_init(&rng, 1, 0);
+	assert_int_equal(replay_new(&r, 1, 10), 0);
+	for (int32_t i = 0; i < 5; i++) {
+		bool yes = true, follows = i > 0;
+
+		replay_add(r, &(struct replay_step){&zero, &zero, &none, &follows, &yes, states,
+				      &w[i], &p[i], &i});
+	}
+	while (d.p != 400)
+		replay_decision(r, (replay_draw(r, &rng, 1, &at), at), &d);
+	assert_true(d.nchanges == 3 && d.changes[POLICY_CHANGES - 1] == -200);
+	assert_int_equal(crew_new(&crew, 1), 0);
+	assert_int_equal(certified_new(&c, &conf, m, crew), 0);
+	assert_true(certified_states(&conf) <= 64);
+	extra = certified_extra(c);
+	certified_batch(c, r, &at, 0);
+	assert_int_equal(extra.states(extra.arg, m, x), 0);
+	certified_free(c);
+	mlp_free(m);
+	property_free(conf.properties);
+	replay_free(r);
+	crew_free(crew);
+}
+
 // The box loss is its own derivative's integral: along the gradient it falls as fast as that says.
 static void test_box_loss(void **state)
 {
@@ -652,6 +692,7 @@ int main(void)
 		cmocka_unit_test(test_certifier),
 		cmocka_unit_test(test_certifier_looks_back),
 		cmocka_unit_test(test_exact_loss),
+		cmocka_unit_test(test_unreachable_targets),
 		cmocka_unit_test(test_box_loss),
 		cmocka_unit_test(test_forced),
 		cmocka_unit_test(test_schedule),

@@ -145,6 +145,29 @@ static void assert_as_whole(const char *run)
 	assert_same_metrics(run);
 }
 
+// Each has a value somewhere in a certified run.
+static void every_curve_is_there(void **state)
+{
+	static const char *const names[] = {"reward/raw", "reward/trained", "reward/qc",
+		"reward/triggered", "qc/grow", "triggered/shrink", "action/mean", "action/abs",
+		"action/floor", "critic/loss1", "critic/loss2", "critic/q", "critic/target",
+		"actor/q", "actor/action_abs", "actor/extra_loss", "speed/transitions",
+		"speed/updates", "time/environments", "time/inference", "time/certificates",
+		"time/updates", "time/held_out", "time/checkpoints", "held_out/score",
+		"held_out/best", "held_out/raw", "held_out/qc", "held_out/reference_qc",
+		"held_out/floor", "reference/grow", "held_out_qc/shrink"};
+
+	need_program();
+	need_whole();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *cmd = file_path("grep -q '\"%s\":[-0-9]' whole.run/metrics.jsonl", names[i]);
+
+		if (system(cmd))
+			fail_msg("no value of %s", names[i]);
+		free(cmd);
+	}
+}
+
 /* --- Specs --- */
 
 static void specs_that_make_no_sense(void **state)
@@ -437,6 +460,7 @@ static void signals_at_any_moment(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_curve_is_there),
 		cmocka_unit_test(specs_that_make_no_sense),
 		cmocka_unit_test(places_that_cannot_be_written),
 		cmocka_unit_test(folders_of_others),

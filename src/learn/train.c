@@ -85,7 +85,9 @@ static int make_rollouts(struct train *t)
 	}
 	conf = acting(t, &t->conf->held_out, t->conf->properties);
 	policy = td3_policy_new(t->td3);
-	err = policy ? held_out_new(&t->held_out, &conf, policy, t->conf->eval_decisions) : -ENOMEM;
+	err = policy ? held_out_new(&t->held_out, &conf, policy, t->conf->eval_decisions,
+			       t->conf->score_weight)
+		     : -ENOMEM;
 	if (err)
 		mlp_free(policy);
 	return err;
@@ -336,7 +338,7 @@ static int evaluate(struct train *t)
 	int err;
 
 	td3_policy(t->td3, held_out_policy(t->held_out));
-	err = held_out_run(t->held_out, t->conf->score_weight, &s);
+	err = held_out_run(t->held_out, &s);
 	if (!err && (!t->counts[HAS_BEST] || s.score > t->best[0])) {
 		t->counts[HAS_BEST] = 1;
 		t->best[0] = s.score;

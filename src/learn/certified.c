@@ -1,4 +1,5 @@
-/* Parts of decisions; the points or boxes on which the loss looks; the loss and its derivative there. */
+/* Parts of decisions; the points or boxes on which the loss looks; the loss and its derivative
+ * there. */
 #include "learn/certified.h"
 
 #include <errno.h>
@@ -16,8 +17,9 @@
 #define FORCED_CHANGES 3
 #define SHARD 128 /* boxes of a job, and rows of weights */
 
-// A triggered part of a decision. Its rows: the concrete state, if the target depends on it; then, exact, two
-// for each line: where y is least and where it is largest; or, by boxes, one for each slice.
+// A triggered part of a decision. Its rows: the concrete state, if the target depends on it; then,
+// exact, two for each line: where y is least and where it is largest; or, by boxes, one for each
+// slice.
 struct slot {
 	bool on, clean;
 	double lo, hi, margin;
@@ -47,7 +49,7 @@ struct certified {
 	struct interval interval;
 	struct job {
 		int layer, from, rows;
-	} *jobs; // of gradients
+	} * jobs; // of gradients
 	int njobs;
 };
 
@@ -111,8 +113,8 @@ static int make_threads(struct certified *c)
 	return c->threads ? 0 : -ENOMEM;
 }
 
-int certified_new(
-	struct certified **out, const struct certified_conf *conf, const struct mlp *m, struct crew *crew)
+int certified_new(struct certified **out, const struct certified_conf *conf, const struct mlp *m,
+	struct crew *crew)
 {
 	struct certified *c = calloc(1, sizeof(*c));
 	int err = -ENOMEM, parts;
@@ -164,7 +166,8 @@ void certified_free(struct certified *c)
 	free(c);
 }
 
-void certified_batch(struct certified *c, const struct replay *r, const uint64_t *at, uint64_t update)
+void certified_batch(
+	struct certified *c, const struct replay *r, const uint64_t *at, uint64_t update)
 {
 	c->replay = r;
 	c->at = at;
@@ -292,8 +295,8 @@ static int add_slices(const struct region *r, int slices, struct rows *rows)
 	return slices;
 }
 
-static void fill_slot(struct certified *c, struct thread *t, const struct part *part, const double *x,
-	struct rng *rng, int slot)
+static void fill_slot(struct certified *c, struct thread *t, const struct part *part,
+	const double *x, struct rng *rng, int slot)
 {
 	struct slot *s = &c->slots[slot];
 	const struct band *b = &part->band;
@@ -321,8 +324,8 @@ static bool find_part(const struct property *p, const struct cert_decision *d, s
 }
 
 // Reads decision i of the batch: x and the changes, newest first, are the caller's room.
-static void read_decision(const struct certified *c, int i, struct rng *rng, struct cert_decision *out, double *x,
-	int64_t *changes)
+static void read_decision(const struct certified *c, int i, struct rng *rng,
+	struct cert_decision *out, double *x, int64_t *changes)
 {
 	const struct state_table *table = c->conf.table;
 	struct replay_decision d;
@@ -392,14 +395,16 @@ static void pack(struct certified *c, float *centre, float *radius)
 	c->nrows = 0;
 	for (int i = 0; i < c->conf.decisions * c->each; i++) {
 		struct slot *s = &c->slots[i];
-		size_t n = s->clean + s->lines * (radius ? 1 : 2), from = (size_t)i * c->rows_each * size;
+		size_t n = s->clean + s->lines * (radius ? 1 : 2),
+		       from = (size_t)i * c->rows_each * size;
 
 		if (!s->on)
 			continue;
 		s->first = c->nrows;
 		memcpy(centre + s->first * size, c->centre + from, n * size * sizeof(*centre));
 		if (radius)
-			memcpy(radius + s->first * size, c->radius + from, n * size * sizeof(*radius));
+			memcpy(radius + s->first * size, c->radius + from,
+				n * size * sizeof(*radius));
 		c->nrows += n;
 	}
 }
@@ -430,7 +435,8 @@ static double slot_loss(const struct slot *s, const struct bounds *b, double sha
 
 	for (int i = 0; i < s->lines; i++) {
 		int row = s->first + s->clean + i * b->stride;
-		double below = s->lo + s->margin - b->lo[row], above = b->hi[row] - s->hi + s->margin;
+		double below = s->lo + s->margin - b->lo[row],
+		       above = b->hi[row] - s->hi + s->margin;
 
 		if (below > 0) {
 			sum += share * below;

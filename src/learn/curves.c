@@ -24,7 +24,8 @@ static void add(struct scalars *s, const char *name, double value)
 	s->value[s->n++] = value;
 }
 
-static void add_property(struct scalars *s, const char *prefix, const struct property *p, double value)
+static void add_property(
+	struct scalars *s, const char *prefix, const struct property *p, double value)
 {
 	char *text = s->text[s->texts++];
 
@@ -32,7 +33,8 @@ static void add_property(struct scalars *s, const char *prefix, const struct pro
 	add(s, text, value);
 }
 
-int curves_open(struct curves *c, const char *dir, int64_t step, const struct property_file *properties)
+int curves_open(
+	struct curves *c, const char *dir, int64_t step, const struct property_file *properties)
 {
 	*c = (struct curves){.start_s = progress_clock(), .properties = properties};
 	return metrics_open(&c->metrics, dir, step);
@@ -122,10 +124,11 @@ int curves_line(struct curves *c, int64_t step, uint64_t transitions, const stru
 int curves_held_out(struct curves *c, int64_t step, const struct held_out_score *s, double best)
 {
 	static const char *const names[] = {"held_out/score", "held_out/best", "held_out/raw",
-		"held_out/qc", "held_out/reference_qc", "held_out/triggered", "held_out/floor", "held_out/moved", "held_out/mbps",
-		"held_out/qdelay_ms", "held_out/mbps_of_cubic", "held_out/qdelay_of_cubic"};
-	const double values[] = {s->score, best, s->raw, s->qc, s->reference, s->triggered, s->floor, s->moved, s->mbps,
-		s->qdelay_ms, s->mbps_share, s->qdelay_share};
+		"held_out/qc", "held_out/reference_qc", "held_out/triggered", "held_out/floor",
+		"held_out/moved", "held_out/mbps", "held_out/qdelay_ms", "held_out/mbps_of_cubic",
+		"held_out/qdelay_of_cubic"};
+	const double values[] = {s->score, best, s->raw, s->qc, s->reference, s->triggered,
+		s->floor, s->moved, s->mbps, s->qdelay_ms, s->mbps_share, s->qdelay_share};
 
 	struct scalars all = {0};
 

@@ -1,6 +1,6 @@
 /*
- * How good a policy is where it was not trained: runs over held-out environments, without exploration, always
- * the same; and its certificates there, and on reference decisions.
+ * How good a policy is where it was not trained: runs over held-out environments, without
+ * exploration, always the same; and its certificates there, and on reference decisions.
  */
 #ifndef LEARN_HELD_OUT_H
 #define LEARN_HELD_OUT_H
@@ -9,14 +9,15 @@
 
 /* Means over decisions; throughput and queueing delay also as shares of plain CUBIC's there. */
 struct held_out_score {
-	double raw;   /* reward */
-	double qc;    /* of decisions that trigger, NAN if none or without certificates */
-	double reference;	   /* the same on reference decisions */
-	double reference_property[PROPERTY_MAX]; /* of each property there, NAN where it never triggers */
+	double raw;	  /* reward */
+	double qc;	  /* of decisions that trigger, NAN if none or without certificates */
+	double reference; /* the same on reference decisions */
+	double reference_property[PROPERTY_MAX]; /* of each property there, NAN where it never
+						    triggers */
 	struct {
 		double qc, triggered;
 	} property[PROPERTY_MAX]; /* of each where it runs: QC as above, share of decisions */
-	double score; /* (1 - weight) raw + weight reference, raw without certificates */
+	double score;		 /* (1 - weight) raw + weight reference, raw without certificates */
 	double triggered, floor; /* shares of decisions: certified; installed at the least window */
 	double moved;		 /* ... whose window the shield moved */
 	double mbps, qdelay_ms;	 /* throughput of a flow, queueing delay, over time */

@@ -63,24 +63,27 @@ struct td3_source {
 	void *arg;
 };
 
-/* Derivatives with respect to the folded actor's weights and biases, (in, out) and (out) of each layer. */
+/* Derivatives with respect to the folded actor's weights and biases, (in, out) and (out) of each
+ * layer. */
 struct td3_folded {
 	const float *w[MLP_MAX_LAYERS], *b[MLP_MAX_LAYERS];
 };
 
 /*
- * An extra loss on the deployed actor (running statistics, folded), such as a certified loss. Called from the
- * thread of td3_update, before the actor's step. Either of the two forms; the other's members are NULL.
+ * An extra loss on the deployed actor (running statistics, folded), such as a certified loss.
+ * Called from the thread of td3_update, before the actor's step. Either of the two forms; the
+ * other's members are NULL.
  */
 struct td3_extra {
-	/* On what it answers to further states: chooses up to extra_max of them for x (extra_max, states),
-	 * given the folded actor; their number. Then the loss given y_pre[n], before tanh, and its derivative
-	 * dy[n]. */
+	/* On what it answers to further states: chooses up to extra_max of them for x (extra_max,
+	 * states), given the folded actor; their number. Then the loss given y_pre[n], before tanh,
+	 * and its derivative dy[n]. */
 	int (*states)(void *arg, const struct mlp *actor, float *x);
 	double (*loss)(void *arg, int n, const float *y_pre, float *dy);
-	/* A loss that finds its own derivatives; *count: states, boxes, whatever it is a sum over, 0 for no
-	 * derivatives. */
-	double (*folded)(void *arg, const struct mlp *actor, struct td3_folded *gradient, int *count);
+	/* A loss that finds its own derivatives; *count: states, boxes, whatever it is a sum over,
+	 * 0 for no derivatives. */
+	double (*folded)(
+		void *arg, const struct mlp *actor, struct td3_folded *gradient, int *count);
 	void *arg;
 };
 

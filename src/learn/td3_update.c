@@ -90,7 +90,8 @@ static void add_extra_beta(struct td3 *t, int l, float *beta, float *sum)
 		beta[i] += sum[i] / t->running_norm.inv[l][i];
 }
 
-// Adds the folded weights' derivatives: w of a normalised layer was folded to w * inv, beta to the bias.
+// Adds the folded weights' derivatives: w of a normalised layer was folded to w * inv, beta to the
+// bias.
 static void add_folded(struct td3 *t, int l, size_t from, size_t rows, float *grad)
 {
 	const struct net_layer *y = &t->actor.layer[l];

@@ -55,8 +55,7 @@ static void list_parts(struct train *t)
 	checkpoint_add(&t->parts, "train.", "best", ST_F64, 2, t->best);
 }
 
-static struct rollout_conf acting(
-	const struct train *t, const struct setups *setups, bool certify)
+static struct rollout_conf acting(const struct train *t, const struct setups *setups, bool certify)
 {
 	return (struct rollout_conf){
 		.setups = (struct setups *)setups,
@@ -95,7 +94,8 @@ static int make_rollouts(struct train *t)
 static int make_loss(struct train *t)
 {
 	struct mlp *shape = td3_policy_new(t->td3);
-	int err = shape ? certified_new(&t->certified, &t->conf->certified, shape, t->crew) : -ENOMEM;
+	int err =
+		shape ? certified_new(&t->certified, &t->conf->certified, shape, t->crew) : -ENOMEM;
 
 	mlp_free(shape);
 	if (!err)

@@ -26,10 +26,10 @@ struct train_conf {
 	struct setups setups, held_out;
 	double exploration, drift, drift_share;
 	struct property_file *properties; /* NULL: no certificates */
-	struct shield *shield;		  /* of these, in all environments that the policy acts in; or NULL */
-	struct certifier_conf certifier;  /* of the reward and of evaluations */
-	struct certified_conf certified;  /* the loss; weights 0: none */
-	double score_weight;		  /* of certificates in the held-out score */
+	struct shield *shield; /* of these, in all environments that the policy acts in; or NULL */
+	struct certifier_conf certifier; /* of the reward and of evaluations */
+	struct certified_conf certified; /* the loss; weights 0: none */
+	double score_weight;		 /* of certificates in the held-out score */
 	struct replay_reward reward;
 	uint64_t seed;
 	uint64_t transitions, updates,

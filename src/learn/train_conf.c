@@ -143,10 +143,13 @@ bool train_has_loss(const struct train_conf *c)
 
 static int check_certificates(const struct train_conf *c)
 {
-	const char *lacks = c->reward.lambda > 0 ? "lambda" : train_has_loss(c) ? "loss-weight" : NULL;
+	const char *lacks = c->reward.lambda > 0 ? "lambda"
+			    : train_has_loss(c)	 ? "loss-weight"
+						 : NULL;
 
 	if (lacks && !c->properties) {
-		pr_err("--%s: asks for certificates: name the properties with --properties\n", lacks);
+		pr_err("--%s: asks for certificates: name the properties with --properties\n",
+			lacks);
 		return -EINVAL;
 	}
 	if (c->td3.extra_first && !train_has_loss(c)) {
@@ -154,7 +157,8 @@ static int check_certificates(const struct train_conf *c)
 		return -EINVAL;
 	}
 	if (train_has_loss(c) && c->certified.decisions > c->td3.batch) {
-		pr_err("--loss-decisions: %d of a batch of %d\n", c->certified.decisions, c->td3.batch);
+		pr_err("--loss-decisions: %d of a batch of %d\n", c->certified.decisions,
+			c->td3.batch);
 		return -EINVAL;
 	}
 	return 0;

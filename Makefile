@@ -106,7 +106,7 @@ deps:
 
 examples: $(EXAMPLES:%=$(BUILD)/examples/%) $(BUILD)/libcanopy.so
 
-tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%) $(OPENCV) examples
+tests: $(BUILD)/canopy $(TESTS:%=$(BUILD)/tests/%) $(BENCHES:%=$(BUILD)/bench/%) $(OPENCV) examples
 
 # Everything a change must pass, with what it needs installed first.
 check:
@@ -127,7 +127,6 @@ bench: $(BUILD)/canopy $(BENCHES:%=$(BUILD)/bench/%)
 	@for b in $(BENCHES); do echo "== $$b"; $(BUILD)/bench/$$b || exit 1; done
 	@echo "== ns-3"; if [ -d /usr/include/ns3 ]; then $(MAKE) -s $(BUILD)/bench/ns3 && $(BUILD)/bench/ns3; \
 		else echo "skipped: apt-get install libns3-dev puts ns-3 beside it"; fi
-	@echo "== PyTorch"; /usr/bin/python3 bench/td3_torch.py
 
 $(BUILD)/bench/ns3: bench/ns3.cc
 	@mkdir -p $(@D)
@@ -136,8 +135,11 @@ $(BUILD)/bench/ns3: bench/ns3.cc
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 	@scripts/run-fuzz $(BUILD) $(FUZZ_SECONDS) $(FUZZERS)
 
+# MAHIMAHI=1: mahimahi's tools too, as links to canopy.
+MAHIMAHI_TOOLS := mm-delay mm-link mm-loss mm-onoff mm-intermittent
 install: all
 	install -D -m755 $(BUILD)/canopy $(DESTDIR)$(PREFIX)/bin/canopy
+	[ -z "$(MAHIMAHI)" ] || for t in $(MAHIMAHI_TOOLS); do ln -sf canopy $(DESTDIR)$(PREFIX)/bin/$$t || exit 1; done
 	install -D -m644 $(BUILD)/canopy.1 $(DESTDIR)$(PREFIX)/share/man/man1/canopy.1
 	mkdir -p $(DESTDIR)$(PREFIX)/include/canopy $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m644 include/canopy/*.h $(DESTDIR)$(PREFIX)/include/canopy/
@@ -154,6 +156,7 @@ install: all
 	$(BUILD)/canopy completion >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
 
 uninstall:
+	cd $(DESTDIR)$(PREFIX)/bin && for t in $(MAHIMAHI_TOOLS); do [ "$$(readlink $$t)" != canopy ] || rm $$t; done
 	rm -f $(DESTDIR)$(PREFIX)/bin/canopy $(DESTDIR)$(PREFIX)/share/man/man1/canopy.1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcanopy.a $(DESTDIR)$(PREFIX)/lib/libcanopy.so \

@@ -116,7 +116,7 @@ static double prove(struct proof *proof, const struct cert_part *p)
 	for (int i = 0; i < LEAST_TIMES || now_s() < end; i++) {
 		double start = now_s();
 
-		if (proof_part(proof, p, WINDOW, &found, why, sizeof(why))) {
+		if (proof_part(proof, p, WINDOW, NULL, &found, why, sizeof(why))) {
 			printf("rejected: %s\n", why);
 			exit(1);
 		}
@@ -148,7 +148,7 @@ static void bench_row(
 	const struct row *row, struct engine *engine, struct proof *proof, double peak)
 {
 	static char path[] = "/tmp/canopy-bench-XXXXXX";
-	struct cert_head head = {.model_name = "", .property = "", .property_file = ""};
+	struct cert_head head = {.model_name = "", .property = {.text = ""}};
 	double certified = 0, proved = 0, leaves = 0, parsed, direct;
 	struct cert_writer *w;
 

@@ -60,24 +60,46 @@ static void check_entry_line(const struct cert_entry *e)
 	free(text);
 }
 
+// The shield that the head names on an entry's decision; NULL for the bare policy.
+static const struct enforce *shield_of(
+	struct enforce *to, const struct property_file *shield, const struct cert_entry *e)
+{
+	static struct cert_decision d;
+
+	d = (struct cert_decision){.x = e->state, .nin = e->nstate, .w = e->w, .p = e->p,
+		.clean = e->clean, .nchanges = e->nchanges, .changes = e->changes};
+	if (!shield || e->nstate < STATE_SIZE)
+		return NULL;
+	enforce_begin(to, shield, &d);
+	enforce_window(to, e->state, e->clean);
+	return to;
+}
+
 static void read_all(const char *text, size_t len)
 {
+	struct property_file *shield = NULL;
+	struct enforce enforce;
 	FILE *f = fmemopen((void *)text, len, "rb");
 	struct cert_reader *r = NULL;
 	struct cert_entry e;
 
 	assert(f);
-	if (!cert_file_read(&r, f, "fuzz"))
+	if (!cert_file_read(&r, f, "fuzz")) {
+		if (cert_file_head(r)->shield.text)
+			property_parse(&shield, cert_file_head(r)->shield.text, "fuzz", NULL, 0);
 		while (cert_file_next(r, &e) > 0) {
 			check_entry_line(&e);
 			for (int i = 0; i < e.nparts; i++) {
 				struct proof_result found;
 				char why[64];
 
-				proof_part(proof, &e.parts[i], e.w, &found, why, sizeof(why));
+				proof_part(proof, &e.parts[i], e.w, shield_of(&enforce, shield, &e),
+					&found, why, sizeof(why));
 			}
 			cert_entry_free(&e);
 		}
+	}
+	property_free(shield);
 	cert_file_close(r);
 	fclose(f);
 }

@@ -94,14 +94,14 @@ ALTER(cut_moved)
 ALTER(other_model) { h->model_sha256[0] ^= 1; }
 ALTER(other_text)
 {
-	char *at = strstr(h->property, "-40");
+	char *at = strstr(h->property.text, "-40");
 
 	at[1] = '3';
 }
 ALTER(other_set)
 {
-	free(h->set);
-	h->set = strdup("line");
+	free(h->property.set);
+	h->property.set = strdup("line");
 }
 ALTER(other_parameter)
 {

@@ -15,9 +15,7 @@ static inline struct cert_head entries_head(void)
 {
 	static struct cert_param params[] = {{(char *)"theta", 0.25}, {(char *)"x", 25}};
 	struct cert_head h = {.model_name = (char *)"m",
-		.property_file = (char *)"p.txt",
-		.property = (char *)ENTRIES_TEXT,
-		.set = (char *)"p",
+		.property = {(char *)"p.txt", (char *)ENTRIES_TEXT, (char *)"p", ""},
 		.params = params,
 		.nparams = 2};
 

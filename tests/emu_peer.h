@@ -108,6 +108,17 @@ static inline int send_gso(const char *to)
 	return 0;
 }
 
+static inline int send_datagram(const char *to, size_t bytes)
+{
+	static char buf[65536];
+	int s = connected(SOCK_DGRAM, to);
+
+	if (send(s, buf, bytes, 0) != (ssize_t)bytes)
+		return 1;
+	pause_ms(200);
+	return 0;
+}
+
 static inline int role(int argc, char **argv)
 {
 	const char *what = argv[1], *to = argc > 2 ? getenv(argv[2]) : NULL;
@@ -121,6 +132,8 @@ static inline int role(int argc, char **argv)
 		return give(connected(SOCK_STREAM, to), bytes);
 	if (!strcmp(what, "take"))
 		return get(accept(listening(), NULL, NULL), bytes);
+	if (!strcmp(what, "datagram"))
+		return send_datagram(to, bytes);
 	return send_gso(to);
 }
 

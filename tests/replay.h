@@ -59,13 +59,10 @@ static inline int replay_run(const struct replay_log *l, struct path_conf conf, 
 {
 	struct link_log_conf lc = {
 		.direction = "Downlink", .trace = "t", .command = "replay", .queue = "q"};
-	struct delay_schedule none;
 	struct path p;
 	int err = link_log_open(&conf.link.log, path, &lc);
 
-	delay_constant(&none, 0);
-	conf.delay_first = false;
-	conf.delay = &none;
+	conf.before.n = conf.after.n = 0;
 	conf.out = conf.gone = replay_out;
 	err = err ? err : path_init(&p, &conf);
 	for (size_t i = 0; i < l->n && !err; i++)
@@ -76,7 +73,6 @@ static inline int replay_run(const struct replay_log *l, struct path_conf conf, 
 		link_count(&p.link, l->e[l->n - 1].t_ms * 1000000);
 		path_free(&p);
 	}
-	delay_schedule_free(&none);
 	return err ? err : link_log_close(conf.link.log);
 }
 

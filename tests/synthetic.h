@@ -74,7 +74,7 @@ static inline struct run_result synthetic_run(const struct synthetic *c, const c
 	r.acted_pct = c->policy ? 99.5 : NAN;
 	r.reward_mean = c->policy ? 0.7 : NAN;
 	r.jain = 1;
-	r.triggered_pct = r.qc_mean = r.proven_mean = r.refuted_mean = r.fallback_pct = NAN;
+	r.triggered_pct = r.qc_mean = r.proven_mean = r.refuted_mean = r.fallback_pct = r.shield_pct = NAN;
 	r.jain_1s_mean = r.jain_1s_min = r.converge_s = r.friendliness = NAN;
 	synthetic_id(&r);
 	*flow = (struct flow_result){.goodput_mbps = r.goodput_mbps,

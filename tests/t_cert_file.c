@@ -104,9 +104,9 @@ static void test_round_trip(void **state)
 	assert_string_equal(h->canopy, CANOPY_VERSION);
 	assert_string_equal(h->model_name, head.model_name);
 	assert_string_equal(h->model_sha256, head.model_sha256);
-	assert_string_equal(h->property_file, head.property_file);
-	assert_string_equal(h->property, head.property);
-	assert_string_equal(h->set, head.set);
+	assert_string_equal(h->property.file, head.property.file);
+	assert_string_equal(h->property.text, head.property.text);
+	assert_string_equal(h->property.set, head.property.set);
 	assert_int_equal(h->nparams, 2);
 	assert_string_equal(h->params[1].name, "x");
 	assert_true(h->params[0].value == 0.25 && h->params[1].value == 25);
@@ -236,7 +236,17 @@ static const struct {
 	const char *from, *to, *message;
 } wrongs[] = {
 	{"canopy-certificate", "canopy-model", "c.json:1: 'format' is 'canopy-model'"},
-	{"\"version\":1", "\"version\":2", "'version' is 2"},
+	{"\"version\":1", "\"version\":3", "'version' is 3"},
+	{"\"version\":1", "\"version\":2", "'policy' is missing"},
+	{"\"parameters\":{}", "\"parameters\":{},\"policy\":\"shielded\"", "no member 'policy'"},
+	{"\"version\":1", "\"version\":2,\"policy\":\"bare\",\"shield\":{}", "'policy' is 'bare'"},
+	{"\"version\":1", "\"version\":2,\"policy\":\"shielded\",\"shield\":[]",
+		"'shield' is not an object"},
+	{"\"version\":1", "\"version\":2,\"policy\":\"shielded\",\"shield\":{}", "'file' is missing"},
+	{"\"version\":1",
+		"\"version\":2,\"policy\":\"shielded\",\"shield\":{\"file\":\"\",\"set\":\"\","
+		"\"sha256\":\"" A64 "\",\"text\":\"\"}",
+		"property text has another digest"},
 	{"\"version\":1", "\"version\":1.5", "'version' is not a whole number"},
 	{"\"version\":1,", "", "'version' is missing"},
 	{"\"canopy\":", "\"canopi\":", "'canopy' is missing"},
@@ -272,6 +282,8 @@ static const struct {
 	{"\"y\":[0,1]", "\"y\":[2]", "'y' is not two numbers"},
 	{"auu", "aux", "node 3 is none of"},
 	{"auu", "au", "not whole"},
+	{"auu", "asu", "do not fit"},
+	{"auu", "asuu", "goes on after its last leaf"},
 	{"auu", "auuu", "goes on after its last leaf"},
 	{"auu", "", "not whole"},
 	{"auu", "aauu", "'cuts' has fewer numbers"},
@@ -348,7 +360,7 @@ static void test_given_up(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 	log_set_level(-1);
 	assert_int_equal(cert_file_create(&w, "/nowhere/c.json", &head), -ENOENT);
-	head.property = (char *)"\xff";
+	head.property.text = (char *)"\xff";
 	assert_int_equal(cert_file_create(&w, path, &head), -EINVAL);
 	log_set_level(LOG_INFO);
 	assert_int_equal(access(path, F_OK), -1);

@@ -217,6 +217,46 @@ static void mistakes_are_named(void **state)
 	}
 }
 
+static void a_shield_meets_what_can_be_met(void **state)
+{
+	json_t *j;
+
+	record_decisions();
+	assert_int_equal(shell("for j in 1 3; do \"$C\" certify --json -j $j $M $D/runs -p safety --shield -o $D/s$j.json "
+			       ">$D/out || exit 9; done; cmp $D/s1.json $D/s3.json"),
+		0);
+	j = output();
+	assert_string_equal(json_string_value(json_object_get(j, "policy")), "shielded");
+	assert_true(number(j, "all", "triggered") > 50);
+	assert_true(number(j, "all", "proven") == number(j, "all", "ceiling"));
+	json_decref(j);
+	assert_int_equal(shell("\"$C\" check $D/s1.json $M >$D/out && grep -q '^verified' $D/out"), 0);
+	assert_int_equal(shell("sed 's/\"policy\":\"shielded\"/\"policy\":\"bare\"/' $D/s1.json >$D/s2.json && "
+			       "\"$C\" check $D/s2.json $M >$D/out 2>&1"),
+		1);
+	assert_int_equal(shell("sed 's/let x = 25/let x = 26/' $D/s1.json >$D/s2.json && "
+			       "\"$C\" check $D/s2.json $M >$D/out 2>&1"),
+		3);
+	assert_int_equal(shell("\"$C\" certify $M $D/runs -p safety --shield --vnnlib $D/v 2>$D/err"), 1);
+	assert_int_equal(shell("grep -q 'not with --shield' $D/err"), 0);
+	assert_int_equal(shell("\"$C\" certify $M $D/runs -p safety --shield --semantics published 2>$D/err"), 1);
+}
+
+// By a shield of something else: what it does not enforce is refuted, and can be seen.
+static void another_shield(void **state)
+{
+	record_decisions();
+	assert_int_equal(shell("\"$C\" certify $M $D/runs -p robustness --shield >$D/out && "
+			       "grep -q 'not enforced: robust' $D/out"),
+		0);
+	assert_int_equal(shell("printf 'property up\\n over inv_rtt in [0, 1]\\n then dcwnd >= 1\\n' >$D/up.txt; "
+			       "\"$C\" certify $M $D/runs -p $D/up.txt --shield-properties safety -o $D/up.json >$D/out && "
+			       "\"$C\" check $D/up.json $M >$D/out && "
+			       "\"$C\" certify $M --replay $D/up.json >$D/replay && grep -q 'its shield installs' $D/replay && "
+			       "! grep -q MET $D/replay"),
+		0);
+}
+
 // Nothing can be proven: the fallback always keeps CUBIC's window, so the flow is that of a = 0 but for the floor.
 static void the_fallback_keeps_cubic(void **state)
 {
@@ -247,6 +287,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(published_numbers_are_apart),
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(the_fallback_keeps_cubic),
+		cmocka_unit_test(a_shield_meets_what_can_be_met),
+		cmocka_unit_test(another_shield),
 	};
 
 	if (argc > 1)

@@ -223,9 +223,7 @@ static int check(struct check_report *report)
 static int check_altered(void (*alter)(struct cert_head *h, struct cert_entry *e), int which)
 {
 	struct cert_head head = {.model_name = strdup("m"),
-		.property_file = strdup("f"),
-		.property = strdup(text),
-		.set = strdup("all")};
+		.property = {strdup("f"), strdup(text), strdup("all"), ""}};
 	struct cert_writer *w;
 	int err;
 

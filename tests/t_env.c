@@ -61,7 +61,8 @@ static void mixed(struct canopy_env_conf *confs, int n)
 			.emulator = i % 3,
 			.seed = 7 + i,
 			.steps = i % 4 == 1 ? 50 : 0,
-			.duration_s = i % 4 == 2 ? 3 : 0};
+			.duration_s = i % 4 == 2 ? 3 : 0,
+			.shield = i % 5 == 3 ? "safety" : NULL};
 	confs[n - 1].trace = "cellular:3";
 }
 
@@ -77,14 +78,14 @@ static void play(char hex[HASH_HEX], int threads, int steps, double *reward, int
 	static struct canopy_env_conf confs[MANY];
 	static float obs[MANY][OBS], actions[MANY], rewards[MANY];
 	static struct {
-		uint32_t flags[MANY], w[MANY], p[MANY], installed[MANY];
+		uint32_t flags[MANY], w[MANY], p[MANY], installed[MANY], wanted[MANY];
 		uint64_t episode[MANY];
 		int64_t changes[MANY][CANOPY_ENV_CHANGES];
 		double time_s[MANY], max_thr[MANY], report[MANY][CANOPY_ENV_REPORT];
 		int32_t nchanges[MANY], percent[MANY];
 	} o;
 	const struct canopy_env_info info = {o.flags, o.episode, o.time_s, o.w, o.p, o.nchanges,
-		o.changes[0], o.max_thr, o.report[0], o.percent, o.installed};
+		o.changes[0], o.max_thr, o.report[0], o.percent, o.installed, o.wanted};
 	struct canopy_env *e;
 	char all[HASH_HEX] = "";
 

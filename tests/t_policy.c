@@ -241,12 +241,13 @@ static void test_tcp_only_keeps_the_window(void **state)
 	free(f.cc.priv);
 }
 
-static bool veto(void *arg, const struct decision *d)
+static uint32_t revise(void *arg, const struct decision *d)
 {
-	return d->percent != 100;
+	assert_int_equal(d->wanted, d->percent * d->w / 100);
+	return d->wanted - 150;
 }
 
-static void test_model_decides_and_veto_keeps_cubic(void **state)
+static void test_model_decides_and_is_revised(void **state)
 {
 	struct mlp *m = mlp_new(1, (int[]){STATE_SIZE, 1}, 0.2);
 	struct flow f = {0};
@@ -258,10 +259,12 @@ static void test_model_decides_and_veto_keeps_cubic(void **state)
 	start(&f, POLICY_MODEL);
 	ack(&f, 20000);
 	assert_int_equal(f.cc.cwnd, 400);
-	f.conf.veto = veto;
+	f.conf.revise = revise;
 	ack(&f, 20000);
-	assert_int_equal(f.cc.cwnd, 400);
-	assert_true(f.seen[1].vetoed && f.seen[1].percent == 400 && f.seen[1].installed == 400);
+	assert_int_equal(f.cc.cwnd, 1450);
+	assert_true(f.seen[1].percent == 400 && f.seen[1].wanted == 1600 && f.seen[1].installed == 1450);
+	ack(&f, 20000); // the change is what was installed
+	assert_true(f.seen[2].p == 1450 && f.seen[2].changes[POLICY_CHANGES - 1] == 1050);
 	free(f.conf.scratch);
 	free(f.cc.priv);
 	mlp_free(m);
@@ -432,7 +435,7 @@ int main(void)
 		cmocka_unit_test(test_outside_decisions),
 		cmocka_unit_test(test_no_action_outside_open),
 		cmocka_unit_test(test_tcp_only_keeps_the_window),
-		cmocka_unit_test(test_model_decides_and_veto_keeps_cubic),
+		cmocka_unit_test(test_model_decides_and_is_revised),
 		cmocka_unit_test(test_extended_state),
 		cmocka_unit_test(test_cubic_runs_underneath),
 		cmocka_unit_test(test_outside_driver_equals_network),

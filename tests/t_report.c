@@ -22,6 +22,7 @@ static const struct synthetic controllers[] = {{"cubic", false, 99, 0.8},
 	{"vegas", false, 88, 0.08}, {"bbr", false, 93, 0.4}, {"reno", false, 96, 0.62},
 	{"orca", true, 95, 0.35}, {"canopy-shallow", true, 94, 0.15}};
 
+static const struct training no_training;
 static char dir[128];
 
 static char *in_dir(const char *name)
@@ -62,7 +63,7 @@ static char *make_report(const char *results, const char *page)
 	size_t len;
 
 	assert_int_equal(results_load(results, &set), 0);
-	assert_int_equal(report_write(&set, &conf), 0);
+	assert_int_equal(report_write(&set, &no_training, &conf), 0);
 	assert_int_equal(file_read(page, 64 << 20, &text, &len), 0);
 	result_set_free(&set);
 	return text;
@@ -302,7 +303,7 @@ static void figures_are_saved(void **state)
 	}
 	make_results(results, controllers, 6, traces, 1);
 	assert_int_equal(results_load(results, &set), 0);
-	assert_int_equal(report_write(&set, &conf), 0);
+	assert_int_equal(report_write(&set, &no_training, &conf), 0);
 	for (int i = 0; i < 3; i++)
 		for (int k = 0; k < 3; k++) {
 			char *path = file_path("%s/%s.%s", to, names[i], formats[k]);

@@ -110,7 +110,7 @@ static struct td3 *make(const struct data *d, int threads, struct crew **crew)
 static int step(struct td3 *t, struct data *d, struct td3_stats *stats)
 {
 	const struct td3_source from = {fill, d};
-	const struct td3_extra extra = {extra_states, extra_loss, d};
+	const struct td3_extra extra = {.states = extra_states, .loss = extra_loss, .arg = d};
 
 	return td3_update(t, &from, d->with_extra ? &extra : NULL, stats);
 }

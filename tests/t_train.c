@@ -81,7 +81,7 @@ static int train(const char *name, int threads, const char *const *settings)
 	int err = configure(&c, &o, settings);
 
 	if (!err) {
-		err = train_run(&c, &io, NULL);
+		err = train_run(&c, &io);
 		train_conf_free(&c);
 		opts_free(&o);
 	}

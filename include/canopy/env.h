@@ -12,7 +12,7 @@
  *
  * The flow is CUBIC. About every 20 ms of simulated time, out of slow start and outside recovery,
  * it stops for a decision: an action a in [-1, 1] sets its window to max(4, floor(m * w / 100))
- * packets with m = floor(100 * 4^a) percent and w CUBIC's window. A step answers the decision that
+ * packets with m = floor(100 * 4^a) percent and w CUBIC's window, unless a shield moves it. A step answers the decision that
  * waits in each environment and runs each to its next one.
  *
  * Observation: ten frames, oldest first, of seven features: thr, pacing, loss, samples, dt,
@@ -73,6 +73,9 @@ struct canopy_env_conf {
 	/* Receive window as a multiple of what the path holds, queue included: bounds what a
 	   runaway window sends, 1 to 1e6 [large enough not to matter] */
 	double receive_window;
+	/* Property file or shipped name: the window installed is the nearest to the action's that
+	   these allow in the state that the decision is made in [the action's] */
+	const char *shield;
 };
 
 enum canopy_env_flag {
@@ -108,6 +111,8 @@ struct canopy_env_info {
 	double *report;
 	int32_t *percent;    /* of the action just taken; 0 after a reset or when it was ignored */
 	uint32_t *installed; /* packets: the window that it installed; 0 likewise */
+	uint32_t *wanted;    /* packets: the action's own window, from which a shield may have
+				moved installed; 0 likewise */
 };
 
 /*

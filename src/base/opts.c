@@ -377,8 +377,10 @@ int opts_parse(struct opts *o, int argc, char **argv)
 			err = parse_long(o, s + 2, next, &used);
 		else if (options && s[0] == '-' && s[1])
 			err = parse_short(o, s + 1, next, &used);
-		else
+		else {
 			o->args[o->nargs++] = s;
+			options = options && !o->first_ends;
+		}
 		i += used;
 	}
 	return err;

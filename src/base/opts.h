@@ -41,6 +41,7 @@ struct opts {
 	int *rank;   /* [n] 0 default, 1 spec file, 2 command line */
 	char **args; /* positional arguments, pointing into argv */
 	int nargs;
+	bool first_ends; /* the first of them ends the options: the rest is another program's */
 };
 
 /* Values from the defaults of a table ended by OPT_END. Owns its texts. */

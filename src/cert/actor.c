@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 
@@ -33,7 +34,7 @@ static double column_norm(const struct actor_layer *l, int o)
 	return largest * sqrt(sum) * (1 + 1e-9);
 }
 
-static int pack_layer(struct actor_layer *l, const struct mlp *mlp, int at)
+static int new_layer(struct actor_layer *l, const struct mlp *mlp, int at)
 {
 	const struct mlp_layer *from = &mlp->layer[at];
 	size_t n;
@@ -47,21 +48,19 @@ static int pack_layer(struct actor_layer *l, const struct mlp *mlp, int at)
 	l->away = aligned_alloc(ACTOR_ALIGN, n * sizeof(*l->away));
 	l->b = aligned_alloc(ACTOR_ALIGN, l->stride * sizeof(*l->b));
 	l->norm = aligned_alloc(ACTOR_ALIGN, l->stride * sizeof(*l->norm));
-	if (!l->w || !l->away || !l->b || !l->norm)
-		return -ENOMEM;
-	for (int o = 0; o < l->stride; o++) {
-		l->b[o] = o < l->out ? from->b[o] : 0;
-		for (int k = 0; k < l->in; k++) {
-			double w = o < l->out ? from->w[(size_t)k * l->out + o] : 0;
+	return l->w && l->away && l->b && l->norm ? 0 : -ENOMEM;
+}
 
-			l->w[(size_t)k * l->stride + o] = w;
-			l->away[(size_t)k * l->stride + o] = float_away(w);
-		}
+static void bound_layer(struct actor_layer *l)
+{
+	l->most_norm = l->most_b = 0;
+	for (size_t i = 0; i < (size_t)l->in * l->stride; i++)
+		l->away[i] = float_away(l->w[i]);
+	for (int o = 0; o < l->stride; o++) {
 		l->norm[o] = column_norm(l, o);
 		l->most_norm = fmax(l->most_norm, l->norm[o]);
 		l->most_b = fmax(l->most_b, fabs(l->b[o]));
 	}
-	return 0;
 }
 
 // Numbers that a float cannot hold cannot be executed either.
@@ -113,34 +112,62 @@ bool actor_reaches(const struct actor *a, const struct region *r)
 	return most <= a->limit;
 }
 
+void actor_fill_weights(struct actor *a)
+{
+	for (int i = 0; i < a->n; i++) {
+		struct actor_layer *l = &a->layer[i];
+		const struct mlp_layer *from = &a->mlp->layer[i];
+
+		memset(l->w, 0, (size_t)l->in * l->stride * sizeof(*l->w));
+		memset(l->b, 0, l->stride * sizeof(*l->b));
+		memcpy(l->b, from->b, l->out * sizeof(*l->b));
+		for (int k = 0; k < l->in; k++)
+			memcpy(l->w + (size_t)k * l->stride, from->w + (size_t)k * l->out,
+				l->out * sizeof(*l->w));
+	}
+}
+
+int actor_fill(struct actor *a)
+{
+	actor_fill_weights(a);
+	for (int i = 0; i < a->n; i++) {
+		bound_layer(&a->layer[i]);
+		if (finite_layer(&a->layer[i]))
+			continue;
+		pr_err("layer %d of the network has weights that are not finite numbers\n", i + 1);
+		return -EBADMSG;
+	}
+	a->limit = input_limit(a);
+	return 0;
+}
+
 int actor_new(struct actor **out, const struct mlp *mlp)
 {
-	struct actor *a = calloc(1, sizeof(*a));
-	int err = a ? 0 : -ENOMEM;
+	struct actor *a;
+	int err = 0;
 
-	for (int i = 0; !err && i < mlp->n; i++) {
-		struct actor_layer *l = &a->layer[i];
+	if (mlp->layer[0].in > REGION_INPUTS) {
+		pr_err("the network has %d inputs, certificates know of up to %d\n",
+			mlp->layer[0].in, REGION_INPUTS);
+		return -EBADMSG;
+	}
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->slope = mlp->slope;
+	a->mlp = mlp;
+	for (a->n = 0; !err && a->n < mlp->n; a->n++) {
+		struct actor_layer *l = &a->layer[a->n];
 
-		a->n = i + 1; // what there is to free
-		err = pack_layer(l, mlp, i);
-		if (!err && !finite_layer(l)) {
-			pr_err("layer %d of the network has weights that are not finite numbers\n", i + 1);
-			err = -EBADMSG;
-		}
+		err = new_layer(l, mlp, a->n);
 		a->width = l->stride > a->width ? l->stride : a->width;
 	}
-	if (!err && a->layer[0].in > REGION_INPUTS) {
-		pr_err("the network has %d inputs, certificates know of up to %d\n", a->layer[0].in,
-			REGION_INPUTS);
-		err = -EBADMSG;
-	}
+	if (!err)
+		err = actor_fill(a);
 	if (err) {
 		actor_free(a);
 		return err;
 	}
-	a->limit = input_limit(a);
-	a->slope = mlp->slope;
-	a->mlp = mlp;
 	*out = a;
 	return 0;
 }

@@ -38,6 +38,13 @@ struct actor {
 int actor_new(struct actor **out, const struct mlp *mlp);
 void actor_free(struct actor *a);
 
+/* Takes over the network's present weights; engine_renew comes after. 0, or -EBADMSG as actor_new, after
+ * which nothing may be certified. */
+int actor_fill(struct actor *a);
+
+/* The same of w and b alone: enough to compute with (segment_run), not to bound anything. */
+void actor_fill_weights(struct actor *a);
+
 /* y of the executed network at x (layer[0].in doubles, rounded to float here). scratch: mlp_scratch. */
 float actor_run(const struct actor *a, const double *x, float *scratch);
 

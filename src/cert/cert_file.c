@@ -31,6 +31,13 @@ void cert_entry_free(struct cert_entry *d)
 	*d = (struct cert_entry){0};
 }
 
+static void text_free(struct cert_text *t)
+{
+	free(t->file);
+	free(t->text);
+	free(t->set);
+}
+
 void cert_head_free(struct cert_head *h)
 {
 	for (int i = 0; i < h->nparams; i++)
@@ -38,9 +45,8 @@ void cert_head_free(struct cert_head *h)
 	free(h->params);
 	free(h->canopy);
 	free(h->model_name);
-	free(h->property_file);
-	free(h->property);
-	free(h->set);
+	text_free(&h->property);
+	text_free(&h->shield);
 	*h = (struct cert_head){0};
 }
 
@@ -103,7 +109,12 @@ static void record_cut(void *arg, const double *normal, double offset)
 static void record_leaf(void *arg, double y_lo, double y_hi, enum engine_verdict verdict)
 {
 	struct cert_tree *t = arg;
+	bool shield = verdict != ENGINE_UNKNOWN && y_lo == -INFINITY && y_hi == INFINITY;
 
+	if (shield) {
+		add_node(t, verdict == ENGINE_HOLDS ? CERT_SHIELD_HOLDS : CERT_SHIELD_FAILS);
+		return;
+	}
 	add_node(t, verdict == ENGINE_HOLDS   ? CERT_HOLDS
 		    : verdict == ENGINE_FAILS ? CERT_FAILS
 					      : CERT_UNKNOWN);
@@ -245,19 +256,33 @@ static void put(struct cert_writer *w, const char *text, size_t len)
 		w->err = -EIO;
 }
 
+static json_t *text_json(const struct cert_text *t)
+{
+	char hex[HASH_HEX];
+
+	hash_sha256(hex, &(struct hash_part){t->text, strlen(t->text)}, 1);
+	return json_pack("{s:s, s:s, s:s, s:s}", "file", t->file ? t->file : "", "set",
+		t->set ? t->set : "", "sha256", hex, "text", t->text);
+}
+
 static json_t *head_json(const struct cert_head *h)
 {
-	json_t *params = json_object();
-	char hex[HASH_HEX];
+	json_t *params = json_object(), *o;
+	const bool shielded = h->shield.text;
 
 	for (int i = 0; i < h->nparams; i++)
 		json_object_set_new(params, h->params[i].name, json_real(h->params[i].value));
-	hash_sha256(hex, &(struct hash_part){h->property, strlen(h->property)}, 1);
-	return json_pack("{s:s, s:i, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:o, s:[]}",
-		"format", CERT_FORMAT, "version", CERT_VERSION, "canopy", CANOPY_VERSION, "model",
+	o = json_pack("{s:s, s:i, s:s, s:{s:s, s:s}, s:o, s:o}", "format", CERT_FORMAT, "version",
+		shielded ? CERT_VERSION_SHIELDED : CERT_VERSION, "canopy", CANOPY_VERSION, "model",
 		"name", h->model_name ? h->model_name : "", "sha256", h->model_sha256, "property",
-		"file", h->property_file ? h->property_file : "", "set", h->set ? h->set : "",
-		"sha256", hex, "text", h->property, "parameters", params, "decisions");
+		text_json(&h->property), "parameters", params);
+	if (o && shielded) {
+		json_object_set_new(o, "policy", json_string(CERT_SHIELDED));
+		json_object_set_new(o, "shield", text_json(&h->shield));
+	}
+	if (o)
+		json_object_set_new(o, "decisions", json_array());
+	return o;
 }
 
 static int put_head(struct cert_writer *w, const struct cert_head *head)

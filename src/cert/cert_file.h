@@ -23,6 +23,8 @@
 
 #define CERT_FORMAT "canopy-certificate"
 #define CERT_VERSION 1
+#define CERT_VERSION_SHIELDED 2 /* of files about a shielded policy */
+#define CERT_SHIELDED "shielded" /* their member policy */
 #define CERT_CHANGES 64	       /* most installed changes of a decision */
 #define CERT_PARTS 64	       /* most parts of a decision */
 #define CERT_LINE (256u << 20) /* bytes a line may have at most */
@@ -35,7 +37,21 @@ enum cert_node {
 	CERT_HOLDS = 'h', /* leaves: bounds has y_lo, y_hi */
 	CERT_FAILS = 'f',
 	CERT_UNKNOWN = 'u', /* the one kind whose bounds may be infinite */
+	CERT_SHIELD_HOLDS = 's', /* leaves without bounds: the shield sees to it that the target
+				    holds, or fails, whatever y is */
+	CERT_SHIELD_FAILS = 'v',
 };
+
+/* Whether a node is a leaf with bounds; or one without. */
+static inline bool cert_bounded(char kind)
+{
+	return kind == CERT_HOLDS || kind == CERT_FAILS || kind == CERT_UNKNOWN;
+}
+
+static inline bool cert_shield_leaf(char kind)
+{
+	return kind == CERT_SHIELD_HOLDS || kind == CERT_SHIELD_FAILS;
+}
 
 struct cert_tree {
 	int ndims;
@@ -77,14 +93,20 @@ struct cert_param {
 	double value;
 };
 
+/* Properties that a certificate rests on. */
+struct cert_text {
+	char *file; /* for people */
+	char *text; /* verbatim */
+	char *set;  /* the set or property of it that counts */
+	char sha256[HASH_HEX];
+};
+
 struct cert_head {
 	char *canopy;	  /* version that wrote it */
 	char *model_name; /* for people */
 	char model_sha256[HASH_HEX];
-	char *property_file; /* for people */
-	char *property;	     /* the property text, verbatim */
-	char property_sha256[HASH_HEX];
-	char *set;		   /* the set or property of it that is judged */
+	struct cert_text property; /* what is judged */
+	struct cert_text shield;   /* what the policy's shield enforces; text NULL: the bare policy */
 	struct cert_param *params; /* [nparams] what its parameters are, where they were overridden:
 				      for people */
 	int nparams;
@@ -102,7 +124,7 @@ struct engine_sink cert_tree_sink(struct cert_tree *t, int ndims);
  * checker's own rounding does not decide. engine is copied: 0 or -ENOMEM. */
 int cert_part_claim(struct cert_part *p, const struct engine_answer *a);
 
-/* Starts a file; canopy and property_sha256 are filled in. Nothing has the name path before
+/* Starts a file; canopy and the texts' sha256 are filled in. Nothing has the name path before
  * cert_file_finish. Prints the error. 0 or -errno. */
 struct cert_writer;
 int cert_file_create(struct cert_writer **out, const char *path, const struct cert_head *head);

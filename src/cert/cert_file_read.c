@@ -13,6 +13,8 @@
 #include "cert/cert_file.h"
 #include "cert/cert_part_read.h"
 
+#define OF_SHIELDED 2 /* members of the head that only a shielded policy's file has */
+
 struct cert_reader {
 	FILE *f;
 	bool owned; // f is ours to close
@@ -107,9 +109,8 @@ static int read_params(const struct cert_reader *r, struct cert_head *h, json_t 
 	return 0;
 }
 
-static int read_property(struct cert_reader *r, json_t *property)
+static int read_text(struct cert_reader *r, struct cert_text *t, json_t *property)
 {
-	struct cert_head *h = &r->head;
 	const char *file, *text, *hex, *set;
 	char computed[HASH_HEX];
 	const struct members_one members[] = {{"file", MEMBERS_TEXT, &file, MEMBERS_ANY},
@@ -119,25 +120,25 @@ static int read_property(struct cert_reader *r, json_t *property)
 	int err = members_read(&r->at, property, members, MEMBERS_COUNT(members));
 
 	if (!err)
-		err = read_hex(r, h->property_sha256, hex);
+		err = read_hex(r, t->sha256, hex);
 	if (err)
 		return err;
 	hash_sha256(computed, &(struct hash_part){text, strlen(text)}, 1);
-	if (strcmp(computed, h->property_sha256)) {
+	if (strcmp(computed, t->sha256)) {
 		members_fail(&r->at, "the property text has another digest than its 'sha256' says");
 		return -EKEYREJECTED;
 	}
-	err = copy(&h->property_file, file);
+	err = copy(&t->file, file);
 	if (!err)
-		err = copy(&h->set, set);
-	return err ? err : copy(&h->property, text);
+		err = copy(&t->set, set);
+	return err ? err : copy(&t->text, text);
 }
 
 static int read_head_members(struct cert_reader *r, json_t *o)
 {
 	struct cert_head *h = &r->head;
-	const char *format, *canopy, *name, *hex;
-	json_t *model, *property, *params, *decisions;
+	const char *format, *canopy, *name, *hex, *policy;
+	json_t *model, *property, *params, *decisions, *shield;
 	int64_t version;
 	const struct members_one top[] = {
 		{"format", MEMBERS_TEXT, &format, MEMBERS_ANY},
@@ -147,6 +148,8 @@ static int read_head_members(struct cert_reader *r, json_t *o)
 		{"property", MEMBERS_OBJECT, &property, MEMBERS_ANY},
 		{"parameters", MEMBERS_OBJECT, &params, MEMBERS_ANY},
 		{"decisions", MEMBERS_LIST, &decisions, MEMBERS_ANY},
+		{"policy", MEMBERS_TEXT, &policy, MEMBERS_ANY}, // of a shielded one's
+		{"shield", MEMBERS_OBJECT, &shield, MEMBERS_ANY},
 	};
 	const struct members_one of_model[] = {{"name", MEMBERS_TEXT, &name, MEMBERS_ANY},
 		{"sha256", MEMBERS_TEXT, &hex, MEMBERS_ANY}};
@@ -156,11 +159,15 @@ static int read_head_members(struct cert_reader *r, json_t *o)
 		err = members_get(&r->at, o, &top[i]);
 	if (!err && strcmp(format, CERT_FORMAT))
 		err = members_fail(&r->at, "'format' is '%.40s', not '" CERT_FORMAT "'", format);
-	if (!err && version != CERT_VERSION)
-		err = members_fail(&r->at, "'version' is %" PRId64 ", this canopy reads %d",
-			version, CERT_VERSION);
+	if (!err && version != CERT_VERSION && version != CERT_VERSION_SHIELDED)
+		err = members_fail(&r->at, "'version' is %" PRId64 ", this canopy reads %d and %d",
+			version, CERT_VERSION, CERT_VERSION_SHIELDED);
 	if (!err)
-		err = members_read(&r->at, o, top, MEMBERS_COUNT(top));
+		err = members_read(&r->at, o, top,
+			MEMBERS_COUNT(top) - (version == CERT_VERSION ? OF_SHIELDED : 0));
+	if (!err && version == CERT_VERSION_SHIELDED && strcmp(policy, CERT_SHIELDED))
+		err = members_fail(
+			&r->at, "'policy' is '%.40s', not '" CERT_SHIELDED "'", policy);
 	if (!err)
 		err = members_read(&r->at, model, of_model, MEMBERS_COUNT(of_model));
 	if (!err)
@@ -170,7 +177,9 @@ static int read_head_members(struct cert_reader *r, json_t *o)
 	if (!err)
 		err = copy(&h->model_name, name);
 	if (!err)
-		err = read_property(r, property);
+		err = read_text(r, &h->property, property);
+	if (!err && version == CERT_VERSION_SHIELDED)
+		err = read_text(r, &h->shield, shield);
 	return err ? err : read_params(r, h, params);
 }
 

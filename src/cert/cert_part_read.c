@@ -67,18 +67,19 @@ static int check_tree(const struct members_place *at, const struct cert_tree *t)
 	size_t open = 1, cuts = 0, bounds = 0;
 
 	for (size_t i = 0; i < t->nodes; i++) {
-		bool axis = t->kind[i] == CERT_AXIS, leaf = strchr("hfu", t->kind[i]);
+		bool axis = t->kind[i] == CERT_AXIS, bounded = cert_bounded(t->kind[i]);
 		size_t n = axis ? 2 : t->ndims + 1;
 
 		if (!open)
 			return members_fail(at, "'tree' goes on after its last leaf");
-		if (leaf) {
+		if (bounded || cert_shield_leaf(t->kind[i])) {
 			open--;
-			bounds += 2;
+			bounds += bounded ? 2 : 0;
 			continue;
 		}
 		if (t->kind[i] != CERT_CUT && !axis)
-			return members_fail(at, "'tree': node %zu is none of a, c, h, f, u", i + 1);
+			return members_fail(
+				at, "'tree': node %zu is none of a, c, h, f, u, s, v", i + 1);
 		if (cuts + n > t->ncuts)
 			return members_fail(at, "'cuts' has fewer numbers than the tree needs");
 		if (axis && !(t->cuts[cuts] >= 0 && t->cuts[cuts] < t->ndims &&
@@ -99,10 +100,11 @@ static int check_bounds(const struct members_place *at, struct cert_tree *t)
 	double *b = t->bounds;
 
 	for (size_t i = 0; i < t->nodes; i++) {
-		bool finite = !isnan(b[0]) && !isnan(b[1]);
+		bool finite;
 
-		if (t->kind[i] == CERT_AXIS || t->kind[i] == CERT_CUT)
+		if (!cert_bounded(t->kind[i]))
 			continue;
+		finite = !isnan(b[0]) && !isnan(b[1]);
 		b[0] = isnan(b[0]) ? -HUGE_VAL : b[0];
 		b[1] = isnan(b[1]) ? HUGE_VAL : b[1];
 		if (!(b[0] <= b[1]) || (!finite && t->kind[i] != CERT_UNKNOWN))

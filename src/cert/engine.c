@@ -30,13 +30,20 @@ struct engine *engine_new(const struct actor *a)
 	return e;
 }
 
+void engine_renew(struct engine *e)
+{
+	for (int i = 0; i < ENGINES; i++) {
+		if (e->state[i])
+			all[i]->close(e->state[i]);
+		e->state[i] = NULL;
+	}
+}
+
 void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	for (int i = 0; i < ENGINES; i++)
-		if (e->state[i])
-			all[i]->close(e->state[i]);
+	engine_renew(e);
 	free(e->scratch);
 	free(e);
 }

@@ -70,6 +70,9 @@ struct engine;
 struct engine *engine_new(const struct actor *a);
 void engine_free(struct engine *e);
 
+/* After actor_fill: forgets what the engines made of the weights. */
+void engine_renew(struct engine *e);
+
 /* "auto" (NULL too), "box", "exact", "linear". -EINVAL if there is none of that name. */
 enum engine_kind { ENGINE_AUTO, ENGINE_BOX, ENGINE_EXACT, ENGINE_LINEAR };
 int engine_find(const char *name);

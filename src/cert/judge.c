@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cert/shielded.h"
 
 int judge_open(struct judge *j, const struct property_file *f, const struct actor *a,
 	const struct qc_conf *conf)
@@ -57,8 +58,8 @@ static const char *engine_error(int err)
 static int judge_one(struct judge *j, long index, struct judged *out, int i)
 {
 	const struct property *p = &j->file->property[i];
-	struct engine_ask ask = {
-		.slices = j->conf.slices, .budget = j->conf.budget, .witness = j->conf.witness};
+	const struct engine_ask ask = qc_ask(&j->conf);
+	enum engine_kind kind = j->conf.engine;
 	int err = part_make(&out->part[i], p, &out->d);
 
 	if (err)
@@ -66,9 +67,10 @@ static int judge_one(struct judge *j, long index, struct judged *out, int i)
 	out->share[i].triggered = out->part[i].status == PART_TRIGGERED;
 	if (!out->share[i].triggered)
 		return 0;
-	ask.region = out->part[i].region;
-	ask.band = out->part[i].band;
-	err = engine_run(j->engine, j->conf.engine, &ask, &out->answer[i]);
+	if (out->part[i].region.ndims > 1 && j->conf.wide != ENGINE_AUTO)
+		kind = j->conf.wide;
+	err = shielded_run(j->engine, kind, j->conf.shield, &out->d, &out->part[i], &ask,
+		&out->answer[i]);
 	if (err)
 		return fail(err, index, p, engine_error(err));
 	out->share[i] = qc_share_of(&out->answer[i]);
@@ -87,6 +89,8 @@ int judge_run(struct judge *j, const struct cert_decision *d, long index, struct
 	}
 	out->d = *d;
 	out->d.clean = part_window(actor_run(j->actor, d->x, j->scratch), d->w);
+	if (j->conf.shield)
+		out->d.clean = shield_window(j->conf.shield, d, out->d.clean);
 	for (int i = 0; i < j->file->n; i++) {
 		int err = j->file->property[i].used ? judge_one(j, index, out, i) : 0;
 

@@ -69,7 +69,7 @@ static int compare_item(int *order, const struct property_given *g, int i, struc
 	}
 }
 
-static int condition(bool *holds, const struct property_given *g, const struct cert_decision *d)
+int part_given(bool *holds, const struct property_given *g, const struct cert_decision *d)
 {
 	const struct expr_windows w = windows_of(d);
 	struct rational right = {0, 1};
@@ -97,7 +97,7 @@ int part_status(enum part_status *out, const struct property *p, const struct ce
 		return 0;
 	}
 	for (int i = 0; i < p->ngiven && holds; i++) {
-		err = condition(&holds, &p->given[i], d);
+		err = part_given(&holds, &p->given[i], d);
 		if (err)
 			return err;
 	}

@@ -10,6 +10,7 @@
 #include "cert/band.h"
 #include "cert/property.h"
 #include "cert/region.h"
+#include "policy/policy.h"
 
 #define PART_FAR ((int64_t)1 << 40) /* |end| of a target without a limit on that side */
 
@@ -23,6 +24,20 @@ struct cert_decision {
 	const int64_t *changes; /* [nchanges] installed changes, newest first */
 	int nth; /* decisions of the same flow before it; in a list they come right before it */
 };
+
+/* A policy's decision, its newest change first in changes. */
+static inline struct cert_decision cert_decision_of(
+	const struct decision *d, int64_t changes[POLICY_CHANGES])
+{
+	for (int i = 0; i < d->nchanges; i++)
+		changes[i] = d->changes[POLICY_CHANGES - 1 - i];
+	return (struct cert_decision){.x = d->state,
+		.nin = d->nstate,
+		.w = d->w,
+		.p = d->p,
+		.nchanges = d->nchanges,
+		.changes = changes};
+}
 
 enum part_status {
 	PART_TRIGGERED,
@@ -46,8 +61,10 @@ struct part {
  */
 int part_make(struct part *out, const struct property *p, const struct cert_decision *d);
 
-/* Of which the two steps: whether it triggers, region left out; and the target alone. */
+/* Of which the two steps: whether it triggers, region left out; and the target alone. One of the
+ * conditions of the first, for a decision that makes sense. */
 int part_status(enum part_status *out, const struct property *p, const struct cert_decision *d);
+int part_given(bool *holds, const struct property_given *g, const struct cert_decision *d);
 int part_target(int64_t *lo, int64_t *hi, const struct property *p, const struct cert_decision *d);
 
 /* The window that the executed pre-activation y installs. */

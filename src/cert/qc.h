@@ -15,16 +15,26 @@
 
 #include "cert/engine.h"
 #include "cert/part.h"
+#include "cert/shield.h"
 
 #define QC_SLICES 5    /* as published */
 #define QC_BUDGET 1000 /* cells of the linear engine, a part */
 
 struct qc_conf {
 	enum engine_kind engine;
+	enum engine_kind wide; /* for regions of two dimensions or more; ENGINE_AUTO: as engine */
 	int slices;  /* as in struct engine_ask */
 	long budget; /* as in struct engine_ask */
 	bool witness;
+	const struct shield *shield; /* of the policy that is judged; NULL: the bare policy */
 };
+
+/* What is asked of the engine; region and band left out. */
+static inline struct engine_ask qc_ask(const struct qc_conf *c)
+{
+	return (struct engine_ask){
+		.slices = c->slices, .budget = c->budget, .witness = c->witness};
+}
 
 struct qc_share {
 	bool triggered; /* the rest is meaningless if not */
@@ -55,7 +65,7 @@ void qc_restart(struct qc *q);
 
 /*
  * Judges the flow's next decision and gives the main set's share; d->clean and d->nth are ignored:
- * the actor says what it installs at d->x. Prints what part_make or engine_run fails with and
+ * the actor, and the shield, say what is installed at d->x. Prints what part_make or engine_run fails with and
  * returns it; the decision then counts as not seen, and out is untouched.
  */
 int qc_decide(struct qc *q, const struct cert_decision *d, struct qc_share *out);
@@ -76,7 +86,9 @@ struct qc_total {
 	long exact_known;
 	double nothing; /* QC of a policy that always answers a = 0 */
 	double hold;	/* ... of one that takes the percent whose window is nearest to p */
-	double ceiling; /* ... if every part were met that some percent in 25..400 meets */
+	/* ... if every part were met that some percent in 25..400 meets; of a shielded policy, some
+	 * window that its shield may install */
+	double ceiling;
 	long full;	/* triggered decisions with proven = 1 */
 	long caught;	/* triggered decisions with refuted > 0 */
 	long floor;	/* decisions on which the policy installs the smallest window */

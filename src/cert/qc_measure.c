@@ -66,6 +66,17 @@ static int share_constant(
 	return err;
 }
 
+static bool attainable(const struct measure *m, const struct part *part, uint32_t w)
+{
+	const struct shield_target t = {part->lo, part->hi};
+	uint32_t nearest;
+
+	if (!m->run->conf.shield)
+		return !band_empty(&part->band);
+	nearest = shield_nearest(&t, 1, w, w);
+	return nearest >= part->lo && nearest <= part->hi;
+}
+
 static int judge_others(const struct measure *m, struct slot *s)
 {
 	const struct property_file *f = m->run->file;
@@ -81,7 +92,7 @@ static int judge_others(const struct measure *m, struct slot *s)
 				s->other[k][i].triggered = false;
 			continue;
 		}
-		s->other[CEILING][i] = all_or_none(!band_empty(&part->band));
+		s->other[CEILING][i] = all_or_none(attainable(m, part, s->judged.d.w));
 		err = share_constant(&s->other[NOTHING][i], part->property, &s->judged.d, nothing);
 		err = err ? err
 			  : share_constant(&s->other[HOLD][i], part->property, &s->judged.d, hold);

@@ -113,7 +113,6 @@ static int allocate(struct work *e)
 struct segment *segment_new(const struct actor *a)
 {
 	struct work *e = calloc(1, sizeof(*e));
-	const struct actor_layer *last = &a->layer[a->n - 1];
 
 	if (!e)
 		return NULL;
@@ -123,8 +122,6 @@ struct segment *segment_new(const struct actor *a)
 		segment_free(&e->out);
 		return NULL;
 	}
-	for (int k = 0; k < last->in; k++)
-		e->out_w[k] = last->w[(size_t)k * last->stride];
 	return &e->out;
 }
 
@@ -339,6 +336,7 @@ static void start(struct work *e, const struct region *r, const double *t, int p
 int segment_run(struct segment *s, const struct region *r)
 {
 	struct work *e = (struct work *)s;
+	const struct actor_layer *last = &e->actor->layer[e->actor->n - 1];
 	const struct region_dim *d = &r->dim[0];
 	bool kink = d->tied >= 0 && d->lo < REGION_KINK && d->hi > REGION_KINK;
 	double t[PATHS + 1] = {d->lo, kink ? REGION_KINK : d->hi, d->hi}, y;
@@ -353,6 +351,8 @@ int segment_run(struct segment *s, const struct region *r)
 		}
 		return 0;
 	}
+	for (int k = 0; k < last->in; k++)
+		e->out_w[k] = last->w[(size_t)k * last->stride];
 	start(e, r, t, paths);
 	err = add_point(e, t[0], output(e, e->level[e->hidden - 1].z[0]));
 	for (int p = 0; p < paths && !err; p++)

@@ -19,6 +19,8 @@ void cell_copy(struct cell *to, const struct cell *from, const struct region *r)
 	to->steps = from->steps;
 	memcpy(to->lo, from->lo, r->ndims * sizeof(*to->lo));
 	memcpy(to->hi, from->hi, r->ndims * sizeof(*to->hi));
+	memcpy(to->axis_lo, from->axis_lo, r->ndims * sizeof(*to->axis_lo));
+	memcpy(to->axis_hi, from->axis_hi, r->ndims * sizeof(*to->axis_hi));
 	memcpy(to->t, from->t, from->corners * sizeof(to->t[0]));
 }
 
@@ -28,8 +30,8 @@ void cell_whole(struct cell *c, const struct region *r)
 	c->steps = 0;
 	c->corners = 0;
 	for (int d = 0; d < r->ndims; d++) {
-		c->lo[d] = r->dim[d].lo;
-		c->hi[d] = r->dim[d].hi;
+		c->lo[d] = c->axis_lo[d] = r->dim[d].lo;
+		c->hi[d] = c->axis_hi[d] = r->dim[d].hi;
 	}
 	if (r->ndims != 2)
 		return;
@@ -110,6 +112,10 @@ bool cell_cut_axis(struct cell *c, const struct region *r, int dim, double offse
 {
 	struct half h = {{0, 0}, other ? -offset : offset};
 
+	if (other)
+		c->axis_lo[dim] = fmax(c->axis_lo[dim], offset);
+	else
+		c->axis_hi[dim] = fmin(c->axis_hi[dim], offset);
 	if (r->ndims == 2) {
 		h.n[dim] = other ? -1 : 1;
 		return c->empty || cut_polygon(c, r, h);
@@ -189,7 +195,7 @@ enum { CORNERS, STEPS, EMPTY, TAIL };
 
 int cell_push(struct cell_stack *s, const struct cell *c, const struct region *r)
 {
-	size_t n = 2 * (size_t)(r->ndims + c->corners), room = s->room ? s->room : 1024;
+	size_t n = 2 * (size_t)(2 * r->ndims + c->corners), room = s->room ? s->room : 1024;
 	double *to;
 
 	while (room < s->n + n + TAIL)
@@ -206,7 +212,9 @@ int cell_push(struct cell_stack *s, const struct cell *c, const struct region *r
 	to = s->at + s->n;
 	memcpy(to, c->lo, r->ndims * sizeof(*to));
 	memcpy(to + r->ndims, c->hi, r->ndims * sizeof(*to));
-	memcpy(to + 2 * r->ndims, c->t, c->corners * sizeof(c->t[0]));
+	memcpy(to + 2 * r->ndims, c->axis_lo, r->ndims * sizeof(*to));
+	memcpy(to + 3 * r->ndims, c->axis_hi, r->ndims * sizeof(*to));
+	memcpy(to + 4 * r->ndims, c->t, c->corners * sizeof(c->t[0]));
 	s->n += n + TAIL;
 	to = s->at + s->n - TAIL;
 	to[CORNERS] = c->corners;
@@ -222,9 +230,11 @@ void cell_pop(struct cell_stack *s, struct cell *c, const struct region *r)
 	c->corners = (int)tail[CORNERS];
 	c->steps = (int)tail[STEPS];
 	c->empty = tail[EMPTY] != 0;
-	from = tail - 2 * (r->ndims + c->corners);
+	from = tail - 2 * (2 * r->ndims + c->corners);
 	memcpy(c->lo, from, r->ndims * sizeof(*from));
 	memcpy(c->hi, from + r->ndims, r->ndims * sizeof(*from));
-	memcpy(c->t, from + 2 * r->ndims, c->corners * sizeof(c->t[0]));
+	memcpy(c->axis_lo, from + 2 * r->ndims, r->ndims * sizeof(*from));
+	memcpy(c->axis_hi, from + 3 * r->ndims, r->ndims * sizeof(*from));
+	memcpy(c->t, from + 4 * r->ndims, c->corners * sizeof(c->t[0]));
 	s->n = from - s->at;
 }

@@ -24,6 +24,8 @@
 struct cell {
 	bool empty;
 	double lo[REGION_INPUTS], hi[REGION_INPUTS]; /* box around it */
+	double axis_lo[REGION_INPUTS], axis_hi[REGION_INPUTS]; /* what cuts along single inputs
+								  leave, without rounding */
 	int corners;				     /* of two dimensions */
 	int steps;				     /* cuts that put corners in it */
 	double t[CELL_CORNERS][2];

@@ -15,6 +15,7 @@
 #include "check/upward.h"
 
 struct check {
+	const struct property_file *shield; // or NULL
 	struct net *net;
 	struct proof *proof;
 };
@@ -51,6 +52,11 @@ void check_free(struct check *c)
 	free(c);
 }
 
+void check_shielded(struct check *c, const struct property_file *shield)
+{
+	c->shield = shield;
+}
+
 static bool same_region(const struct region *a, const struct region *b)
 {
 	bool varied[REGION_INPUTS] = {false};
@@ -74,7 +80,7 @@ static bool same_region(const struct region *a, const struct region *b)
 
 // A property that triggers must be the next part.
 static int check_part(struct check *c, const struct part *want, const struct cert_part *part,
-	uint32_t w, const char *where, struct check_report *report)
+	const struct enforce *shield, const char *where, struct check_report *report)
 {
 	char why[160];
 	struct proof_result found;
@@ -91,7 +97,8 @@ static int check_part(struct check *c, const struct part *want, const struct cer
 	else if (!same_region(&want->region, &part->region))
 		snprintf(why, sizeof(why), "its region is another than the property's");
 	else {
-		err = proof_part(c->proof, part, w, &found, why, sizeof(why));
+		err = proof_part(c->proof, part, shield->d->w, c->shield ? shield : NULL, &found,
+			why, sizeof(why));
 		if (err == -ENOMEM)
 			return err;
 		if (!err) {
@@ -108,7 +115,8 @@ static int check_part(struct check *c, const struct part *want, const struct cer
 	return -EKEYREJECTED;
 }
 
-static int check_clean(struct check *c, const struct cert_entry *e, const char *where)
+static int check_clean(struct check *c, const struct cert_entry *e, const struct enforce *shield,
+	const char *where)
 {
 	uint32_t clean;
 
@@ -118,6 +126,8 @@ static int check_clean(struct check *c, const struct cert_entry *e, const char *
 		return -EKEYREJECTED;
 	}
 	clean = part_window(net_run(c->net, e->state), e->w);
+	if (c->shield)
+		clean = enforce_window(shield, e->state, clean);
 	if (clean == e->clean)
 		return 0;
 	pr_err("%s: the model installs %u packets, not %u\n", where, clean, e->clean);
@@ -134,9 +144,13 @@ int check_entry(struct check *c, const struct property_file *f, const struct cer
 		.clean = e->clean,
 		.nchanges = e->nchanges,
 		.changes = e->changes};
-	int err = check_clean(c, e, where), n = 0;
+	struct enforce shield = {.d = &d};
+	int err, n = 0;
 	struct part part;
 
+	if (c->shield)
+		enforce_begin(&shield, c->shield, &d);
+	err = check_clean(c, e, &shield, where);
 	for (int i = 0; i < f->n && !err; i++) {
 		if (!f->property[i].used)
 			continue;
@@ -151,7 +165,7 @@ int check_entry(struct check *c, const struct property_file *f, const struct cer
 			pr_err("%s: %s triggers, but has no part\n", where, f->property[i].name);
 			return -EKEYREJECTED;
 		}
-		err = check_part(c, &part, &e->parts[n++], e->w, where, report);
+		err = check_part(c, &part, &e->parts[n++], &shield, where, report);
 	}
 	if (!err && n < e->nparts) {
 		pr_err("%s: %s: it does not trigger here\n", where, e->parts[n].property);
@@ -173,7 +187,7 @@ static int open_head(const struct cert_head *h, const struct model *m, const cha
 			h->model_sha256, m->sha256);
 		return -EKEYREJECTED;
 	}
-	err = property_parse(file, h->property, path, NULL, 0);
+	err = property_parse(file, h->property.text, path, NULL, 0);
 	if (err)
 		return err;
 	for (int i = 0; i < h->nparams && !err; i++)
@@ -182,7 +196,18 @@ static int open_head(const struct cert_head *h, const struct model *m, const cha
 				h->params[i].name);
 			err = -EKEYREJECTED;
 		}
-	return err ? err : property_pick(*file, h->set);
+	return err ? err : property_pick(*file, h->property.set);
+}
+
+// The shield's properties, if the policy has one.
+static int open_shield(const struct cert_head *h, const char *path, struct property_file **shield)
+{
+	int err;
+
+	if (!h->shield.text)
+		return 0;
+	err = property_parse(shield, h->shield.text, path, NULL, 0);
+	return err ? err : property_pick(*shield, h->shield.set);
 }
 
 static int check_entries(struct check *c, struct cert_reader *r, const struct property_file *f,
@@ -207,7 +232,7 @@ static int check_entries(struct check *c, struct cert_reader *r, const struct pr
 int check_file(const char *cert, const char *model, struct check_report *report)
 {
 	struct cert_reader *r = NULL;
-	struct property_file *f = NULL;
+	struct property_file *f = NULL, *shield = NULL;
 	struct model *m = NULL;
 	struct check *c = NULL;
 	int err = model_load(&m, model);
@@ -218,10 +243,15 @@ int check_file(const char *cert, const char *model, struct check_report *report)
 	if (!err)
 		err = open_head(cert_file_head(r), m, cert, &f);
 	if (!err)
+		err = open_shield(cert_file_head(r), cert, &shield);
+	if (!err)
 		err = check_new(&c, m);
+	if (!err)
+		check_shielded(c, shield);
 	if (!err)
 		err = check_entries(c, r, f, cert, report);
 	check_free(c);
+	property_free(shield);
 	property_free(f);
 	cert_file_close(r);
 	model_free(m);

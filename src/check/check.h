@@ -14,6 +14,7 @@
  * other leaves.
  * - corners.c, lines.c: bounds of y over such sets, bound.c: which to try, and splitting where none
  * will do.
+ * - enforce.c: what the shield of a shielded policy makes of its windows.
  * - proof.c: every leaf's bound, its verdict, the shares, the counterexample.
  * - check.c: model, decision, region and target are those that the property text asks for.
  *
@@ -40,6 +41,10 @@ struct check;
 /* For certificates of a model, which is read only here. Prints; 0 or -errno. */
 int check_new(struct check **out, const struct model *m);
 void check_free(struct check *c);
+
+/* Certificates are from now on about the policy behind a shield of the file's main set, which
+ * outlives it; NULL: about the bare one, as they are at first. */
+void check_shielded(struct check *c, const struct property_file *shield);
 
 /*
  * Verifies one decision against a property file whose main set is the certificate's. 0;

@@ -18,7 +18,10 @@ struct proof {
 	struct cell cell, other;
 	/* the part at hand */
 	const struct cert_part *part;
+	const struct enforce *shield;	// or NULL
+	uint32_t w;
 	struct window_target target;
+	int64_t aim_lo, aim_hi;		// the windows of target
 	const double *cuts, *bounds;	// the next ones
 	double not_proven, not_refuted; // shares, at most
 	long leaf;
@@ -86,15 +89,64 @@ static int branch(struct proof *p, char kind)
 	return err == -E2BIG ? reject(p, "too many branches of its tree wait to be followed") : err;
 }
 
-// Whether the verdict follows from the bounds claimed; what the leaf takes from the shares; the
-// claim to prove.
+static void aim(struct proof *p, int64_t lo, int64_t hi)
+{
+	p->aim_lo = lo;
+	p->aim_hi = hi;
+	window_aim(&p->target, lo, hi, p->w);
+}
+
+// What the leaf takes from the shares.
+static void count_leaf(struct proof *p, bool holds, bool fails)
+{
+	double share = cell_share(&p->cell, &p->part->region);
+
+	p->not_proven += holds ? 0 : share;
+	p->not_refuted += fails ? 0 : share;
+}
+
+// A leaf on which the shield decides, whatever the network answers.
+static int judge_shield(struct proof *p, char kind)
+{
+	struct enforce_leaf found = {.known = false};
+
+	p->leaf++;
+	if (p->shield)
+		enforce_judge(p->shield, &p->part->region, &p->cell, p->part->lo, p->part->hi,
+			&found);
+	if (kind == CERT_SHIELD_HOLDS ? !found.holds : !found.fails)
+		return reject(p, "leaf %ld: no shield makes the target %s whatever y is", p->leaf,
+			kind == CERT_SHIELD_HOLDS ? "hold" : "fail");
+	count_leaf(p, found.holds, found.fails);
+	return 0;
+}
+
+// Of a shielded policy: the windows wanted of the policy itself on the leaf.
+static int aim_leaf(struct proof *p, char kind)
+{
+	struct enforce_leaf found;
+
+	if (!p->shield || kind == CERT_UNKNOWN)
+		return 0;
+	enforce_judge(p->shield, &p->part->region, &p->cell, p->part->lo, p->part->hi, &found);
+	if (!found.known)
+		return reject(p, "leaf %ld: what its shield enforces differs within it", p->leaf);
+	if (found.lo != p->aim_lo || found.hi != p->aim_hi)
+		aim(p, found.lo, found.hi);
+	return 0;
+}
+
+// Whether the verdict follows from the bounds claimed; the claim to prove.
 static int judge_leaf(struct proof *p, char kind, struct bound_claim *claim)
 {
 	const struct cert_part *part = p->part;
-	double share = cell_share(&p->cell, &part->region);
+	int err;
 
 	*claim = (struct bound_claim){++p->leaf, p->bounds[0], p->bounds[1]};
 	p->bounds += 2;
+	err = aim_leaf(p, kind);
+	if (err)
+		return err;
 	if (kind == CERT_HOLDS
 			? !window_holds(&p->target, claim->lo, claim->hi)
 			: kind == CERT_FAILS && !window_fails(&p->target, claim->lo, claim->hi))
@@ -104,8 +156,7 @@ static int judge_leaf(struct proof *p, char kind, struct bound_claim *claim)
 	if (!(part->y_lo <= claim->lo && claim->hi <= part->y_hi))
 		return reject(p, "leaf %ld: its bounds on y are not within those of the part",
 			claim->leaf);
-	p->not_proven += kind == CERT_HOLDS ? 0 : share;
-	p->not_refuted += kind == CERT_FAILS ? 0 : share;
+	count_leaf(p, kind == CERT_HOLDS, kind == CERT_FAILS);
 	return 0;
 }
 
@@ -129,8 +180,8 @@ static int prove_leaves(struct proof *p)
 		char kind = part->tree.kind[i];
 
 		cell_pop(&p->waiting, &p->cell, r);
-		if (kind == CERT_AXIS || kind == CERT_CUT) {
-			err = branch(p, kind);
+		if (!cert_bounded(kind)) {
+			err = cert_shield_leaf(kind) ? judge_shield(p, kind) : branch(p, kind);
 			continue;
 		}
 		err = judge_leaf(p, kind, &claim);
@@ -166,11 +217,11 @@ static int check_shares(struct proof *p, struct proof_result *out)
 	return 0;
 }
 
-static int walk(struct proof *p, uint32_t w, struct proof_result *out)
+static int walk(struct proof *p, struct proof_result *out)
 {
 	int was = upward_begin(), err;
 
-	window_aim(&p->target, p->part->lo, p->part->hi, w);
+	aim(p, p->part->lo, p->part->hi);
 	bound_start(&p->bound, &p->part->region);
 	cell_whole(&p->cell, &p->part->region);
 	p->waiting.n = 0;
@@ -184,7 +235,7 @@ static int walk(struct proof *p, uint32_t w, struct proof_result *out)
 }
 
 // Executes the network at the point where it is said to miss.
-static int check_counterexample(struct proof *p, uint32_t w)
+static int check_counterexample(struct proof *p)
 {
 	const struct cert_part *part = p->part;
 	double x[REGION_INPUTS];
@@ -196,18 +247,22 @@ static int check_counterexample(struct proof *p, uint32_t w)
 			return reject(p, "its counterexample is outside the region");
 	region_state(&part->region, part->t, x);
 	y = net_run(p->bound.net, x);
-	window = part_window(y, w);
+	window = part_window(y, p->w);
+	if (p->shield)
+		window = enforce_window(p->shield, x, window);
 	if (isfinite(y) && (window < part->lo || window > part->hi))
 		return 0;
 	return reject(p, "its counterexample is none: the window there is %u", window);
 }
 
-int proof_part(struct proof *p, const struct cert_part *part, uint32_t w, struct proof_result *out,
-	char *why, size_t len)
+int proof_part(struct proof *p, const struct cert_part *part, uint32_t w,
+	const struct enforce *shield, struct proof_result *out, char *why, size_t len)
 {
 	int err;
 
 	p->part = part;
+	p->w = w;
+	p->shield = shield;
 	p->cuts = part->tree.cuts;
 	p->bounds = part->tree.bounds;
 	p->not_proven = p->not_refuted = 0;
@@ -216,8 +271,8 @@ int proof_part(struct proof *p, const struct cert_part *part, uint32_t w, struct
 	p->len = len;
 	if (part->region.nin != p->bound.net->layer[0].in || !region_valid(&part->region))
 		return reject(p, "its region is none of this network's");
-	err = walk(p, w, out);
+	err = walk(p, out);
 	if (!err && part->missed)
-		err = check_counterexample(p, w);
+		err = check_counterexample(p);
 	return err;
 }

@@ -6,6 +6,7 @@
 #define CHECK_PROOF_H
 
 #include "cert/cert_file.h"
+#include "check/enforce.h"
 #include "check/net.h"
 
 struct proof;
@@ -20,8 +21,9 @@ int proof_new(struct proof **out, const struct net *net);
 void proof_free(struct proof *p);
 
 /* Checks all but that region and target are those of the property: 0; -EKEYREJECTED, and why in
- * words (len characters at most); -ENOMEM. w is the decision's. */
-int proof_part(struct proof *p, const struct cert_part *part, uint32_t w, struct proof_result *out,
-	char *why, size_t len);
+ * words (len characters at most); -ENOMEM. w is the decision's, shield that of the policy, NULL for
+ * the bare one. */
+int proof_part(struct proof *p, const struct cert_part *part, uint32_t w,
+	const struct enforce *shield, struct proof_result *out, char *why, size_t len);
 
 #endif

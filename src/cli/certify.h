@@ -19,7 +19,8 @@ struct certify {
 	struct model *model;
 	struct mlp *mlp;
 	struct actor *actor;
-	struct property_file *properties;
+	struct property_file *properties, *shielding; /* shielding: the shield's, NULL if the same */
+	struct shield *shield;			      /* NULL: the bare policy */
 	struct qc_conf conf;
 	int threads;
 	struct recorded *recorded;	 /* owner of what decisions point to, or NULL: one of the command line */

@@ -31,6 +31,16 @@ static void print_state(const double *x, const double *observed, int nin)
 		printf("    input %d: %.6g\n", k, x[k]);
 }
 
+static uint32_t shielded(const struct shield *s, const struct cert_entry *e, const double *x, uint32_t window)
+{
+	const struct cert_decision d = {.x = x, .nin = e->nstate, .w = e->w, .p = e->p,
+		.nchanges = e->nchanges, .changes = e->changes};
+	uint32_t moved = shield_window(s, &d, window);
+
+	printf("  the policy wants %u packets, its shield installs %u\n", window, moved);
+	return moved;
+}
+
 // Whether the model misses the target there, as the certificate says.
 static bool show(const struct certify *c, const struct cert_entry *e, const struct cert_part *p, float *scratch)
 {
@@ -42,9 +52,11 @@ static bool show(const struct certify *c, const struct cert_entry *e, const stru
 	region_state(&p->region, p->t, x);
 	y = actor_run(c->actor, x, scratch);
 	window = part_window(y, e->w);
-	misses = window < p->lo || window > p->hi;
 	printf("%s: %s\n", e->source, p->property);
 	printf("  window %u, installed before %u; in the observed state the model installs %u\n", e->w, e->p, e->clean);
+	if (c->shield)
+		window = shielded(c->shield, e, x, window);
+	misses = window < p->lo || window > p->hi;
 	printf("  here action %.6f, %d %% of %u: %u packets; the target is %lld to %lld: %s\n", mlp_action(y),
 		action_percent(mlp_action(y)), e->w, window, (long long)p->lo, (long long)p->hi,
 		misses ? "missed" : "MET, the certificate is wrong");
@@ -64,6 +76,16 @@ static int replay_entry(const struct certify *c, const struct cert_entry *e, flo
 	return 0;
 }
 
+// The shield that a certificate's policy has.
+static int open_shield(struct certify *c, const struct cert_text *text, const char *path)
+{
+	int err = text->text ? property_parse(&c->shielding, text->text, path, NULL, 0) : 0;
+
+	if (!err && text->text)
+		err = property_pick(c->shielding, text->set);
+	return err || !text->text ? err : shield_new(&c->shield, c->shielding);
+}
+
 int certify_replay(struct certify *c, const char *path)
 {
 	float *scratch = malloc(mlp_scratch(c->mlp) * sizeof(*scratch));
@@ -75,6 +97,7 @@ int certify_replay(struct certify *c, const char *path)
 	if (!err) {
 		if (strcmp(cert_file_head(r)->model_sha256, c->model->sha256))
 			pr_warn("%s is about another model than %s\n", path, c->model_path);
+		err = open_shield(c, &cert_file_head(r)->shield, path);
 		while (!err && (more = cert_file_next(r, &e)) > 0) {
 			err = replay_entry(c, &e, scratch, count);
 			cert_entry_free(&e);

@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "cert/cert_file.h"
 #include "cert/picture.h"
+#include "cert/shielded.h"
 #include "cert/vnnlib.h"
 #include "cli/certify.h"
 #include "cli/certify_show.h"
@@ -29,12 +30,6 @@ struct output {
 	long counterexamples;
 	struct progress progress;
 };
-
-static struct engine_ask ask_of(const struct certify *c, const struct part *part)
-{
-	return (struct engine_ask){.region = part->region, .band = part->band, .slices = c->conf.slices,
-		.budget = c->conf.budget, .witness = c->conf.witness};
-}
 
 static int flush(struct output *o)
 {
@@ -68,10 +63,10 @@ static int begin(struct output *o, long i, const struct cert_decision *d)
 }
 
 // Adds a part to its decision's entry, with the partition that its answer rests on.
-static int add_part(struct output *o, const struct part *part)
+static int add_part(struct output *o, const struct cert_decision *d, const struct part *part)
 {
 	struct cert_part *to = &o->entry.parts[o->entry.nparts++];
-	struct engine_ask ask = ask_of(o->c, part);
+	struct engine_ask ask = qc_ask(&o->c->conf);
 	struct engine_answer answer;
 	struct engine_sink sink;
 	int err;
@@ -82,7 +77,7 @@ static int add_part(struct output *o, const struct part *part)
 	to->hi = part->hi;
 	sink = cert_tree_sink(&to->tree, part->region.ndims);
 	ask.sink = &sink;
-	err = engine_run(o->engine, o->c->conf.engine, &ask, &answer);
+	err = shielded_run(o->engine, o->c->conf.engine, o->c->conf.shield, d, part, &ask, &answer);
 	return err ? err : cert_part_claim(to, &answer);
 }
 
@@ -130,20 +125,25 @@ static int each(void *arg, long i, const struct cert_decision *d, const struct p
 	if (!err && i != o->at)
 		err = begin(o, i, d);
 	if (!err && o->file)
-		err = add_part(o, part);
+		err = add_part(o, d, part);
 	if (!err && o->vnnlib)
 		err = write_vnnlib(o, i, part);
 	return err;
+}
+
+static struct cert_text text_of(const struct property_file *f)
+{
+	return (struct cert_text){.file = f->path, .text = f->text, .set = (char *)property_name(f, f->main)};
 }
 
 static int open_certificate(struct output *o, const char *path)
 {
 	const struct certify *c = o->c;
 	struct cert_head head = {.model_name = c->model->info.name ? c->model->info.name : (char *)c->model_path,
-		.property_file = c->properties->path,
-		.property = c->properties->text,
-		.set = (char *)property_name(c->properties, c->properties->main)};
+		.property = text_of(c->properties)};
 
+	if (c->conf.shield)
+		head.shield = text_of(c->conf.shield->file);
 	memcpy(head.model_sha256, c->model->sha256, sizeof(head.model_sha256));
 	return cert_file_create(&o->file, path, &head);
 }
@@ -191,7 +191,9 @@ static int draw(const struct output *o)
 						  : "no part of one or two dimensions triggers");
 		return -ENOENT;
 	}
-	ask = ask_of(o->c, &o->picture_part);
+	ask = qc_ask(&o->c->conf);
+	ask.region = o->picture_part.region;
+	ask.band = o->picture_part.band;
 	source = certify_source(o->c, o->picture_at);
 	title = file_path("%s: %s", o->picture_part.property->name, source);
 	p = (struct picture){path, title, &o->picture_part, &o->c->decisions[o->picture_at], &ask,

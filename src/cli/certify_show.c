@@ -43,13 +43,26 @@ static void bucket_name(char *buf, size_t size, int i)
 		snprintf(buf, size, "  w %u..", qc_bucket_from[i]);
 }
 
+static void show_shield(const struct shield *s)
+{
+	printf("policy shielded by %s of %s\n", property_name(s->file, s->file->main), s->file->path);
+	for (int i = 0; i < s->file->n; i++)
+		if (s->file->property[i].used && !shield_enforces(s, &s->file->property[i]))
+			printf("  not enforced: %s, which compares with what the policy itself installs in the "
+			       "observed state\n",
+				s->file->property[i].name);
+}
+
 static void show_text(const struct certify *c, const struct qc_model *m, long counterexamples)
 {
 	const struct qc_total *all = &m->all;
 	char name[80];
 
-	printf("%s (tensors %.12s) on %ld decisions of %s; %s, engine %s\n\n", c->model_path, c->model->sha256,
+	printf("%s (tensors %.12s) on %ld decisions of %s; %s, engine %s\n", c->model_path, c->model->sha256,
 		all->decisions, c->source, c->properties->path, kinds[c->conf.engine]);
+	if (c->shield)
+		show_shield(c->shield);
+	putchar('\n');
 	printf("%-24s %10s %9s %9s %9s %9s %9s %9s %9s\n", "", "triggered", "proven", "refuted", "exact", "QC",
 		"a = 0", "hold", "ceiling");
 	put_row(property_name(c->properties, c->properties->main), all);
@@ -111,12 +124,13 @@ static void show_json(const struct certify *c, const struct qc_model *m, long co
 		snprintf(name, sizeof(name), "%u", qc_bucket_from[i]);
 		json_object_set_new(windows, name, total_json(&m->bucket[i]));
 	}
-	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:o, s:o, s:o, s:I}", "canopy",
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:o, s:o, s:o, s:I, s:s, s:s*}", "canopy",
 		CANOPY_VERSION, "model", c->model_path, "sha256", c->model->sha256, "properties",
 		c->properties->path, "set", property_name(c->properties, c->properties->main), "engine",
 		kinds[c->conf.engine], "slices", c->conf.slices, "budget", (json_int_t)c->conf.budget, "decisions_of",
 		c->source, "all", total_json(&m->all), "property", properties, "window_from", windows,
-		"counterexamples", (json_int_t)counterexamples);
+		"counterexamples", (json_int_t)counterexamples, "policy", c->shield ? "shielded" : "bare", "shield",
+		c->shield ? c->shield->file->path : NULL);
 	json_dumpf(o, stdout, JSON_INDENT(1));
 	putchar('\n');
 	json_decref(o);

@@ -6,11 +6,13 @@
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_CERTIFIED };
 
+#define CMD_COMMAND (-2)
+
 struct cmd {
 	const char *name;  /* "eval" */
 	const char *verb;  /* "show" of `canopy model show`, or NULL */
 	const char *args;  /* positional arguments, for usage: "TRACE..." */
-	int min_args, max_args; /* max < 0: any number */
+	int min_args, max_args; /* max < 0: any number, CMD_COMMAND: a command with its own options */
 	const char *summary;    /* one line */
 	const char *details;    /* paragraphs for --help and the man page, or NULL */
 	const struct opt *opts;
@@ -24,7 +26,7 @@ struct cmd {
 	{OPT_FLAG, 'q', "quiet", NULL, NULL, 0, 0, NULL, "warnings and errors only"}
 
 /* Tables of commands, each ended by a row without a name; one per file cmd_*.c. */
-extern const struct cmd cmd_trace[], cmd_model[], cmd_train[], cmd_eval[], cmd_certify[], cmd_check[], cmd_emu[], cmd_compare[],
+extern const struct cmd cmd_trace[], cmd_model[], cmd_train[], cmd_eval[], cmd_certify[], cmd_check[], cmd_emu[], cmd_mm[], cmd_compare[],
 	cmd_report[];
 
 #endif

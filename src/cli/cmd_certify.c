@@ -18,6 +18,11 @@ static const struct opt opts[] = {
 		"deep-buffer"},
 	{OPT_TEXTS, 0, "let", "NAME=VALUE", NULL, 0, 0, NULL, "set parameters of the property file"},
 	{OPT_TEXT, 0, "pick", "NAME", NULL, 0, 0, NULL, "the set or property of the file that counts"},
+	{OPT_FLAG, 0, "shield", NULL, NULL, 0, 0, NULL,
+		"certify the shielded policy, whose window is moved to the nearest one that the properties allow in "
+		"the state it is in"},
+	{OPT_TEXT, 0, "shield-properties", "FILE", NULL, 0, 0, NULL,
+		"... by a shield of other properties than those judged: a file, or a shipped one"},
 	{OPT_WORD, 'e', "engine", "ENGINE", "auto", 0, 0, "auto|box|exact|linear",
 		"auto is exact up to two dimensions, linear beyond"},
 	{OPT_INT, 'N', "slices", "N", "5", 1, 100000, NULL, "box: slices of a region"},
@@ -80,6 +85,18 @@ static int load_properties(struct certify *c, const struct opts *o)
 	return err;
 }
 
+// The properties that a shield enforces, if there is to be one.
+static int load_shield(struct certify *c, const struct opts *o)
+{
+	const char *other = opts_text(o, "shield-properties");
+	int err = other ? property_load(&c->shielding, other, NULL, 0) : 0;
+
+	if (!err && (other || opts_flag(o, "shield")))
+		err = shield_new(&c->shield, other ? c->shielding : c->properties);
+	c->conf.shield = c->shield;
+	return err;
+}
+
 static int load_model(struct certify *c, const char *path)
 {
 	int err = model_load(&c->model, path);
@@ -95,13 +112,16 @@ static void release(struct certify *c)
 	actor_free(c->actor);
 	mlp_free(c->mlp);
 	model_free(c->model);
+	shield_free(c->shield);
+	property_free(c->shielding);
 	property_free(c->properties);
 	certify_free_decisions(c);
 }
 
 static int judge_decisions(struct certify *c)
 {
-	static const char *const alone[] = {"output", "vnnlib", "picture", "require", "json"};
+	static const char *const alone[] = {
+		"output", "vnnlib", "picture", "require", "json", "shield", "shield-properties"};
 	bool published = !strcmp(opts_text(c->opts, "semantics"), "published");
 	int err;
 
@@ -111,6 +131,13 @@ static int judge_decisions(struct certify *c)
 			return -EINVAL;
 		}
 	err = load_properties(c, c->opts);
+	if (!err)
+		err = load_shield(c, c->opts);
+	for (int i = 1; !err && c->shield && i < 3; i++)
+		if (opts_given(c->opts, alone[i])) {
+			pr_err("--%s: not with --shield, since it shows the network alone\n", alone[i]);
+			err = -EINVAL;
+		}
 	if (!err)
 		err = certify_decisions(c, c->opts->nargs > 1 ? c->opts->args[1] : NULL);
 	if (err)

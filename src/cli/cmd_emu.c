@@ -2,13 +2,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/cmd.h"
-#include "emu/emu.h"
-#include "emu/netns.h"
+#include "cli/emu_opts.h"
 
 static const struct opt opts[] = {
 	CMD_COMMON_OPTS,
@@ -16,6 +14,8 @@ static const struct opt opts[] = {
 	{OPT_TEXT, 'D', "down", "TRACE", NULL, 0, 0, NULL,
 		"link towards the command: a trace file, a generated trace, a rate like 100mbit"},
 	{OPT_TEXT, 'U', "up", "TRACE", NULL, 0, 0, NULL, "link from the command; none: no limit"},
+	{OPT_FLAG, 0, "once", NULL, "no", 0, 0, NULL,
+		"end the run where the first trace ends, instead of repeating it"},
 	{OPT_REAL, 'd', "delay", "MS", "0", 0, DELAY_MAX_MS, NULL, "one-way propagation delay"},
 	{OPT_FILE, 0, "delay-file", "FILE", NULL, 0, 0, NULL,
 		"delay that changes: lines of a time in s and a delay in ms"},
@@ -25,8 +25,6 @@ static const struct opt opts[] = {
 		"queue of both links: packets, or KIND[:packets=N,bytes=N,...]"},
 	{OPT_TEXT, 0, "down-queue", "QUEUE", NULL, 0, 0, NULL, "queue towards the command"},
 	{OPT_TEXT, 0, "up-queue", "QUEUE", NULL, 0, 0, NULL, "queue from the command"},
-	{OPT_FLAG, 0, "ecn", NULL, "no", 0, 0, NULL,
-		"codel and pie mark packets of ECN-capable transports instead of dropping them"},
 	{OPT_REAL, 'l', "loss", "P", "0", 0, 1, NULL, "random loss, each direction"},
 	{OPT_REAL, 0, "down-loss", "P", NULL, 0, 1, NULL, "random loss towards the command"},
 	{OPT_REAL, 0, "up-loss", "P", NULL, 0, 1, NULL, "random loss from the command"},
@@ -36,21 +34,9 @@ static const struct opt opts[] = {
 	{OPT_REALS, 0, "onoff", "ON,OFF", NULL, 0, 1e6, NULL,
 		"the path is away now and then: mean seconds on and off, exponential"},
 	{OPT_FLAG, 0, "periodic", NULL, "no", 0, 0, NULL, "on and off always last the same"},
-	{OPT_INT, 0, "seed", "N", "1", 0, 1e15, NULL, "seed of all that is random"},
 	{OPT_FILE, 'o', "log", "DIR", NULL, 0, 0, NULL,
 		"write mahimahi logs of both links, down.log and up.log, and summary.json"},
-	{OPT_FLAG, 0, "log-actual", NULL, "no", 0, 0, NULL,
-		"logs say besides when packets really left"},
-	{OPT_FILE, 0, "json", "FILE", NULL, 0, 0, NULL, "write the summary here"},
-	{OPT_TEXT, 0, "outside", "COMMAND", NULL, 0, 0, NULL,
-		"run a shell command at the other end, in a namespace of its own"},
-	{OPT_INT, 0, "mtu", "BYTES", "1500", NETNS_MTU_MIN, NETNS_MTU_MAX, NULL,
-		"largest IP packet"},
-	{OPT_INT, 0, "memory", "MB", "512", 1, 1 << 20, NULL, "for packets under way or waiting"},
-	{OPT_FLAG, 0, "status", NULL, "yes", 0, 0, NULL,
-		"a live line on a terminal (--no-status: none)"},
-	{OPT_FLAG, 0, "realtime", NULL, "yes", 0, 0, NULL,
-		"run ahead of other programs, where allowed"},
+	EMU_RUN_OPTS,
 	{.kind = OPT_END},
 };
 
@@ -58,7 +44,6 @@ static const struct opt opts[] = {
 struct parts {
 	struct trace *down, *up;
 	struct delay_schedule delay;
-	char *title;
 };
 
 static int parse_link(
@@ -71,8 +56,9 @@ static int parse_link(
 
 	d->loss = opts_real(o, opts_given(o, loss) ? loss : "loss");
 	if (!err && what)
-		err = trace_open(trace, what);
+		err = emu_opts_trace(trace, what, opts_flag(o, "once"));
 	d->trace = *trace;
+	d->once = d->trace && opts_flag(o, "once");
 	free(where);
 	free(queue);
 	free(loss);
@@ -99,41 +85,15 @@ static int parse_onoff(const struct opts *o, struct onoff_conf *out)
 	double *v;
 	int n = opts_reals(o, "onoff", &v), err = 0;
 
-	if (n && (n != 2 || v[0] <= 0)) {
-		pr_err("--onoff: wants ON,OFF in seconds, ON over 0\n");
+	if (n && (n != 2 || v[0] <= 0 || !onoff_times(out, v[0], v[1], opts_flag(o, "periodic")))) {
+		pr_err("--onoff: wants ON,OFF in seconds, ON over 0, a microsecond or more\n");
 		err = -EINVAL;
-	} else if (n) {
-		*out = (struct onoff_conf){v[0] * 1e9, v[1] * 1e9, opts_flag(o, "periodic")};
-	} else if (opts_flag(o, "periodic")) {
+	} else if (!n && opts_flag(o, "periodic")) {
 		pr_err("--periodic: goes with --onoff\n");
 		err = -EINVAL;
 	}
 	free(v);
 	return err;
-}
-
-// The options that were given and the command, on one line.
-static char *make_title(const struct opts *o)
-{
-	char *text;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f)
-		abort();
-	fprintf(f, "canopy %s emu --seed %s", CANOPY_VERSION, opts_text(o, "seed"));
-	for (int i = 0; i < o->n; i++)
-		if (o->rank[i] && strcmp(o->table[i].name, "seed"))
-			fprintf(f, " --%s=%s", o->table[i].name, o->text[i]);
-	fprintf(f, " --");
-	for (int i = 0; i < o->nargs; i++)
-		fprintf(f, " %s", o->args[i]);
-	if (fclose(f))
-		abort();
-	for (char *p = text; *p; p++)
-		if (*p == '\n' || *p == '\r')
-			*p = ' ';
-	return text;
 }
 
 static int parse(const struct opts *o, struct emu_conf *c, struct parts *p)
@@ -153,45 +113,32 @@ static int parse(const struct opts *o, struct emu_conf *c, struct parts *p)
 		delay_constant(&p->delay, opts_real(o, "delay") * 1e6);
 	if (err)
 		return err;
-	p->title = make_title(o);
 	c->delay = &p->delay;
-	c->title = p->title;
 	c->jitter_ns = opts_real(o, "jitter") * 1e6;
-	c->ecn = opts_flag(o, "ecn");
-	c->mtu = opts_int(o, "mtu");
-	c->memory = (uint64_t)opts_int(o, "memory") << 20;
-	c->seed = opts_int(o, "seed");
 	c->log_dir = opts_text(o, "log");
-	c->log_actual = opts_flag(o, "log-actual");
-	c->json = opts_text(o, "json");
-	c->outside = opts_text(o, "outside");
-	c->own_outside = c->outside != NULL;
-	c->realtime = opts_flag(o, "realtime");
-	c->status = opts_flag(o, "status") && o->nargs; // not into an interactive shell
+	emu_opts_read(c, o, "emu");
 	return 0;
 }
 
 static int run(struct opts *o)
 {
-	const char *shell = getenv("SHELL");
-	char *fallback[] = {(char *)(shell && *shell ? shell : "/bin/sh"), NULL};
-	struct emu_conf c = {.argv = o->nargs ? o->args : fallback};
-	struct parts p = {.title = NULL};
-	int status = EXIT_FAILED, err = parse(o, &c, &p);
+	struct emu_conf c = {.title = NULL};
+	struct parts p = {.down = NULL};
+	int status, err = parse(o, &c, &p);
 
 	if (err)
 		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	else if (netns_privileges(&c.own_outside) || emu_run(&c, &status))
-		status = EXIT_FAILED;
+	else
+		status = emu_opts_run(&c, o->args);
 	trace_free(p.down);
 	trace_free(p.up);
 	delay_schedule_free(&p.delay);
-	free(p.title);
+	free((char *)c.title);
 	return status;
 }
 
 const struct cmd cmd_emu[] = {
-	{"emu", NULL, "[--] [COMMAND...]", 0, -1, "Run a command behind an emulated path",
+	{"emu", NULL, "[--] [COMMAND...]", 0, CMD_COMMAND, "Run a command behind an emulated path",
 		"Like mm-delay, mm-link, mm-loss and mm-onoff in one, for real programs and the "
 		"real\n"
 		"kernel. The command (a shell if none) is inside; it finds the outside at\n"
@@ -208,7 +155,8 @@ const struct cmd cmd_emu[] = {
 		"Needs root, or a system that lets users have namespaces (then the outside is a\n"
 		"namespace of its own). Exits as the command does. At the end it says how late "
 		"packets\n"
-		"left and whether the run can be trusted; canopy trace log measures the logs.",
+		"left and whether the run can be trusted; canopy trace log measures the logs.\n"
+		"canopy mm takes mahimahi's own command lines.",
 		opts, run},
 	{.name = NULL},
 };

@@ -55,7 +55,7 @@ static json_t *describe_info(const struct model_info *info)
 		const char *key, *text;
 	} texts[] = {{"name", info->name}, {"source", info->source}, {"canopy", info->canopy},
 		{"step", info->step}, {"seed", info->seed}, {"training", info->training},
-		{"properties", info->properties}, {"certificate", info->certificate}};
+		{"properties", info->properties}, {"shield", info->shield}, {"certificate", info->certificate}};
 	const struct {
 		const char *key;
 		double v;

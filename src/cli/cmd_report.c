@@ -1,10 +1,14 @@
 /* canopy report: tables, plots and one HTML page from result folders. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cli/cmd.h"
 #include "report/report.h"
+#include "report/training.h"
 
 static const struct opt opts[] = {
 	CMD_COMMON_OPTS,
@@ -30,10 +34,37 @@ static int check_formats(char *const *formats, int n)
 	return 0;
 }
 
+// A folder may be of results, of a training run, or both.
+static int load(const char *dir, struct result_set *set, struct training *t)
+{
+	bool trained = training_is(dir);
+	char *runs = file_path("%s/runs.jsonl", dir);
+	bool evaluated = !access(runs, F_OK);
+	size_t before = set->n;
+	int err = 0;
+
+	free(runs);
+	if (!trained && !evaluated) {
+		pr_err("%s: has neither runs.jsonl (canopy eval) nor metrics.jsonl (canopy "
+		       "train)\n",
+			dir);
+		return -ENOENT;
+	}
+	if (trained)
+		err = training_add(t, dir);
+	if (err || !evaluated)
+		return err;
+	err = results_load(dir, set);
+	if (!err && set->n == before)
+		pr_warn("%s: no runs%s\n", dir, before ? " that were not there already" : "");
+	return err;
+}
+
 static int run(struct opts *o)
 {
 	struct report_conf conf = {
 		.page = opts_text(o, "output"), .figures_dir = opts_text(o, "figures-dir")};
+	static struct training training;
 	struct result_set set = {0};
 	char **formats = NULL;
 	int status = EXIT_USAGE, err = 0;
@@ -43,22 +74,17 @@ static int run(struct opts *o)
 	if (check_formats(formats, conf.nformats))
 		goto out;
 	status = EXIT_FAILED;
-	for (int i = 0; i < o->nargs && !err; i++) {
-		size_t before = set.n;
-
-		err = results_load(o->args[i], &set);
-		if (!err && set.n == before)
-			pr_warn("%s: no runs%s\n", o->args[i],
-				before ? " that were not there already" : "");
-	}
-	if (!err && !set.n)
+	for (int i = 0; i < o->nargs && !err; i++)
+		err = load(o->args[i], &set, &training);
+	if (!err && !set.n && !training.n)
 		pr_err("nothing to report on: no finished run in the given folder%s\n",
 			o->nargs > 1 ? "s" : "");
-	else if (!err && !report_write(&set, &conf))
+	else if (!err && !report_write(&set, &training, &conf))
 		status = EXIT_OK;
 	if (!status)
-		pr_info("%zu runs, page in %s\n", set.n, conf.page);
+		pr_info("%zu runs, %d training runs, page in %s\n", set.n, training.n, conf.page);
 out:
+	training_free(&training);
 	result_set_free(&set);
 	free(formats);
 	return status;
@@ -69,8 +95,12 @@ const struct cmd cmd_report[] = {
 		"Reads the result folders that canopy eval wrote; several are shown as one. The "
 		"page holds\n"
 		"utilisation against queueing delay, time series, tables and how the runs were "
-		"made; it needs\n"
-		"nothing but itself. Figures need gnuplot; without it the page has the tables.",
+		"made. Folders\n"
+		"of training runs (canopy train) may stand beside them or alone: their curves are "
+		"overlaid.\n"
+		"The page needs nothing but itself. Figures need gnuplot; without it the page has "
+		"the tables.\n\n"
+		"  canopy report orca.run canopy.run results/lte -o training.html",
 		opts, run},
 	{.name = NULL},
 };

@@ -57,7 +57,7 @@ static int run(struct opts *o)
 	if (train_conf_init(&conf, o, how))
 		return EXIT_FAILED;
 	io.dir = dir = run_dir(o, io.output);
-	err = train_run(&conf, &io, NULL);
+	err = train_run(&conf, &io);
 	train_conf_free(&conf);
 	free(dir);
 	return err ? EXIT_FAILED : EXIT_OK;

@@ -10,9 +10,10 @@
 #include "base/log.h"
 #include "base/work.h"
 #include "cli/cmd.h"
+#include "emu/mahimahi.h"
 
 static const struct cmd *const groups[] = {
-	cmd_trace, cmd_model, cmd_train, cmd_eval, cmd_certify, cmd_check, cmd_emu, cmd_compare, cmd_report};
+	cmd_trace, cmd_model, cmd_train, cmd_eval, cmd_certify, cmd_check, cmd_emu, cmd_mm, cmd_compare, cmd_report};
 #define NGROUPS ((int)(sizeof(groups) / sizeof(groups[0])))
 
 #define FOR_EACH_CMD(c)                                                                                \
@@ -212,6 +213,18 @@ static const struct cmd *find_cmd(int argc, char **argv, int *used)
 	return NULL;
 }
 
+// A program called as one of mahimahi's tools, or told its name first, is that tool.
+static bool is_mahimahi(int *argc, char ***argv)
+{
+	if (!mahimahi_knows((*argv)[0])) {
+		if (*argc < 2 || !mahimahi_knows((*argv)[1]))
+			return false;
+		--*argc;
+		++*argv;
+	}
+	return true;
+}
+
 static void on_signal(int sig)
 {
 	work_stop();
@@ -224,6 +237,7 @@ static int run_cmd(const struct cmd *c, int argc, char **argv)
 	int status = EXIT_USAGE;
 
 	opts_init(&o, c->opts);
+	o.first_ends = c->max_args == CMD_COMMAND;
 	if (opts_parse(&o, argc, argv))
 		goto out;
 	if (opts_flag(&o, "help")) {
@@ -282,6 +296,8 @@ int main(int argc, char **argv)
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	signal(SIGPIPE, SIG_IGN);
+	if (argc && is_mahimahi(&argc, &argv))
+		return flush_output(run_cmd(cmd_mm, argc, argv));
 	if (argc < 2) {
 		print_overview(stderr);
 		return EXIT_USAGE;

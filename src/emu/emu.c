@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/work.h"
 #include "emu/emulator.h"
 #include "emu/logpipe.h"
 #include "emu/netns.h"
@@ -26,6 +27,8 @@
 #define UNLIMITED_BPS 1000000000000ull /* a link so fast that there is none */
 #define NS_PER_S 1000000000ull
 #define NICE -20
+#define PREFIX "MAHIMAHI_SHELL_PREFIX"
+#define ENVIRONMENT 9 /* variables and the NULL */
 
 struct run {
 	const struct emu_conf *conf;
@@ -36,8 +39,10 @@ struct run {
 	struct status status;
 	struct logpipe *pipe[ENGINE_DIRS];
 	struct link_log *log[ENGINE_DIRS];
-	uint64_t asked_ns; /* when the command was asked to end, 0: it was not */
-	bool outside_ended;
+	struct trace once[ENGINE_DIRS]; /* traces that end, see open_once */
+	uint64_t end_ns;		/* when the first of them does */
+	uint64_t asked_ns;		/* when the command was asked to end, 0: it was not */
+	bool asked_again, outside_ended;
 };
 
 static const struct trace unlimited = {.name = "unlimited", .rate_bps = UNLIMITED_BPS};
@@ -57,23 +62,44 @@ static void on_stop(int sig, siginfo_t *info, void *context)
 
 static void catch_signals(void)
 {
-	struct sigaction stop = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO};
+	struct sigaction stop = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO}, hangup;
 
-	stop_signals = stop_by_user = 0;
+	stop_signals = stop_by_user = work_stopped(); // one may have come before
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGHUP, NULL, &hangup);
+	if (hangup.sa_handler != SIG_IGN) // nohup
+		sigaction(SIGHUP, &stop, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+// What an emulator around this one said; one line.
+static const char *inherited(const char *name, const char *otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && !strpbrk(text, "\r\n") ? text : otherwise;
 }
 
 /* --- Logs --- */
 
+// What stands in a log's line of mahimahi's configuration.
+static char *describe(const struct emu_conf *c)
+{
+	if (c->outer)
+		return file_path("%s%s", inherited(PREFIX, ""), c->outer);
+	if (!c->delay)
+		return NULL;
+	return file_path(c->delay->n > 1 ? "[delay schedule]" : "[delay %g ms]",
+		c->delay->steps[0].delay_ns * 1e-6);
+}
+
 static int open_log(struct run *r, int dir, const struct emu_dir *d)
 {
 	const struct emu_conf *c = r->conf;
-	char queue[QUEUE_TEXT], *path = file_path("%s/%s.log", c->log_dir, names[dir]);
-	char *config = file_path(c->delay->n > 1 ? "[delay schedule]" : "[delay %g ms]",
-		c->delay->steps[0].delay_ns * 1e-6);
+	char queue[QUEUE_TEXT], *config = describe(c);
+	char *path =
+		d->log ? file_path("%s", d->log) : file_path("%s/%s.log", c->log_dir, names[dir]);
 	struct timespec t;
 	struct link_log_conf lc = {.direction = dir ? "Uplink" : "Downlink",
 		.trace = d->trace ? d->trace->name : unlimited.name,
@@ -109,11 +135,49 @@ static int close_logs(struct run *r)
 
 /* --- Setting up --- */
 
+// The trace again, with one more opportunity so far away that it is never reached.
+static const struct trace *open_once(struct run *r, int i, const struct trace *t)
+{
+	struct trace *once = &r->once[i];
+	uint64_t end_ns = t->t_ms[t->n - 1] * 1000000ull;
+
+	*once = *t;
+	once->t_ms = malloc((t->n + 1) * sizeof(*t->t_ms));
+	if (!once->t_ms)
+		abort();
+	memcpy(once->t_ms, t->t_ms, t->n * sizeof(*t->t_ms));
+	once->t_ms[once->n++] = UINT32_MAX;
+	if (end_ns < r->end_ns)
+		r->end_ns = end_ns;
+	return once;
+}
+
+static int add_stages(struct path_conf *pc, const struct emu_conf *c, bool towards_command)
+{
+	struct path_stage delay = {
+		.kind = PATH_DELAY, .delay = c->delay, .jitter_ns = c->jitter_ns};
+	struct path_stage onoff = {.kind = PATH_ONOFF, .onoff = c->onoff};
+	struct path_stages own = pc->before;
+	bool fits = true;
+
+	pc->before.n = 0;
+	if (c->delay && towards_command)
+		fits = path_add(&pc->before, &delay);
+	if (c->onoff.on_ns)
+		fits = path_add(&pc->before, &onoff) && fits;
+	for (int i = 0; i < own.n; i++)
+		fits = path_add(&pc->before, &own.stage[i]) && fits;
+	if (c->delay && !towards_command)
+		fits = path_add(&pc->after, &delay) && fits;
+	return fits ? 0 : -E2BIG;
+}
+
 static int open_direction(struct run *r, int i, const struct emu_dir *d, const char *dev)
 {
 	const struct emu_conf *c = r->conf;
 	struct emulator_dir *e = &r->engine.dir[i];
-	struct path_conf pc = {.link = {.trace = d->trace ? d->trace : &unlimited,
+	const struct trace *trace = d->once ? open_once(r, i, d->trace) : d->trace;
+	struct path_conf pc = {.link = {.trace = trace ? trace : &unlimited,
 				       .queue = d->queue.kind,
 				       .limit_pkts = d->queue.limit_pkts,
 				       .limit_bytes = d->queue.limit_bytes,
@@ -122,16 +186,16 @@ static int open_direction(struct run *r, int i, const struct emu_dir *d, const c
 				       .burst_loss = d->burst_loss,
 				       .log = r->log[i],
 				       .stats = true},
-		.delay_first = i == ENGINE_DOWN,
-		.delay = c->delay,
-		.jitter_ns = c->jitter_ns,
-		.onoff = c->onoff,
+		.before = d->before,
+		.after = d->after,
 		.seed = 2 * c->seed + i,
 		.out = emulator_out,
 		.gone = emulator_gone,
 		.arg = e};
-	int err = path_init(&e->path, &pc);
+	int err = add_stages(&pc, c, i == ENGINE_DOWN);
 
+	if (!err)
+		err = path_init(&e->path, &pc);
 	return err ? err : port_open(&e->port, dev, c->mtu);
 }
 
@@ -140,13 +204,12 @@ static int open_engine(struct run *r)
 	const struct emu_conf *c = r->conf;
 	int err = emulator_init(&r->engine, &r->quality, c->mtu, c->memory);
 
-	if (!err && c->log_dir) {
+	if (!err && c->log_dir)
 		err = file_mkdirs(c->log_dir);
-		if (!err)
-			err = open_log(r, ENGINE_DOWN, &c->down);
-		if (!err)
-			err = open_log(r, ENGINE_UP, &c->up);
-	}
+	if (!err && (c->log_dir || c->down.log))
+		err = open_log(r, ENGINE_DOWN, &c->down);
+	if (!err && (c->log_dir || c->up.log))
+		err = open_log(r, ENGINE_UP, &c->up);
 	if (!err)
 		err = open_direction(r, ENGINE_DOWN, &c->down, NETNS_OUTSIDE);
 	if (!err)
@@ -157,14 +220,26 @@ static int open_engine(struct run *r)
 	return err;
 }
 
-// What a command learns about where it is; ended by NULL. One block: free it.
-static char **environment(const struct netns_end *self, const struct netns_end *peer, bool inside)
+// The outermost outside: an emulator inside another passes on what it was told.
+static const char *base(const struct run *r)
 {
+	const char *outside = r->net.outside.addr4;
+
+	return r->net.nested ? inherited("MAHIMAHI_BASE", outside) : outside;
+}
+
+// What a command learns about where it is; ended by NULL. One block: free it.
+static char **environment(const struct run *r, bool inside)
+{
+	const struct netns_end *self = inside ? &r->net.inside : &r->net.outside;
+	const struct netns_end *peer = inside ? &r->net.outside : &r->net.inside;
+	const char *prefix = r->conf->prefix;
 	char *text = file_path("MAHIMAHI_BASE=%s\nCANOPY_ADDR=%s\nCANOPY_ADDR6=%s\nCANOPY_PEER=%s\n"
-			       "CANOPY_PEER6=%s\nCANOPY_SIDE=%s\nCANOPY_DEV=%s",
-		inside ? peer->addr4 : self->addr4, self->addr4, self->addr6, peer->addr4,
-		peer->addr6, inside ? "inside" : "outside", self->dev);
-	char **env = malloc(8 * sizeof(*env)), *item;
+			       "CANOPY_PEER6=%s\nCANOPY_SIDE=%s\nCANOPY_DEV=%s\n" PREFIX "=%s%s",
+		base(r), self->addr4, self->addr6, peer->addr4, peer->addr6,
+		inside ? "inside" : "outside", self->dev, inherited(PREFIX, ""),
+		prefix ? prefix : "");
+	char **env = malloc(ENVIRONMENT * sizeof(*env)), *item;
 	int n = 0;
 
 	if (!env)
@@ -175,11 +250,11 @@ static char **environment(const struct netns_end *self, const struct netns_end *
 	return env;
 }
 
-static int prepare(struct spawn *s, char *const *argv, const struct netns_end *self,
-	const struct netns_end *peer, bool inside, int back)
+static int prepare(struct run *r, struct spawn *s, char *const *argv, bool inside)
 {
-	char **env = environment(self, peer, inside);
-	int err = spawn_prepare(s, argv, env, self->netns, back);
+	char **env = environment(r, inside);
+	int netns = inside ? r->net.inside.netns : r->net.outside.netns;
+	int err = spawn_prepare(s, argv, env, netns, r->net.middle);
 
 	free(env[0]);
 	free(env);
@@ -190,11 +265,10 @@ static int prepare_commands(struct run *r)
 {
 	const struct emu_conf *c = r->conf;
 	char *shell[] = {"/bin/sh", "-c", (char *)c->outside, NULL};
-	struct netns *n = &r->net;
-	int err = prepare(&r->inside, c->argv, &n->inside, &n->outside, true, n->middle);
+	int err = prepare(r, &r->inside, c->argv, true);
 
 	if (!err && c->outside)
-		err = prepare(&r->outside, shell, &n->outside, &n->inside, false, n->middle);
+		err = prepare(r, &r->outside, shell, false);
 	return err;
 }
 
@@ -223,13 +297,14 @@ static void ask_to_stop(struct run *r, uint64_t now)
 {
 	if (!r->asked_ns) {
 		r->asked_ns = now;
-		if (stop_by_user)
+		if (stop_by_user || now >= r->end_ns)
 			spawn_ask(&r->inside);
 	}
 	if (stop_signals > 1 || now - r->asked_ns > EMU_GRACE_S * NS_PER_S) {
 		pr_warn("the command does not end: killed\n");
 		spawn_kill(&r->inside);
-	} else if (now - r->asked_ns > EMU_GRACE_S * NS_PER_S / 2) {
+	} else if (!r->asked_again && now - r->asked_ns > EMU_GRACE_S * NS_PER_S / 2) {
+		r->asked_again = true; // it may not have been ready to hear it
 		spawn_ask(&r->inside);
 	}
 }
@@ -247,7 +322,7 @@ static bool tick(void *arg)
 	}
 	if (spawn_poll(&r->inside))
 		return false;
-	if (stop_signals)
+	if (stop_signals || now >= r->end_ns)
 		ask_to_stop(r, now);
 	return !r->inside.ended;
 }
@@ -308,7 +383,7 @@ static int run(struct run *r, int *status)
 	if (!err) {
 		say_where(&r->net);
 		go(r);
-		*status = r->inside.status;
+		*status = r->asked_ns && !stop_signals ? 0 : r->inside.status;
 		err = summary_write(c, &r->engine, &r->quality, *status);
 	}
 	return err;
@@ -322,6 +397,7 @@ int emu_run(const struct emu_conf *conf, int *status)
 	if (!r)
 		return -ENOMEM;
 	r->conf = conf;
+	r->end_ns = UINT64_MAX;
 	catch_signals();
 	err = run(r, status);
 	spawn_kill(&r->inside);
@@ -330,6 +406,8 @@ int emu_run(const struct emu_conf *conf, int *status)
 	emulator_free(&r->engine);
 	netns_close(&r->net);
 	quality_free(&r->quality);
+	for (int i = 0; i < ENGINE_DIRS; i++)
+		free(r->once[i].t_ms);
 	free(r);
 	return err ? err : closed;
 }

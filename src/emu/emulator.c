@@ -12,7 +12,7 @@
 #define NS_PER_S 1000000000ull
 #define ACTIVE_NS 10000000ull	/* so long after a packet more are expected */
 #define BLIND_NS 2000000ull	/* longest sleep in which packets gather in the ring */
-#define GATHER_NS 50000ull	/* shortest sleep: what is due meanwhile leaves together */
+#define GATHER_NS 20000ull	/* shortest sleep: what is due meanwhile leaves together */
 #define EARLY_NS 60000ull	/* timers are late: woken so much early, the rest is spun ... */
 #define EARLY_FROM_NS 400000ull /* ... before sleeps of at least this: it costs 15 % at most */
 
@@ -60,7 +60,7 @@ void emulator_start(struct emulator *e)
 static void flush(struct emulator_dir *d)
 {
 	int n = d->out->n;
-	struct link_log *log = d->path.conf.delay_first ? d->path.conf.link.log : NULL;
+	struct link_log *log = path_ends_at_link(&d->path) ? d->path.conf.link.log : NULL;
 	uint64_t now;
 
 	if (!n)

@@ -168,6 +168,21 @@ int netlink_default_route(int fd, int index, int family)
 	return talk(fd, &r, NULL);
 }
 
+int netlink_unreachable(int fd, int family, const void *addr, int prefix)
+{
+	struct request r;
+	struct rtmsg *m = start(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m));
+
+	m->rtm_family = family;
+	m->rtm_dst_len = prefix;
+	m->rtm_table = RT_TABLE_MAIN;
+	m->rtm_protocol = RTPROT_STATIC;
+	m->rtm_scope = RT_SCOPE_UNIVERSE;
+	m->rtm_type = RTN_UNREACHABLE;
+	put(&r, RTA_DST, addr, address_len(family));
+	return talk(fd, &r, NULL);
+}
+
 int netlink_routed(int fd, int family, const void *addr, bool *routed)
 {
 	char buf[ANSWER_MAX] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};

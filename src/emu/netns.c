@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -20,10 +21,7 @@
 #include "base/log.h"
 #include "emu/record.h"
 
-#define NET4 0x64400000u /* 100.64.0.0/10 */
-#define NUMBERS 16384	 /* /30s that are tried */
-#define PREFIX4 30
-#define PREFIX6 64
+#define INSIDE_DEV "canopy0"
 
 static int fail(const char *what, int err)
 {
@@ -114,12 +112,13 @@ static int enter(int fd)
 
 // A setting of one device, or of those to come, of the current namespace; without IPv6 there is
 // none.
-static void set_ipv6(const char *dev, const char *name, const char *value)
+static int set_ipv6(const char *dev, const char *name, const char *value)
 {
 	char *path = file_path("/proc/sys/net/ipv6/conf/%s/%s", dev, name);
+	int err = write_text(path, value);
 
-	write_text(path, value);
 	free(path);
+	return err;
 }
 
 static int open_namespaces(struct netns *n)
@@ -179,7 +178,7 @@ static void quiet_ipv6(const char *dev)
 }
 
 // IPv6 may be missing from the system; then there is IPv4 only.
-static int give_addresses(struct netns_end *e, int nl)
+static int give_addresses(struct netns_end *e, int nl, int prefix4, int prefix6)
 {
 	struct in_addr a4;
 	struct in6_addr a6;
@@ -187,8 +186,8 @@ static int give_addresses(struct netns_end *e, int nl)
 
 	inet_pton(AF_INET, e->addr4, &a4);
 	inet_pton(AF_INET6, e->addr6, &a6);
-	err = netlink_address(nl, e->index, AF_INET, &a4, PREFIX4);
-	if (!err && netlink_address(nl, e->index, AF_INET6, &a6, PREFIX6)) {
+	err = netlink_address(nl, e->index, AF_INET, &a4, prefix4);
+	if (!err && netlink_address(nl, e->index, AF_INET6, &a6, prefix6)) {
 		pr_debug("no IPv6 on %s\n", e->dev);
 		e->addr6[0] = 0;
 	}
@@ -206,9 +205,11 @@ static int default_routes(const struct netns_end *e, int nl)
 	return err;
 }
 
-// In the namespace of the end: the device is there already.
-static int set_up_end(struct netns_end *e, int nl, bool all_routes)
+// In the namespace of the end: the device is there already. A whole block, if given, is behind it.
+static int set_up_end(struct netns_end *e, int nl, const struct block *behind, bool all_routes)
 {
+	int prefix4 = behind ? block_prefix4(behind) : BLOCK_OWN4;
+	int prefix6 = behind ? block_prefix6(behind) : BLOCK_OWN6;
 	int err;
 
 	e->index = (int)if_nametoindex(e->dev);
@@ -219,7 +220,7 @@ static int set_up_end(struct netns_end *e, int nl, bool all_routes)
 	if (!err)
 		err = netlink_up(nl, e->index, true);
 	if (!err)
-		err = give_addresses(e, nl);
+		err = give_addresses(e, nl, prefix4, prefix6);
 	if (!err && all_routes)
 		err = default_routes(e, nl);
 	return err ? fail(e->dev, err) : 0;
@@ -238,32 +239,37 @@ static int make_pair(struct netns *n, const char *middle, struct netns_end *e, u
 	return err;
 }
 
-static void number_addresses(struct netns *n, unsigned number)
+static void take_block(struct netns *n, const struct block *b)
 {
-	struct in_addr out = {htonl(NET4 + 4 * number + 1)}, in = {htonl(NET4 + 4 * number + 2)};
+	struct in_addr out = block_addr4(b, BLOCK_OUTSIDE), in = block_addr4(b, BLOCK_INSIDE);
+	struct in6_addr out6 = block_addr6(b, BLOCK_OUTSIDE), in6 = block_addr6(b, BLOCK_INSIDE);
 
+	n->block = *b;
 	inet_ntop(AF_INET, &out, n->outside.addr4, sizeof(n->outside.addr4));
 	inet_ntop(AF_INET, &in, n->inside.addr4, sizeof(n->inside.addr4));
-	snprintf(n->outside.addr6, sizeof(n->outside.addr6), "fdca:6e6f:7079:%x::1", number);
-	snprintf(n->inside.addr6, sizeof(n->inside.addr6), "fdca:6e6f:7079:%x::2", number);
-	snprintf(n->outside.dev, sizeof(n->outside.dev), "canopy%u", number);
+	inet_ntop(AF_INET6, &out6, n->outside.addr6, sizeof(n->outside.addr6));
+	inet_ntop(AF_INET6, &in6, n->inside.addr6, sizeof(n->inside.addr6));
+	snprintf(n->outside.dev, sizeof(n->outside.dev), "canopy%u", b->number[b->level]);
 }
 
-// The outside pair, of the first number that nothing in the outside namespace has. In a namespace
+// The outside pair, of the first block that nothing in the outside namespace has. In a namespace
 // that lives on they differ from start to start: what is left of connections of the last one (a FIN
 // that nobody acknowledged) must not come to the next.
 static int make_outside(struct netns *n, uint32_t mtu)
 {
+	const struct block *parent = n->nested ? &n->parent : NULL;
 	unsigned first = n->own_outside ? 0 : (unsigned)getpid();
+	unsigned count = block_count(parent ? parent->level + 1 : 0);
 
-	for (unsigned i = 0; i < NUMBERS; i++) {
-		unsigned number = (first + i) % NUMBERS;
+	for (unsigned i = 0; i < count; i++) {
+		struct block b;
 		struct in_addr a;
 		bool routed;
 		int err;
 
-		number_addresses(n, number);
-		inet_pton(AF_INET, n->inside.addr4, &a);
+		block_pick(&b, parent, (first + i) % count);
+		take_block(n, &b);
+		a = block_addr4(&b, BLOCK_INSIDE);
 		err = netlink_routed(n->nl_outside, AF_INET, &a, &routed);
 		if (!err && routed)
 			continue;
@@ -272,22 +278,74 @@ static int make_outside(struct netns *n, uint32_t mtu)
 		if (err != -EEXIST)
 			return err ? fail(n->outside.dev, err) : 0;
 	}
-	return fail("100.64.0.0/10", -EADDRNOTAVAIL);
+	if (!parent)
+		return fail("100.64.0.0/10", -EADDRNOTAVAIL);
+	if (!count)
+		pr_err("emulators go %d deep, one inside the other: this would be one more\n",
+			BLOCK_LEVELS);
+	else
+		pr_err("%u emulators run inside this one already, and no more can\n", count);
+	return -EADDRNOTAVAIL;
+}
+
+/* --- One emulator inside another --- */
+
+// Whether the home namespace is the inside of another emulator, and which.
+static bool find_parent(struct block *parent)
+{
+	struct ifaddrs *all;
+	bool found = false;
+
+	if (getifaddrs(&all))
+		return false;
+	for (struct ifaddrs *a = all; a && !found; a = a->ifa_next) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)a->ifa_addr;
+
+		found = in && in->sin_family == AF_INET && !strcmp(a->ifa_name, INSIDE_DEV) &&
+			block_of_inside(parent, ntohl(in->sin_addr.s_addr));
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+// The other emulator's inside passes packets on between its path and those of its block; what
+// nobody in the block has must not go back and forth.
+static int forward_for_parent(struct netns *n)
+{
+	struct in_addr net4 = block_addr4(&n->parent, BLOCK_NET);
+	struct in6_addr net6 = block_addr6(&n->parent, BLOCK_NET);
+	int err = netlink_unreachable(n->nl_outside, AF_INET, &net4, block_prefix4(&n->parent));
+
+	if (!err || err == -EEXIST)
+		err = write_text("/proc/sys/net/ipv4/ip_forward", "1");
+	if (err)
+		return fail("forwarding inside the other emulator", err);
+	if (netlink_unreachable(n->nl_outside, AF_INET6, &net6, block_prefix6(&n->parent)) ||
+		set_ipv6("all", "forwarding", "1"))
+		pr_debug("no IPv6 beyond the other emulator\n");
+	return 0;
+}
+
+static int record_outside(struct netns *n)
+{
+	char alias[RECORD_ALIAS];
+	int err;
+
+	record_alias(alias);
+	err = netlink_alias(n->nl_outside, n->outside.index, alias);
+	return err ? fail(n->outside.dev, err) : record_write(&n->record, n->outside.dev);
 }
 
 static int open_outside(struct netns *n)
 {
-	char alias[RECORD_ALIAS];
 	int err = enter(n->outside.netns);
 
 	if (!err)
-		err = set_up_end(&n->outside, n->nl_outside, n->own_outside);
-	if (!err && !n->own_outside) {
-		record_alias(alias);
-		err = netlink_alias(n->nl_outside, n->outside.index, alias);
-		if (!err)
-			err = record_write(&n->record, n->outside.dev);
-	}
+		err = set_up_end(&n->outside, n->nl_outside, &n->block, n->own_outside);
+	if (!err && n->nested)
+		err = forward_for_parent(n);
+	else if (!err && !n->own_outside)
+		err = record_outside(n);
 	return err;
 }
 
@@ -295,7 +353,7 @@ static int open_inside(struct netns *n)
 {
 	int err = enter(n->inside.netns);
 
-	return err ? err : set_up_end(&n->inside, n->nl_inside, true);
+	return err ? err : set_up_end(&n->inside, n->nl_inside, NULL, true);
 }
 
 int netns_open(struct netns *n, bool own_outside, uint32_t mtu)
@@ -306,7 +364,8 @@ int netns_open(struct netns *n, bool own_outside, uint32_t mtu)
 	n->home = n->middle = n->inside.netns = n->outside.netns = -1;
 	n->nl_inside = n->nl_middle = n->nl_outside = -1;
 	n->own_outside = own_outside;
-	snprintf(n->inside.dev, sizeof(n->inside.dev), "canopy0");
+	snprintf(n->inside.dev, sizeof(n->inside.dev), INSIDE_DEV);
+	n->nested = !own_outside && find_parent(&n->parent);
 	err = open_namespaces(n);
 	if (!err && !own_outside && !(err = enter(n->home))) {
 		record_clean(n->nl_outside);
@@ -342,8 +401,8 @@ void netns_close(struct netns *n)
 		netlink_delete(n->nl_outside, n->outside.index);
 	if (n->nl_inside > 0 && n->inside.index)
 		netlink_delete(n->nl_inside, n->inside.index);
-	if (n->home > 0)
-		enter(n->home);
+	if (n->home > 0 && setns(n->home, CLONE_NEWNET))
+		pr_debug("staying in a namespace of our own: %s\n", strerror(errno)); // not root
 	if (n->record)
 		unlink(n->record);
 	free(n->record);

@@ -3,17 +3,20 @@
  * the process that made them, however it ends.
  *
  *	inside                        middle (the emulator's)          outside
- *	canopy0  100.64.x.y+2  <veth>  "inside"      "outside"  <veth>  canopyN  100.64.x.y+1
+ *	canopy0  100.64.x.2    <veth>  "inside"      "outside"  <veth>  canopyN  100.64.x.1
  *
  * Namespaces are held by file descriptors only, never by a name; the middle one has no address and
  * forwards nothing: the emulator moves frames by packet sockets. The outside is the namespace that
- * the emulator was started in (then only the device canopyN is made there, and a /30 and a /64 lead
+ * the emulator was started in (then only the device canopyN is made there, and a /24 and a /64 lead
  * to it; no NAT, no sysctl of another device), or one of its own. The inside routes everything
  * through canopy0. Devices do no ARP, and hand over packets as they are on a wire: no checksum or
  * segmentation offload, no GRO.
  *
- * N is the first number, from the process's id on where the outside namespace is not its own, whose
- * device and addresses are free: 100.64.0.0/10 + 4 N and fdca:6e6f:7079:N::/64.
+ * Addresses are a block of emu/block.h: the first, from the process's id on where the outside
+ * namespace is not its own, whose device and addresses are free.
+ *
+ * Where the outside is the inside of another emulator, the block is one of that emulator's: packets
+ * go on through it and beyond, for which that namespace is made to forward.
  */
 #ifndef EMU_NETNS_H
 #define EMU_NETNS_H
@@ -22,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "emu/block.h"
 #include "emu/netlink.h"
 
 #define NETNS_INSIDE "inside" /* devices in the middle */
@@ -39,6 +43,8 @@ struct netns_end {
 struct netns {
 	int home, middle; /* the namespace that the emulator was started in; its own */
 	bool own_outside;
+	bool nested; /* the home namespace is the inside of another emulator, which has parent */
+	struct block block, parent;
 	struct netns_end inside, outside;
 	int nl_inside, nl_middle, nl_outside; /* netlink sockets */
 	char *record;			      /* of the device outside, see netns_open */
@@ -53,8 +59,9 @@ int netns_privileges(bool *own_outside);
 
 /*
  * Makes the network and leaves the process in the middle namespace. Prints. 0 or -errno. The home
- * namespace's device is recorded in /run/canopy with the process's id and start time; devices of
- * records whose process is gone are deleted first, if their alias says that they are ours.
+ * namespace's device, where that is not another emulator's, is recorded in /run/canopy with the
+ * process's id and start time; devices of records whose process is gone are deleted first, if their
+ * alias says that they are ours.
  */
 int netns_open(struct netns *n, bool own_outside, uint32_t mtu);
 

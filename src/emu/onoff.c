@@ -1,6 +1,22 @@
 /* A link that goes away and comes back. */
 #include "emu/onoff.h"
 
+#define LEAST_S 1e-6
+
+bool onoff_times(struct onoff_conf *out, double on_s, double off_s, bool periodic)
+{
+	struct onoff_conf c = {on_s * 1e9, off_s * 1e9, periodic};
+
+	if (on_s + off_s < LEAST_S)
+		return false;
+	if (!c.on_ns)
+		c.on_ns = 1;
+	if (off_s <= 0)
+		c.on_ns = 0;
+	*out = c;
+	return true;
+}
+
 static uint64_t stay_ns(struct onoff *o)
 {
 	uint64_t mean = o->on ? o->conf.on_ns : o->conf.off_ns;

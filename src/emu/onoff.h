@@ -23,6 +23,10 @@ struct onoff {
 	uint64_t until_ns; /* when it changes */
 };
 
+/* The times in seconds; on_s 0: never on, off_s 0: always. False when both together are under a
+ * microsecond, in which no clock could follow them. */
+bool onoff_times(struct onoff_conf *out, double on_s, double off_s, bool periodic);
+
 void onoff_init(struct onoff *o, const struct onoff_conf *conf, uint64_t seed, uint64_t stream);
 
 /* Whether it is on at now_ns, which never falls. */

@@ -5,21 +5,70 @@
 
 #include "sim/link_log.h"
 
-#define JITTER_STREAM 11 /* of the direction's seed; the link has the first few */
-#define ONOFF_STREAM 12
+#define STREAMS 11 /* of the direction's seed, one a stage; the link has the first few */
 
-// Behind the link: the way out, or the delay line.
+bool path_add(struct path_stages *s, const struct path_stage *stage)
+{
+	if (s->n == PATH_STAGES)
+		return false;
+	s->stage[s->n++] = *stage;
+	return true;
+}
+
+/* --- A packet meets the stages --- */
+
+static void lose(struct path *p, const struct pkt *k, uint64_t t_ns, uint64_t *count)
+{
+	++*count;
+	p->conf.gone(p->conf.arg, k, t_ns);
+}
+
+// From stage i on; true when it comes out behind the last at t_ns.
+static bool pass(struct path *p, const struct path_stages *stages, struct path_state *state, int i,
+	const struct pkt *k, uint64_t t_ns)
+{
+	for (; i < stages->n; i++) {
+		const struct path_stage *s = &stages->stage[i];
+
+		if (s->kind == PATH_DELAY) {
+			delay_push(&state[i].delay, k, t_ns);
+			return false;
+		}
+		if (s->kind == PATH_LOSS && rng_uniform(&state[i].rng) < s->loss) {
+			lose(p, k, t_ns, &p->lost);
+			return false;
+		}
+		if (s->kind == PATH_ONOFF && !onoff_at(&state[i].onoff, t_ns)) {
+			lose(p, k, t_ns, &p->off_drops);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void pass_after(struct path *p, int i, const struct pkt *k, uint64_t t_ns)
+{
+	if (pass(p, &p->conf.after, p->after, i, k, t_ns))
+		p->conf.out(p->conf.arg, k, t_ns);
+}
+
+static void pass_before(struct path *p, int i, const struct pkt *k, uint64_t t_ns)
+{
+	if (!pass(p, &p->conf.before, p->before, i, k, t_ns))
+		return;
+	while (p->link.next_ns <= t_ns)
+		link_serve(&p->link, p->link.next_ns);
+	link_arrive(&p->link, k, t_ns);
+}
+
+// Behind the link.
 static void crossed(void *arg, const struct pkt *k, uint64_t now_ns)
 {
 	struct path *p = arg;
 
-	if (p->conf.delay_first) {
-		p->conf.out(p->conf.arg, k, now_ns);
-		return;
-	}
-	if (p->conf.link.log)
+	if (p->conf.link.log && !path_ends_at_link(p))
 		link_log_sent(p->conf.link.log, p->clock_ns);
-	delay_push(&p->delay, k, now_ns);
+	pass_after(p, 0, k, now_ns);
 }
 
 static void gone(void *arg, const struct pkt *k, uint64_t now_ns)
@@ -27,6 +76,23 @@ static void gone(void *arg, const struct pkt *k, uint64_t now_ns)
 	struct path *p = arg;
 
 	p->conf.gone(p->conf.arg, k, now_ns);
+}
+
+/* --- Set-up --- */
+
+static void init_stages(
+	const struct path_stages *stages, struct path_state *state, uint64_t seed, uint64_t stream)
+{
+	for (int i = 0; i < stages->n; i++, stream++) {
+		const struct path_stage *s = &stages->stage[i];
+
+		if (s->kind == PATH_DELAY)
+			delay_init(&state[i].delay, s->delay, s->jitter_ns, seed, stream);
+		else if (s->kind == PATH_ONOFF)
+			onoff_init(&state[i].onoff, &s->onoff, seed, stream);
+		else
+			rng_init(&state[i].rng, seed, stream);
+	}
 }
 
 int path_init(struct path *p, const struct path_conf *conf)
@@ -39,9 +105,16 @@ int path_init(struct path *p, const struct path_conf *conf)
 	if (err)
 		return err;
 	p->link.gone = gone;
-	delay_init(&p->delay, conf->delay, conf->jitter_ns, conf->seed, JITTER_STREAM);
-	onoff_init(&p->onoff, &conf->onoff, conf->seed, ONOFF_STREAM);
+	init_stages(&p->conf.before, p->before, conf->seed, STREAMS);
+	init_stages(&p->conf.after, p->after, conf->seed, STREAMS + PATH_STAGES);
 	return 0;
+}
+
+static void free_stages(const struct path_stages *stages, struct path_state *state)
+{
+	for (int i = 0; i < stages->n; i++)
+		if (stages->stage[i].kind == PATH_DELAY)
+			delay_free(&state[i].delay);
 }
 
 void path_free(struct path *p)
@@ -49,30 +122,28 @@ void path_free(struct path *p)
 	if (!p->conf.out)
 		return;
 	link_free(&p->link);
-	delay_free(&p->delay);
+	free_stages(&p->conf.before, p->before);
+	free_stages(&p->conf.after, p->after);
 }
 
-static void enter_link(struct path *p, const struct pkt *k, uint64_t t_ns)
+/* --- Time --- */
+
+// The earliest due time of the stages, the last one's where several are due then.
+static uint64_t earliest(const struct path_stages *stages, const struct path_state *state, int *at)
 {
-	if (!onoff_at(&p->onoff, t_ns)) {
-		p->off_drops++;
-		p->conf.gone(p->conf.arg, k, t_ns);
-		return;
-	}
-	while (p->link.next_ns <= t_ns)
-		link_serve(&p->link, p->link.next_ns);
-	link_arrive(&p->link, k, t_ns);
+	uint64_t first = PATH_NEVER;
+
+	for (int i = stages->n - 1; i >= 0; i--)
+		if (stages->stage[i].kind == PATH_DELAY && delay_due(&state[i].delay) < first) {
+			first = delay_due(&state[i].delay);
+			*at = i;
+		}
+	return first;
 }
 
-static void leave_delay(struct path *p)
+static struct pkt pop(struct path_state *s)
 {
-	struct pkt k = *ring_head(&p->delay.line);
-
-	p->delay.line.head++;
-	if (p->conf.delay_first)
-		enter_link(p, &k, k.t_ns);
-	else
-		p->conf.out(p->conf.arg, &k, k.t_ns);
+	return s->delay.line.p[s->delay.line.head++ & s->delay.line.mask];
 }
 
 void path_serve(struct path *p, uint64_t now_ns)
@@ -80,14 +151,24 @@ void path_serve(struct path *p, uint64_t now_ns)
 	if (now_ns > p->now_ns)
 		p->now_ns = now_ns;
 	for (;;) {
-		uint64_t link = p->link.next_ns, delay = delay_due(&p->delay);
+		int b = 0, a = 0;
+		uint64_t before = earliest(&p->conf.before, p->before, &b);
+		uint64_t after = earliest(&p->conf.after, p->after, &a);
+		uint64_t link = p->link.next_ns;
+		struct pkt k;
 
-		if (link <= delay && link <= p->now_ns)
+		// what is further on goes first: all opportunities up to an arrival are used before
+		if (after <= link && after <= before && after <= p->now_ns) {
+			k = pop(&p->after[a]);
+			pass_after(p, a + 1, &k, k.t_ns);
+		} else if (link <= before && link <= p->now_ns) {
 			link_serve(&p->link, link);
-		else if (delay <= p->now_ns)
-			leave_delay(p);
-		else
+		} else if (before <= p->now_ns) {
+			k = pop(&p->before[b]);
+			pass_before(p, b + 1, &k, k.t_ns);
+		} else {
 			return;
+		}
 	}
 }
 
@@ -95,10 +176,7 @@ void path_arrive(struct path *p, const struct pkt *k, uint64_t t_ns)
 {
 	if (t_ns > p->now_ns)
 		path_serve(p, t_ns);
-	if (p->conf.delay_first)
-		delay_push(&p->delay, k, p->now_ns);
-	else
-		enter_link(p, k, p->now_ns);
+	pass_before(p, 0, k, p->now_ns);
 }
 
 static bool link_busy(const struct path *p)
@@ -108,19 +186,35 @@ static bool link_busy(const struct path *p)
 
 uint64_t path_next(const struct path *p)
 {
-	uint64_t link = p->link.next_ns, delay = delay_due(&p->delay);
+	int i;
+	uint64_t after = earliest(&p->conf.after, p->after, &i);
+	uint64_t until = link_busy(p) ? p->link.next_ns : earliest(&p->conf.before, p->before, &i);
 
-	if (p->conf.delay_first)
-		return link_busy(p) ? link : delay;
-	return link < delay ? link : delay;
+	return after < until ? after : until;
+}
+
+static uint64_t delayed(const struct path_stages *stages, const struct path_state *state)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < stages->n; i++)
+		if (stages->stage[i].kind == PATH_DELAY)
+			n += ring_len(&state[i].delay.line);
+	return n;
 }
 
 bool path_idle(const struct path *p)
 {
-	return !link_busy(p) && !(p->conf.delay_first && ring_len(&p->delay.line));
+	return !link_busy(p) && !delayed(&p->conf.before, p->before);
+}
+
+bool path_ends_at_link(const struct path *p)
+{
+	return !p->conf.after.n;
 }
 
 uint64_t path_packets(const struct path *p)
 {
-	return ring_len(&p->link.q) + ring_len(&p->delay.line);
+	return ring_len(&p->link.q) + delayed(&p->conf.before, p->before) +
+	       delayed(&p->conf.after, p->after);
 }

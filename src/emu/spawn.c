@@ -24,8 +24,18 @@ static volatile sig_atomic_t command; /* in the first process: the command's id 
 
 static void pass_on(int sig)
 {
-	if (command)
-		kill(command, sig);
+	kill(command, sig);
+}
+
+// What asks the command to end waits until there is one to ask.
+static void hold_requests(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
 }
 
 static int as_exit(int status)
@@ -42,6 +52,10 @@ static void mount_proc(void)
 
 static void __attribute__((noreturn)) run_command(char *const *argv)
 {
+	signal(SIGTERM, SIG_DFL);
+	if (signal(SIGHUP, SIG_DFL) == SIG_IGN) // nohup
+		signal(SIGHUP, SIG_IGN);
+	hold_requests(SIG_UNBLOCK);
 	execvp(argv[0], argv);
 	pr_err("%s: %s\n", argv[0], strerror(errno));
 	_exit(CANNOT_START);
@@ -64,12 +78,11 @@ static void __attribute__((noreturn)) first_process(char *const *argv, char *con
 	for (; *env; env++)
 		putenv(*env);
 	command = fork();
-	if (!command) {
-		signal(SIGTERM, SIG_DFL);
+	if (!command)
 		run_command(argv);
-	}
 	sigaction(SIGTERM, &pass, NULL);
 	sigaction(SIGHUP, &pass, NULL);
+	hold_requests(SIG_UNBLOCK);
 	do
 		pid = waitpid(-1, &status, 0);
 	while (pid != command && (pid > 0 || errno == EINTR));
@@ -87,6 +100,7 @@ int spawn_prepare(struct spawn *s, char *const *argv, char *const *env, int netn
 		return -errno;
 	if (setns(netns, CLONE_NEWNET))
 		err = -errno;
+	hold_requests(SIG_BLOCK);
 	pid = err ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (!pid) {
 		close(gate[1]);
@@ -94,6 +108,7 @@ int spawn_prepare(struct spawn *s, char *const *argv, char *const *env, int netn
 	}
 	if (pid < 0 && !err)
 		err = -errno;
+	hold_requests(SIG_UNBLOCK);
 	close(gate[0]);
 	if (setns(back, CLONE_NEWNET) && !err)
 		err = -errno;

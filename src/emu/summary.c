@@ -31,7 +31,7 @@ static json_t *direction(const struct emu_dir *conf, const struct emulator_dir *
 		mean, "qdelay_p95_ms", link_delay_quantile_ms(s, 0.95), "qdelay_max_ms",
 		s->delay_max_ns * 1e-6, "packets_in", (json_int_t)d->port.stats.in, "arrivals",
 		(json_int_t)s->arrivals, "departures", (json_int_t)s->departures, "drops",
-		(json_int_t)s->drops, "lost", (json_int_t)s->lost, "off_drops",
+		(json_int_t)s->drops, "lost", (json_int_t)(s->lost + d->path.lost), "off_drops",
 		(json_int_t)d->path.off_drops, "marks", (json_int_t)s->marks);
 
 	if (j && !conf->trace)
@@ -67,7 +67,7 @@ static void say_direction(const char *name, const struct emulator_dir *d, double
 		name, mbps(s->bytes_out, seconds),
 		s->departures ? s->delay_sum_ns * 1e-6 / s->departures : 0,
 		link_delay_quantile_ms(s, 0.95), s->arrivals, s->drops,
-		s->lost + d->path.off_drops);
+		s->lost + d->path.lost + d->path.off_drops);
 }
 
 static void say(const struct emulator *e, const struct quality *q, double seconds)

@@ -27,7 +27,8 @@ static void put_decision(struct decision_row *row, const struct decision *d, con
 		row->proven = guard->share.proven;
 		row->refuted = guard->share.refuted;
 	}
-	row->fallback = d->vetoed;
+	row->fallback = guard->kind == GUARD_FALLBACK && guard->stepped_in;
+	row->shield = guard->kind == GUARD_SHIELD && guard->stepped_in;
 	row->w = d->w;
 	row->p = d->p;
 	row->installed = d->installed;
@@ -68,11 +69,11 @@ static void record(void *arg, const struct decision *d)
 		put_decision(row, d, &all->guard);
 }
 
-static bool veto(void *arg, const struct decision *d)
+static uint32_t revise(void *arg, const struct decision *d)
 {
 	struct decisions *all = arg;
 
-	return guard_veto(&all->guard, d);
+	return guard_revise(&all->guard, d);
 }
 
 static const enum policy_mode modes[SENDER_VARIANTS] = {
@@ -80,7 +81,13 @@ static const enum policy_mode modes[SENDER_VARIANTS] = {
 	[SENDER_ZERO] = POLICY_TCP_ONLY,
 	[SENDER_DRIFT] = POLICY_DRIFT,
 	[SENDER_FALLBACK] = POLICY_MODEL,
+	[SENDER_SHIELD] = POLICY_MODEL,
 };
+
+static enum guard_kind guard_kind(enum sender_variant v)
+{
+	return v == SENDER_FALLBACK ? GUARD_FALLBACK : v == SENDER_SHIELD ? GUARD_SHIELD : GUARD_JUDGES;
+}
 
 int decisions_init(
 	struct decisions *d, const struct run_conf *c, const struct sender *s, int flow, bool keep)
@@ -101,8 +108,8 @@ int decisions_init(
 		return -ENOMEM;
 	if (!c->guard->properties || d->policy.mode != POLICY_MODEL)
 		return 0;
-	d->policy.veto = veto;
-	return guard_init(&d->guard, c->guard, s->model->actor, s->variant == SENDER_FALLBACK);
+	d->policy.revise = revise;
+	return guard_init(&d->guard, c->guard, s->model->actor, guard_kind(s->variant));
 }
 
 void decisions_free(struct decisions *d)

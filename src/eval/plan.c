@@ -252,11 +252,11 @@ static int expand(struct plan *g, const struct opts *o)
 	return err;
 }
 
-// What judges policies as they run. A fallback without properties is that on those of its model.
+// What judges policies as they run. A fallback or shield without properties is that on those of its model.
 static int read_guard(struct plan *g, const struct opts *o)
 {
 	const char *file = opts_text(o, "properties"), *own = NULL;
-	bool fallback = false;
+	const char *needs = NULL;
 	char **let;
 	int nlet, err;
 
@@ -265,11 +265,16 @@ static int read_guard(struct plan *g, const struct opts *o)
 		.budget = opts_int(o, "budget")};
 	g->guard.threshold = opts_real(o, "fallback");
 	for (int i = 0; i < g->schemes.n; i++)
-		fallback |= scheme_has(&g->schemes.schemes[i], SENDER_FALLBACK);
-	if (fallback && !file && g->schemes.nmodels == 1)
-		own = g->schemes.models[0]->model->info.properties;
-	if (fallback && !file && !own) {
-		pr_err("--controllers: @fallback needs --properties, what is to be proven\n");
+		for (int v = SENDER_FALLBACK; v <= SENDER_SHIELD; v++)
+			if (scheme_has(&g->schemes.schemes[i], v))
+				needs = sender_variants[v];
+	if (needs && !file && g->schemes.nmodels == 1) {
+		const struct model_info *info = &g->schemes.models[0]->model->info;
+
+		own = info->properties ? info->properties : info->shield;
+	}
+	if (needs && !file && !own) {
+		pr_err("--controllers: %s needs --properties, what is to hold\n", needs);
 		return -EINVAL;
 	}
 	if (!file && !own)
@@ -280,6 +285,7 @@ static int read_guard(struct plan *g, const struct opts *o)
 			     (const char *const *)let, nlet);
 	if (nlet)
 		free(let);
+	err = err ? err : shield_new(&g->guard.shield, g->guard.properties);
 	return err ? err : scheme_set_actors(&g->schemes);
 }
 
@@ -327,6 +333,7 @@ int plan_init(struct plan *g, const struct opts *o)
 void plan_free(struct plan *g)
 {
 	scheme_set_free(&g->schemes);
+	shield_free(g->guard.shield);
 	property_free(g->guard.properties);
 	for (int i = 0; i < g->ntraces; i++)
 		trace_free(g->traces[i].trace);

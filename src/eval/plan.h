@@ -30,7 +30,8 @@ struct plan {
 #define PLAN_OPTS \
 	{OPT_TEXTS, 'c', "controllers", "NAMES", "cubic", 0, 0, NULL, \
 		"classic controllers and model files; a+b mixes flows, MODEL@zero fixes the action at 0, " \
-		"@drift lets it drift, MODEL@fallback keeps CUBIC's window where too little is proven"}, \
+		"@drift lets it drift, MODEL@fallback keeps CUBIC's window where too little is proven, " \
+		"MODEL@shield installs the nearest window that the properties allow"}, \
 	{OPT_TEXTS, 't', "traces", "TRACES", NULL, 0, 0, NULL, "mahimahi trace files or generated traces"}, \
 	{OPT_REALS, 'b', "buffers", "BDPS", "0.5,5", 0, 1e4, NULL, \
 		"queue sizes in bandwidth-delay products of the nominal rate"}, \

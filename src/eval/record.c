@@ -67,6 +67,7 @@ const struct col results_cols[] = {
 	MAYBE(run_result, proven_mean, "", 0, 1.001, 4),
 	MAYBE(run_result, refuted_mean, "", 0, 1.001, 4),
 	MAYBE(run_result, fallback_pct, "%", 0, 100.001, 4),
+	MAYBE(run_result, shield_pct, "%", 0, 100.001, 5),
 	MAYBE(run_result, acted_pct, "%", 0, 100.001, 1),
 	MAYBE(run_result, reward_mean, "", -BIG, BIG, 1),
 	MAYBE(run_result, jain, "", 0, 1.001, 1),

@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 #define RESULTS_FORMAT "canopy-results"
-#define RESULTS_VERSION 4 /* also reads 1 to 3, which lack the columns with a later since */
+#define RESULTS_VERSION 5 /* also reads 1 to 4, which lack the columns with a later since */
 #define RESULTS_NAME 128 /* longest name and its NUL; longer ones are refused */
 #define RESULTS_ARGS 96 /* parameters of a queue or of bursts of loss, and the NUL */
 #define RESULTS_SHARES 640 /* as many controllers as a mix can name */
@@ -65,6 +65,7 @@ struct run_result {
 	double triggered_pct; /* or NaN, as the rest: not judged; of decisions */
 	double qc_mean, proven_mean, refuted_mean; /* or NaN: nothing triggered */
 	double fallback_pct; /* or NaN: no fallback; of decisions */
+	double shield_pct; /* or NaN: no shield; of decisions, those it moved */
 	double acted_pct, reward_mean, jain; /* or NaN: no policy; no goodput */
 	double jain_1s_mean, jain_1s_min;    /* or NaN: never several flows */
 	int64_t changes, converged;

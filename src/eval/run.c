@@ -211,10 +211,15 @@ static void measure_flow(struct flow_result *out, const struct run *r, int i, ui
 	out->policy_start_s = p && p->start_us ? p->start_us * 1e-6 : NAN;
 }
 
+static double share_pct(double part, double of)
+{
+	return of > 0 ? 100 * part / of : NAN;
+}
+
 // Over the decisions of all flows.
 static void measure_guards(struct run_result *out, const struct run *r)
 {
-	double decisions = 0, triggered = 0, qc = 0, proven = 0, refuted = 0, could = 0, fallbacks = 0;
+	double decisions = 0, triggered = 0, qc = 0, proven = 0, refuted = 0, steps_in[3] = {0}, of[3] = {0};
 
 	for (int i = 0; i < out->nflows; i++) {
 		const struct guard *j = &r->decisions[i].guard;
@@ -224,16 +229,17 @@ static void measure_guards(struct run_result *out, const struct run *r)
 		qc += j->qc_sum;
 		proven += j->proven_sum;
 		refuted += j->refuted_sum;
-		could += j->qc && !isnan(j->threshold) ? j->decisions : 0;
-		fallbacks += j->fallbacks;
+		of[j->kind] += j->decisions;
+		steps_in[j->kind] += j->steps_in;
 	}
 	if (r->conf->guard->properties && scheme_model(r->conf->scheme))
 		snprintf(out->properties, sizeof(out->properties), "%s", r->conf->guard->properties->path);
-	out->triggered_pct = decisions > 0 ? 100 * triggered / decisions : NAN;
+	out->triggered_pct = share_pct(triggered, decisions);
 	out->qc_mean = triggered > 0 ? qc / triggered : NAN;
 	out->proven_mean = triggered > 0 ? proven / triggered : NAN;
 	out->refuted_mean = triggered > 0 ? refuted / triggered : NAN;
-	out->fallback_pct = could > 0 ? 100 * fallbacks / could : NAN;
+	out->fallback_pct = share_pct(steps_in[GUARD_FALLBACK], of[GUARD_FALLBACK]);
+	out->shield_pct = share_pct(steps_in[GUARD_SHIELD], of[GUARD_SHIELD]);
 }
 
 // Sums and means over the flows.

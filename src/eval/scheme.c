@@ -11,7 +11,7 @@
 #include "base/opts.h"
 
 #define MODEL_END ".safetensors"
-const char *const sender_variants[SENDER_VARIANTS] = {"", "@zero", "@drift", "@fallback"};
+const char *const sender_variants[SENDER_VARIANTS] = {"", "@zero", "@drift", "@fallback", "@shield"};
 
 #define OPTION "--controllers"
 
@@ -116,7 +116,7 @@ static int unknown(const char *what)
 		pr_err(OPTION ": there is no '%s', did you mean '%s'?\n", what, near);
 	else
 		pr_err(OPTION ": '%s' is neither a controller (%s) nor a model file%s\n", what,
-			cc_names(), strchr(what, '@') ? "; only a model file takes @zero, @drift or @fallback" : "");
+			cc_names(), strchr(what, '@') ? "; only a model file takes @zero, @drift, @fallback or @shield" : "");
 	free(names);
 	return -EINVAL;
 }

@@ -6,6 +6,7 @@
  *   path/m.safetensors@zero  the same flow with the action fixed at 0: TCP only, states and rewards recorded
  *   ...@drift                ... with an action that drifts slowly around 0: for reference decisions
  *   ...@fallback             the policy, but CUBIC's own window where too little of the properties is proven
+ *   ...@shield               the policy, its window moved to the nearest one that the properties allow
  *   cubic+bbr                several of these, taking turns flow by flow
  */
 #ifndef EVAL_SCHEME_H
@@ -21,7 +22,7 @@
 #define SCHEME_SENDERS 8 /* most in a mix */
 #define SCHEME_MODELS 64 /* most in a set */
 
-enum sender_variant { SENDER_PLAIN, SENDER_ZERO, SENDER_DRIFT, SENDER_FALLBACK, SENDER_VARIANTS };
+enum sender_variant { SENDER_PLAIN, SENDER_ZERO, SENDER_DRIFT, SENDER_FALLBACK, SENDER_SHIELD, SENDER_VARIANTS };
 extern const char *const sender_variants[SENDER_VARIANTS]; /* "", "@zero", ... */
 
 struct sender {

@@ -7,13 +7,13 @@
 
 #include "base/stats.h"
 
-enum { UTIL, MEAN_MS, P95_MS, DROPS, QC, FALLBACK, COLUMNS };
+enum { UTIL, MEAN_MS, P95_MS, DROPS, QC, FALLBACK, SHIELD, COLUMNS };
 
 static const struct column {
 	const char *title;
 	int width, digits;
 } columns[COLUMNS] = {{"util %", 7, 2}, {"delay ms", 9, 2}, {"p95 ms", 9, 1}, {"drops", 9, 1},
-	{"QC", 7, 3}, {"fallback %", 10, 1}};
+	{"QC", 7, 3}, {"fallback %", 10, 1}, {"shield %", 8, 1}};
 
 struct group {
 	const struct run_result *first; /* names the group */
@@ -52,7 +52,7 @@ static void add(struct summary *s, double *dev, double x)
 static void add_run(struct group *g, const struct run_result *r)
 {
 	const double x[] = {r->util_pct, r->qdelay_mean_ms, r->qdelay_p95_ms, r->drops, r->qc_mean,
-		r->fallback_pct};
+		r->fallback_pct, r->shield_pct};
 
 	g->runs++;
 	for (int c = 0; c < COLUMNS; c++)

@@ -14,6 +14,7 @@
 
 #define FORMAT "canopy-checkpoint"
 #define PREVIOUS ".previous"
+#define WAYS_ON "--restart begins anew, another --dir leaves it as it is"
 
 void checkpoint_add(struct checkpoint *c, const char *prefix, const char *name, enum st_dtype dtype,
 	uint64_t items, void *data)
@@ -71,8 +72,8 @@ static void tell_difference(const char *path, const char *theirs, const char *ou
 		theirs += a + (theirs[a] != 0);
 		ours += b + (ours[b] != 0);
 	}
-	pr_err("%s belongs to another spec: there '%.*s', here '%.*s' (--restart begins anew)\n",
-		path, (int)a, theirs, (int)b, ours);
+	pr_err("%s belongs to another spec: there '%.*s', here '%.*s' (" WAYS_ON ")\n", path,
+		(int)a, theirs, (int)b, ours);
 }
 
 static int check_head(const struct st_file *f, const char *path, const char *spec)
@@ -85,7 +86,8 @@ static int check_head(const struct st_file *f, const char *path, const char *spe
 		return -EBADMSG;
 	}
 	if (strcmp(version, CHECKPOINT_VERSION)) {
-		pr_err("%s: version %s, this canopy reads %s\n", path, version, CHECKPOINT_VERSION);
+		pr_err("%s: version %s, this canopy reads %s (" WAYS_ON ")\n", path, version,
+			CHECKPOINT_VERSION);
 		return -EINVAL;
 	}
 	if (!strcmp(theirs, spec))

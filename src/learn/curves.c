@@ -2,12 +2,41 @@
 #include "learn/curves.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/progress.h"
+#include "learn/tfevents.h"
 
-int curves_open(struct curves *c, const char *dir, int64_t step)
+#define MAX_SCALARS (64 + 3 * PROPERTY_MAX)
+
+// The scalars of a line: fixed names, then one of every property the main set uses.
+struct scalars {
+	int n;
+	const char *name[MAX_SCALARS];
+	double value[MAX_SCALARS];
+	char text[3 * PROPERTY_MAX][TFEVENTS_TAG_MAX + 1];
+	int texts;
+};
+
+static void add(struct scalars *s, const char *name, double value)
 {
-	*c = (struct curves){.start_s = progress_clock()};
+	s->name[s->n] = name;
+	s->value[s->n++] = value;
+}
+
+static void add_property(
+	struct scalars *s, const char *prefix, const struct property *p, double value)
+{
+	char *text = s->text[s->texts++];
+
+	snprintf(text, sizeof(s->text[0]), "%s/%s", prefix, p->name);
+	add(s, text, value);
+}
+
+int curves_open(
+	struct curves *c, const char *dir, int64_t step, const struct property_file *properties)
+{
+	*c = (struct curves){.start_s = progress_clock(), .properties = properties};
 	return metrics_open(&c->metrics, dir, step);
 }
 
@@ -39,9 +68,10 @@ void curves_update(struct curves *c, const struct td3_stats *s, double seconds)
 }
 
 int curves_line(struct curves *c, int64_t step, uint64_t transitions, const struct rollout_stats *r,
-	double lambda)
+	const struct certifier_sum *sums, double lambda)
 {
 	const struct td3_stats *t = &c->sum;
+	struct scalars s = {0};
 	double now = progress_clock(), wall = now - c->start_s, u = c->updates, d = r->decisions;
 	const struct {
 		const char *name;
@@ -54,6 +84,7 @@ int curves_line(struct curves *c, int64_t step, uint64_t transitions, const stru
 		{"action/mean", r->action / d},
 		{"action/abs", r->action_abs / d},
 		{"action/floor", r->floor / d},
+		{"action/moved", r->moved / d},
 		{"network/mbps", r->bytes * 8e-6 / r->time_s},
 		{"network/qdelay_ms", r->qdelay_s * 1e3 / r->time_s},
 		{"critic/loss1", t->critic_loss[0] / u},
@@ -72,26 +103,45 @@ int curves_line(struct curves *c, int64_t step, uint64_t transitions, const stru
 		{"time/inference", r->infer_s / wall},
 		{"time/certificates", r->certify_s / wall},
 		{"time/updates", c->update_s / wall},
+		{"time/held_out", c->held_out_s / wall},
+		{"time/checkpoints", c->checkpoint_s / wall},
 	};
-	enum { N = sizeof(rows) / sizeof(rows[0]) };
-	const char *names[N];
-	double values[N];
 
-	for (int i = 0; i < N; i++) {
-		names[i] = rows[i].name;
-		values[i] = rows[i].value;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		add(&s, rows[i].name, rows[i].value);
+	for (int i = 0; sums && i < c->properties->n; i++) {
+		const struct property *p = &c->properties->property[i];
+
+		if (!p->used)
+			continue;
+		add_property(&s, "qc", p, sums[i].qc / sums[i].triggered);
+		add_property(&s, "triggered", p, sums[i].triggered / d);
 	}
-	*c = (struct curves){.metrics = c->metrics, .start_s = now};
-	return metrics_add(c->metrics, step, N, names, values);
+	*c = (struct curves){.metrics = c->metrics, .properties = c->properties, .start_s = now};
+	return metrics_add(c->metrics, step, s.n, s.name, s.value);
 }
 
 int curves_held_out(struct curves *c, int64_t step, const struct held_out_score *s, double best)
 {
 	static const char *const names[] = {"held_out/score", "held_out/best", "held_out/raw",
-		"held_out/qc", "held_out/triggered", "held_out/floor", "held_out/mbps",
-		"held_out/qdelay_ms", "held_out/mbps_of_cubic", "held_out/qdelay_of_cubic"};
-	const double values[] = {s->score, best, s->raw, s->qc, s->triggered, s->floor, s->mbps,
-		s->qdelay_ms, s->mbps_share, s->qdelay_share};
+		"held_out/qc", "held_out/reference_qc", "held_out/triggered", "held_out/floor",
+		"held_out/moved", "held_out/mbps", "held_out/qdelay_ms", "held_out/mbps_of_cubic",
+		"held_out/qdelay_of_cubic"};
+	const double values[] = {s->score, best, s->raw, s->qc, s->reference, s->triggered,
+		s->floor, s->moved, s->mbps, s->qdelay_ms, s->mbps_share, s->qdelay_share};
 
-	return metrics_add(c->metrics, step, sizeof(names) / sizeof(names[0]), names, values);
+	struct scalars all = {0};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		add(&all, names[i], values[i]);
+	for (int i = 0; c->properties && !isnan(s->reference) && i < c->properties->n; i++) {
+		const struct property *p = &c->properties->property[i];
+
+		if (!p->used)
+			continue;
+		add_property(&all, "reference", p, s->reference_property[i]);
+		add_property(&all, "held_out_qc", p, s->property[i].qc);
+		add_property(&all, "held_out_triggered", p, s->property[i].triggered);
+	}
+	return metrics_add(c->metrics, step, all.n, all.name, all.value);
 }

@@ -10,12 +10,11 @@
 
 #include "base/crew.h"
 #include "base/log.h"
+#include "learn/sources.h"
 #include "policy/policy.h"
 #include "policy/setup.h"
 #include "sim/spare.h"
 #include "sim/world.h"
-#include "trace/generate.h"
-#include "trace/trace.h"
 
 _Static_assert(
 	CANOPY_ENV_OBS == STATE_SIZE && CANOPY_ENV_CHANGES == POLICY_CHANGES, "public sizes");
@@ -29,6 +28,7 @@ _Static_assert(
 
 struct env {
 	struct policy_conf policy;
+	const struct shield *shield; // or NULL
 	struct flow_conf flow;
 	struct world_conf conf; /* seed apart */
 	struct world *world;
@@ -39,19 +39,12 @@ struct env {
 	int err;
 };
 
-/* A trace by the name that was asked for, loaded once. */
-struct named_trace {
-	char *name;
-	struct trace *trace;
-};
-
 struct env_set {
 	size_t n;
 	struct env *envs; /* [n] */
 	struct crew *crew;
 	struct spare spare; /* memory that the worlds share */
-	struct named_trace *traces;
-	size_t ntraces;
+	struct sources sources;
 	/* the call under way */
 	const float *actions; /* NULL: reset */
 	float *obs, *rewards;
@@ -60,41 +53,17 @@ struct env_set {
 
 /* --- Set-up --- */
 
-static int find_trace(struct env_set *s, const char *name, bool generated, const struct trace **out)
-{
-	struct named_trace *t;
-	int err;
-
-	for (size_t i = 0; i < s->ntraces; i++)
-		if (!strcmp(s->traces[i].name, name)) {
-			*out = s->traces[i].trace;
-			return 0;
-		}
-	t = &s->traces[s->ntraces];
-	t->name = strdup(name);
-	if (!t->name)
-		return -ENOMEM;
-	err = generated ? trace_generate(&t->trace, name) : trace_open(&t->trace, name);
-	if (err) {
-		free(t->name);
-		return err;
-	}
-	s->ntraces++;
-	*out = t->trace;
-	return 0;
-}
-
 static int down_trace(struct env_set *s, const struct canopy_env_conf *k, const struct trace **out)
 {
 	char name[64];
 
 	if (k->trace)
-		return find_trace(s, k->trace, false, out);
+		return sources_trace(&s->sources, k->trace, false, out);
 	if (k->emulator == CANOPY_IDEAL)
 		snprintf(name, sizeof(name), "%.0fkbit", k->rate_mbps * 1000);
 	else
 		snprintf(name, sizeof(name), "wired%.10g", round(k->rate_mbps * 1000) / 1000);
-	return find_trace(s, name, true, out);
+	return sources_trace(&s->sources, name, true, out);
 }
 
 static bool within(double v, double lo, double hi, size_t i, const char *field)
@@ -144,7 +113,7 @@ static int set_links(struct env_set *s, struct env *e, const struct canopy_env_c
 	int err = down_trace(s, k, &down->trace);
 
 	if (!err)
-		err = find_trace(s, k->uplink ? k->uplink : UPLINK, false, &up->trace);
+		err = sources_trace(&s->sources, k->uplink ? k->uplink : UPLINK, false, &up->trace);
 	if (err)
 		return err;
 	mbps = down->trace->nominal_mbps > 0 ? down->trace->nominal_mbps : SETUP_CELLULAR_MBPS;
@@ -175,6 +144,22 @@ static void record(void *arg, const struct decision *d)
 	e->rewarded = true;
 }
 
+// The window that the properties allow.
+static uint32_t revise(void *arg, const struct decision *d)
+{
+	const struct env *e = arg;
+	int64_t changes[POLICY_CHANGES];
+	const struct cert_decision c = cert_decision_of(d, changes);
+
+	return shield_window(e->shield, &c, d->wanted);
+}
+
+static void set_shield(struct env *e, const struct shield *shield)
+{
+	e->shield = shield;
+	e->policy.revise = shield ? revise : NULL;
+}
+
 static int set_env(struct env_set *s, struct env *e, const struct canopy_env_conf *k, size_t i)
 {
 	double patience_s = k->patience_s > 0 ? k->patience_s : PATIENCE_S;
@@ -197,6 +182,13 @@ static int set_env(struct env_set *s, struct env *e, const struct canopy_env_con
 	e->end_ns = k->duration_s > 0 ? k->duration_s * SEC : UINT64_MAX;
 	e->patience_ns = patience_s * SEC;
 	err = set_noise(e, k, i);
+	if (!err && k->shield) {
+		const struct shield *shield;
+
+		err = sources_shield(&s->sources, k->shield, &shield);
+		if (!err)
+			set_shield(e, shield);
+	}
 	return err ? err : set_links(s, e, k, i);
 }
 
@@ -210,8 +202,7 @@ int env_set_new(struct env_set **out, const struct canopy_env_conf *conf, size_t
 	s->n = n;
 	spare_init(&s->spare);
 	s->envs = calloc(n, sizeof(*s->envs));
-	s->traces = calloc(2 * n, sizeof(*s->traces));
-	if (s->envs && s->traces)
+	if (s->envs && !sources_init(&s->sources, 2 * n, n))
 		err = crew_new(&s->crew, (size_t)threads < n ? threads : (int)n);
 	for (size_t i = 0; i < n && !err; i++)
 		err = set_env(s, &s->envs[i], &conf[i], i);
@@ -230,13 +221,15 @@ void env_set_free(struct env_set *s)
 	for (size_t i = 0; s->envs && i < s->n; i++)
 		world_free(s->envs[i].world);
 	spare_free(&s->spare);
-	for (size_t i = 0; i < s->ntraces; i++) {
-		free(s->traces[i].name);
-		trace_free(s->traces[i].trace);
-	}
-	free(s->traces);
+	sources_free(&s->sources);
 	free(s->envs);
 	free(s);
+}
+
+void env_set_shield(struct env_set *s, const struct shield *shield)
+{
+	for (size_t i = 0; i < s->n; i++)
+		set_shield(&s->envs[i], shield);
 }
 
 size_t env_set_count(const struct env_set *s)
@@ -359,6 +352,17 @@ static void put(const struct env_set *s, size_t i, uint32_t flags)
 	put_info(s->info, i, e, d);
 }
 
+// What became of the action; d is NULL when nothing waited for one.
+static void put_answer(const struct canopy_env_info *o, size_t i, const struct decision *d)
+{
+	if (o && o->percent)
+		o->percent[i] = d ? d->percent : 0;
+	if (o && o->installed)
+		o->installed[i] = d ? d->installed : 0;
+	if (o && o->wanted)
+		o->wanted[i] = d ? d->wanted : 0;
+}
+
 // Answers the decision that waits, if one does.
 static void act(const struct env_set *s, size_t i)
 {
@@ -369,10 +373,7 @@ static void act(const struct env_set *s, size_t i)
 		policy_apply(world_cc(e->world, 0), s->actions[i]);
 		e->steps++;
 	}
-	if (s->info && s->info->percent)
-		s->info->percent[i] = d ? d->percent : 0;
-	if (s->info && s->info->installed)
-		s->info->installed[i] = d ? d->installed : 0;
+	put_answer(s->info, i, d);
 }
 
 static void step_env(void *arg, int i, int thread)
@@ -398,10 +399,7 @@ static void reset_env(void *arg, int i, int thread)
 
 	e->rewarded = false;
 	flags = advance(e);
-	if (s->info && s->info->percent)
-		s->info->percent[i] = 0;
-	if (s->info && s->info->installed)
-		s->info->installed[i] = 0;
+	put_answer(s->info, i, NULL);
 	if (!e->err)
 		put(s, i, flags);
 }

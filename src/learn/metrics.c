@@ -16,8 +16,6 @@
 #include "base/progress.h"
 #include "learn/tfevents.h"
 
-#define MAX_FILE ((size_t)1 << 30)
-
 struct metrics {
 	char *json_path, *events_path;
 	FILE *json, *events;
@@ -42,7 +40,7 @@ static int cut(const char *path, int64_t step, double *wall)
 	*wall = 0;
 	if (access(path, F_OK))
 		return 0;
-	err = file_read(path, MAX_FILE, &text, &len);
+	err = file_read(path, METRICS_MAX_FILE, &text, &len);
 	if (err)
 		return err;
 	kept = malloc(len + 1);

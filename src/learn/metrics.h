@@ -8,9 +8,11 @@
 #ifndef LEARN_METRICS_H
 #define LEARN_METRICS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define METRICS_FILE "metrics.jsonl"
+#define METRICS_MAX_FILE ((size_t)1 << 30) /* that is read */
 
 struct metrics;
 

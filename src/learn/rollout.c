@@ -31,6 +31,7 @@ struct rollout {
 	double *drift;		      // [n] where actions have drifted to
 	bool drifts;
 	bool *waits;
+	struct certifier *certifier;
 	void *block; // of all arrays above
 	struct rollout_stats stats;
 };
@@ -101,6 +102,7 @@ static void lay_arrays(struct rollout *r, struct arena *a)
 		.changes = take(a, n * POLICY_CHANGES, sizeof(int64_t)),
 		.report = take(a, n * CANOPY_ENV_REPORT, sizeof(double)),
 		.installed = take(a, n, sizeof(uint32_t)),
+		.wanted = take(a, n, sizeof(uint32_t)),
 	};
 	r->confs = take(a, n, sizeof(*r->confs));
 	r->rngs = take(a, n, sizeof(*r->rngs));
@@ -119,6 +121,7 @@ int rollout_new(struct rollout **out, const struct rollout_conf *conf, struct ml
 {
 	struct rollout *r = calloc(1, sizeof(*r));
 	struct arena a = {NULL, 0};
+	int err = 0;
 
 	if (!r)
 		return -ENOMEM;
@@ -134,8 +137,17 @@ int rollout_new(struct rollout **out, const struct rollout_conf *conf, struct ml
 		return -ENOMEM;
 	}
 	lay_arrays(r, &a);
-	for (int i = 0; i < r->n; i++)
+	for (int i = 0; i < r->n; i++) {
 		rng_init(&r->rngs[i], conf->seed, EXPLORE_STREAM + i);
+		r->qc[i] = NAN;
+	}
+	if (conf->certify)
+		err = certifier_new(&r->certifier, conf->certify, policy, r->n, conf->crew);
+	if (err) {
+		r->policy = NULL; // still the caller's
+		rollout_free(r);
+		return err;
+	}
 	*out = r;
 	return 0;
 }
@@ -145,6 +157,7 @@ void rollout_free(struct rollout *r)
 	if (!r)
 		return;
 	env_set_free(r->envs);
+	certifier_free(r->certifier);
 	mlp_free(r->policy);
 	free(r->block);
 	free(r);
@@ -193,6 +206,8 @@ int rollout_begin(struct rollout *r, uint64_t segment, struct experience *e)
 	setups_fill(r->conf.setups, segment, r->confs);
 	err = env_set_new(&r->envs, r->confs, r->n, r->conf.threads);
 	if (!err)
+		env_set_shield(r->envs, r->conf.shield);
+	if (!err)
 		err = env_set_reset(r->envs, r->obs, &r->info);
 	if (!err)
 		put(r, e, true);
@@ -203,6 +218,12 @@ void rollout_end(struct rollout *r)
 {
 	env_set_free(r->envs);
 	r->envs = NULL;
+}
+
+// Whether this environment drifts whatever the policy does.
+static bool always_drifts(const struct rollout *r, int i)
+{
+	return (int)((i + 1) * r->conf.drift_share) > (int)(i * r->conf.drift_share);
 }
 
 // First-order autoregression with standard deviation conf.drift.
@@ -231,9 +252,10 @@ static void decide_shard(void *arg, int shard, int thread)
 	mlp_forward(r->policy, r->x + (size_t)from * t->size, r->action + from, to - from,
 		r->scratch + thread * r->scratch_floats);
 	for (int i = from; i < to; i++) {
-		double a = r->drifts ? drift(r, i) : mlp_action(r->action[i]);
+		bool drifts = always_drifts(r, i);
+		double a = drifts || r->drifts ? drift(r, i) : mlp_action(r->action[i]);
 
-		if (r->conf.exploration > 0)
+		if (r->conf.exploration > 0 && !drifts)
 			a += r->conf.exploration * rng_normal(&r->rngs[i]);
 		r->action[i] = r->conf.zero ? 0 : (float)fmax(-1, fmin(1, a));
 	}
@@ -241,8 +263,7 @@ static void decide_shard(void *arg, int shard, int thread)
 
 static int certify(struct rollout *r)
 {
-	const struct rollout_decisions d = {
-		.n = r->n,
+	const struct certifier_decisions d = {
 		.table = r->conf.table,
 		.states = r->x,
 		.waits = r->waits,
@@ -250,14 +271,11 @@ static int certify(struct rollout *r)
 		.p = r->info.p,
 		.nchanges = r->info.nchanges,
 		.changes = r->info.changes,
-		.policy = r->policy,
 	};
 
-	if (r->conf.certify)
-		return r->conf.certify->qc(r->conf.certify->arg, &d, r->qc);
-	for (int i = 0; i < r->n; i++)
-		r->qc[i] = NAN;
-	return 0;
+	if (r->conf.watch)
+		r->conf.watch(r->conf.watcher, &d);
+	return r->certifier ? certifier_run(r->certifier, &d, r->qc) : 0;
 }
 
 // Sums over the step's decisions; reports are those that ended it.
@@ -268,17 +286,20 @@ static void count(struct rollout *r)
 	for (int i = 0; i < r->n; i++) {
 		const double *report = r->info.report + (size_t)i * CANOPY_ENV_REPORT;
 
-		if (!(r->info.flags[i] & CANOPY_ENV_REWARDED))
+		if (!(r->info.flags[i] & CANOPY_ENV_REWARDED) || always_drifts(r, i))
 			continue;
 		s->decisions++;
 		s->raw += r->raw[i];
 		s->action += r->action[i];
 		s->action_abs += fabsf(r->action[i]);
 		s->floor += r->info.installed[i] <= ACTION_MIN_WINDOW;
+		s->moved += r->info.installed[i] != r->info.wanted[i];
 		if (!isnan(r->qc[i])) {
 			s->qc += r->qc[i];
 			s->certified++;
 		}
+		if (r->certifier)
+			certifier_add(r->certifier, i);
 		if (r->info.flags[i] & CANOPY_ENV_RESTARTED)
 			continue;
 		s->bytes += report[REPORT_THR] * report[REPORT_DT];
@@ -315,6 +336,11 @@ struct rollout_stats rollout_tell(struct rollout *r)
 
 	r->stats = (struct rollout_stats){.decisions = 0};
 	return s;
+}
+
+struct certifier *rollout_certifier(struct rollout *r)
+{
+	return r->certifier;
 }
 
 void rollout_parts(struct rollout *r, struct checkpoint *c)

@@ -10,38 +10,28 @@
 #define LEARN_ROLLOUT_H
 
 #include "base/crew.h"
+#include "cert/shield.h"
+#include "learn/certifier.h"
 #include "learn/checkpoint.h"
 #include "learn/replay.h"
 #include "learn/setups.h"
 #include "nn/mlp.h"
 #include "obs/state.h"
 
-/* Decisions that wait, all of one policy; arrays of n. */
-struct rollout_decisions {
-	int n;
-	const struct state_table *table;
-	const float *states; /* (n, table->size) */
-	const bool *waits;   /* others mean nothing */
-	const uint32_t *w, *p;
-	const int32_t *nchanges;
-	const int64_t *changes; /* (n, POLICY_CHANGES) newest last */
-	const struct mlp *policy;
-};
-
-/* Certifies decisions: qc[n], NAN where no property triggers. 0 or -errno. */
-struct rollout_certify {
-	int (*qc)(void *arg, const struct rollout_decisions *d, float *qc);
-	void *arg;
-};
-
 struct rollout_conf {
 	struct setups *setups; /* borrowed */
 	const struct state_table *table;
 	double exploration; /* of N(0, this) on the action */
-	double drift;	    /* standard deviation of actions while rollout_drift is on */
+	double drift;	    /* standard deviation of actions while rollout_drift is on ... */
+	double drift_share; /* ... and always in this share of the environments, spread evenly */
 	bool zero;	    /* action 0: plain CUBIC, to compare with */
 	uint64_t seed;
-	const struct rollout_certify *certify; /* or NULL */
+	const struct certifier_conf *certify; /* judges every decision, or NULL */
+	const struct shield *shield; /* part of the environments: what is learnt from are the
+					actions before it. NULL: none */
+	/* Shown every step's decisions, or NULL. */
+	void (*watch)(void *arg, const struct certifier_decisions *d);
+	void *watcher;
 	struct crew *crew;
 	int threads; /* of the environments */
 };
@@ -54,18 +44,20 @@ struct experience {
 	size_t bytes;
 };
 
-/* What happened since rollout_tell last asked. Means are over decisions. */
+/* What happened since rollout_tell last asked, environments that always drift left out. Means are over
+ * decisions. */
 struct rollout_stats {
 	double decisions, raw, qc, certified; /* sums: decisions rewarded, their raw reward; QC of
 						 those certified, how many */
 	double action, action_abs, floor;     /* sums over decisions: a, |a|, those installed 4 */
+	double moved;			      /* decisions whose window the shield moved */
 	double bytes, time_s, qdelay_s;	      /* delivered, simulated time, queueing delay x time */
 	double env_s, infer_s, certify_s;     /* wall time */
 };
 
 struct rollout;
 
-/* 0 or -ENOMEM. hidden as in the learner's actor. */
+/* 0 or -errno. The policy has the learner's sizes. */
 int rollout_new(struct rollout **out, const struct rollout_conf *conf, struct mlp *policy);
 void rollout_free(struct rollout *r);
 
@@ -92,6 +84,9 @@ void rollout_end(struct rollout *r);
 
 /* The sums, which begin anew. */
 struct rollout_stats rollout_tell(struct rollout *r);
+
+/* What certifies them, or NULL. */
+struct certifier *rollout_certifier(struct rollout *r);
 
 /* Room for the experience of n environments. 0 or -ENOMEM. */
 int experience_init(struct experience *e, int n);

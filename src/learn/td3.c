@@ -2,9 +2,11 @@
 #include "learn/td3.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "learn/td3_state.h"
 #include "nn/blas.h"
@@ -300,22 +302,40 @@ static bool fits(const struct net_layer *y, const struct model_layer *from, int 
 	return in && from->out == y->out && (from->beta != NULL) == y->norm;
 }
 
+// "70-256-256-1"
+static char *describe(const struct net_shape *s)
+{
+	char *text = file_path("%d", s->layer[0].in);
+
+	for (int l = 0; l < s->n; l++) {
+		char *more = file_path("%s-%d", text, s->layer[l].out);
+
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
 static int check_net(const struct td3 *t, const struct model *m, int i, const char *path)
 {
 	const struct model_net *from = &m->net[nets[i].net];
 	const struct net_shape *s = t->tensors.shape[i];
+	bool good = !from->n || from->n == s->n;
+	char *theirs, *ours;
 
-	for (int l = 0; from->n && l < s->n; l++) {
-		const struct net_layer *y = &s->layer[l];
-
-		if (from->n == s->n && fits(y, &from->layer[l], l))
-			continue;
-		pr_err("%s: its %s does not fit: layer %d must be %d -> %d, %s batch norm\n", path,
-			model_net_names[nets[i].net], l + 1, y->in, y->out,
-			y->norm ? "with" : "without");
-		return -EINVAL;
-	}
-	return 0;
+	for (int l = 0; good && l < from->n; l++)
+		good = fits(&s->layer[l], &from->layer[l], l);
+	if (good)
+		return 0;
+	theirs = model_net_shape(from);
+	ours = describe(s);
+	pr_err("%s: its %s is %s %s batch norm, the run's %s %s: see --hidden and --batch-norm\n",
+		path, model_net_names[nets[i].net], theirs,
+		from->layer[0].mean ? "with" : "without", ours,
+		s->layer[0].norm ? "with" : "without");
+	free(theirs);
+	free(ours);
+	return -EINVAL;
 }
 
 int td3_import(struct td3 *t, const struct model *m, const char *path)
@@ -399,15 +419,33 @@ const float *td3_gradient(const struct td3 *t, int net)
 	return NULL;
 }
 
+// The network whose Adam state holds a number that is not finite: a gradient too large for a float.
+static const char *broken_moments(const struct td3 *t)
+{
+	static const char *const names[] = {"actor", "critic", "critic2"};
+
+	for (int i = 0; i < TD3_LEARNED; i++) {
+		const struct td3_learned *k = &t->learned[i];
+
+		for (size_t n = 0; n < k->shape->trained; n++)
+			if (!isfinite(k->m[n]) || !isfinite(k->v[n]))
+				return names[i];
+	}
+	return NULL;
+}
+
 int td3_check(const struct td3 *t)
 {
 	const struct tensor *bad = tensors_broken(&t->tensors, t->block);
+	const char *net = bad ? NULL : broken_moments(t);
 
-	if (!bad)
-		return 0;
-	pr_err("update %llu: %s holds a number that is not finite\n",
-		(unsigned long long)t->updates, bad->name);
-	return -EDOM;
+	if (bad)
+		pr_err("update %llu: %s holds a number that is not finite\n",
+			(unsigned long long)t->updates, bad->name);
+	else if (net)
+		pr_err("update %llu: Adam's state of the %s holds a number that is not finite\n",
+			(unsigned long long)t->updates, net);
+	return bad || net ? -EDOM : 0;
 }
 
 void td3_parts(struct td3 *t, struct checkpoint *c)

@@ -45,7 +45,8 @@ struct td3_conf {
 	/* reach_weight * mean relu(|y| - reach)^2 over the batch's pre-activations y: keeps tanh's
 	 * gradient alive. */
 	double reach, reach_weight;
-	uint64_t critics_first; /* updates before the actor's first step */
+	uint64_t critics_first; /* updates before the actor's first step ... */
+	uint64_t extra_first;	/* ... of which so many go by the extra loss alone */
 	uint64_t seed;
 };
 
@@ -62,17 +63,27 @@ struct td3_source {
 	void *arg;
 };
 
+/* Derivatives with respect to the folded actor's weights and biases, (in, out) and (out) of each
+ * layer. */
+struct td3_folded {
+	const float *w[MLP_MAX_LAYERS], *b[MLP_MAX_LAYERS];
+};
+
 /*
- * An extra loss on what the deployed actor (running statistics) answers to further states, such as
- * a certified loss on the corners of regions. Both calls come from the thread of td3_update, before
- * the actor's step.
+ * An extra loss on the deployed actor (running statistics, folded), such as a certified loss.
+ * Called from the thread of td3_update, before the actor's step. Either of the two forms; the
+ * other's members are NULL.
  */
 struct td3_extra {
-	/* Chooses up to extra_max states for x (extra_max, states), given the folded actor. Their
-	 * number. */
+	/* On what it answers to further states: chooses up to extra_max of them for x (extra_max,
+	 * states), given the folded actor; their number. Then the loss given y_pre[n], before tanh,
+	 * and its derivative dy[n]. */
 	int (*states)(void *arg, const struct mlp *actor, float *x);
-	/* The loss given y_pre[n], before tanh, and its derivative dy[n]. */
 	double (*loss)(void *arg, int n, const float *y_pre, float *dy);
+	/* A loss that finds its own derivatives; *count: states, boxes, whatever it is a sum over,
+	 * 0 for no derivatives. */
+	double (*folded)(
+		void *arg, const struct mlp *actor, struct td3_folded *gradient, int *count);
 	void *arg;
 };
 

@@ -57,6 +57,8 @@ struct td3 {
 	struct pass extra;
 	float *extra_x;
 	struct mlp *policy; /* for the extra loss */
+	struct td3_folded folded;
+	bool has_folded; /* in the update under way */
 	struct td3_thread *threads;
 	struct td3_sums *sums; /* [shards] */
 	int shards;

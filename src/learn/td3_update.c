@@ -90,16 +90,45 @@ static void add_extra_beta(struct td3 *t, int l, float *beta, float *sum)
 		beta[i] += sum[i] / t->running_norm.inv[l][i];
 }
 
-static void step_rest(struct td3 *t, struct td3_learned *k, int l, bool extra, float *scratch)
+// Adds the folded weights' derivatives: w of a normalised layer was folded to w * inv, beta to the
+// bias.
+static void add_folded(struct td3 *t, int l, size_t from, size_t rows, float *grad)
+{
+	const struct net_layer *y = &t->actor.layer[l];
+
+	for (size_t k = from; k < from + rows; k++)
+		for (int o = 0; o < y->out; o++) {
+			size_t at = k * y->out + o;
+
+			grad[y->w + at] +=
+				t->folded.w[l][at] * (y->norm ? t->running_norm.inv[l][o] : 1);
+		}
+}
+
+static void add_folded_rest(struct td3 *t, int l, float *grad)
+{
+	const struct net_layer *y = &t->actor.layer[l];
+	float *b = grad + (y->norm ? y->beta : y->b);
+
+	for (int o = 0; o < y->out; o++)
+		b[o] += t->folded.b[l][o];
+	if (l == t->actor.n - 1)
+		add_folded(t, l, 0, y->in, grad);
+}
+
+static void step_rest(struct td3 *t, struct td3_learned *k, int l, bool actor, float *scratch)
 {
 	const struct net_layer *y = &k->shape->layer[l];
 	size_t last_row = (size_t)(y->in - 1) * y->out;
+	bool extra = actor && t->extra_rows;
 
 	pass_gradient_rest(&k->pass, l, t->batch.a, t->conf.batch, false, k->grad);
 	if (extra)
 		pass_gradient_rest(&t->extra, l, NULL, t->extra_rows, true, k->grad);
 	if (y->norm && extra)
 		add_extra_beta(t, l, k->grad + y->beta, scratch);
+	if (actor && t->has_folded)
+		add_folded_rest(t, l, k->grad);
 	if (y->norm)
 		apply(t, k, y->beta, y->out);
 	else
@@ -116,17 +145,19 @@ static void step_piece(void *arg, int i, int thread)
 	const struct td3_piece *p = &t->pieces[t->first_piece + i];
 	struct td3_learned *k = &t->learned[p->learned];
 	const struct net_layer *y = &k->shape->layer[p->layer];
-	bool extra = p->learned == TD3_ACTOR && t->extra_rows;
+	bool actor = p->learned == TD3_ACTOR;
 
 	if (!p->rows) {
-		step_rest(t, k, p->layer, extra, t->scratch + (size_t)thread * MLP_MAX_WIDTH);
+		step_rest(t, k, p->layer, actor, t->scratch + (size_t)thread * MLP_MAX_WIDTH);
 		return;
 	}
 	pass_gradient(
 		&k->pass, p->layer, p->row, p->rows, t->batch.s0, t->conf.batch, false, k->grad);
-	if (extra)
+	if (actor && t->extra_rows)
 		pass_gradient(&t->extra, p->layer, p->row, p->rows, t->extra_x, t->extra_rows, true,
 			k->grad);
+	if (actor && t->has_folded)
+		add_folded(t, p->layer, p->row, p->rows, k->grad);
 	apply(t, k, y->w + (size_t)p->row * y->out, (size_t)p->rows * y->out);
 }
 
@@ -316,23 +347,34 @@ static void extra_backward(void *arg, int shard, int thread)
 	pass_backward(&t->extra, t->learned[TD3_ACTOR].net, &t->running_norm, &r);
 }
 
-static void run_extra(struct td3 *t, const struct td3_extra *extra, struct td3_stats *stats)
+static void run_states(struct td3 *t, const struct td3_extra *extra, struct td3_stats *stats)
 {
 	int shards;
 
-	t->extra_rows = 0;
-	if (!extra)
-		return;
-	td3_policy(t, t->policy);
 	t->extra_rows = extra->states(extra->arg, t->policy, t->extra_x);
 	if (!t->extra_rows)
 		return;
 	shards = (t->extra_rows + TD3_SHARD - 1) / TD3_SHARD;
-	pass_norm_running(&t->running_norm, &t->actor, t->learned[TD3_ACTOR].net, MODEL_BN_EPSILON);
 	crew_run(t->crew, shards, extra_forward, t);
 	stats->extra = extra->loss(extra->arg, t->extra_rows, t->extra.out, t->extra.dout);
 	stats->extra_states = t->extra_rows;
 	crew_run(t->crew, shards, extra_backward, t);
+}
+
+static void run_extra(struct td3 *t, const struct td3_extra *extra, struct td3_stats *stats)
+{
+	t->extra_rows = 0;
+	t->has_folded = false;
+	if (!extra)
+		return;
+	td3_policy(t, t->policy);
+	pass_norm_running(&t->running_norm, &t->actor, t->learned[TD3_ACTOR].net, MODEL_BN_EPSILON);
+	if (extra->states) {
+		run_states(t, extra, stats);
+		return;
+	}
+	stats->extra = extra->folded(extra->arg, t->policy, &t->folded, &stats->extra_states);
+	t->has_folded = stats->extra_states;
 }
 
 /* --- The update --- */
@@ -394,6 +436,27 @@ static void update_actor(struct td3 *t, const struct td3_extra *extra, struct td
 		t->actor.size - t->actor.trained, (float)t->conf.tau);
 }
 
+// What the first number that is not finite belongs to: a tensor if one has it, else a loss.
+static int check_losses(const struct td3 *t, const struct td3_stats *s)
+{
+	const struct {
+		const char *name;
+		double value;
+	} rows[] = {{"critic 1's loss", s->critic_loss[0]}, {"critic 2's loss", s->critic_loss[1]},
+		{"critic 1's value of the actor", s->q_policy}, {"the actor's output", s->y_abs},
+		{"the extra loss", s->extra}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (isfinite(rows[i].value))
+			continue;
+		if (!td3_check(t))
+			pr_err("update %llu: %s is not finite\n", (unsigned long long)t->updates,
+				rows[i].name);
+		return -EDOM;
+	}
+	return 0;
+}
+
 int td3_update(struct td3 *t, const struct td3_source *from, const struct td3_extra *extra,
 	struct td3_stats *stats)
 {
@@ -404,12 +467,9 @@ int td3_update(struct td3 *t, const struct td3_source *from, const struct td3_ex
 	add_critics(t, stats);
 	step_weights(t, false);
 	t->q_scale = t->conf.relative_q ? 1 / fmax(1, stats->q_abs) : 1;
+	if (t->updates <= t->conf.critics_first + t->conf.extra_first)
+		t->q_scale = 0;
 	if (t->updates > t->conf.critics_first)
 		update_actor(t, extra, stats);
-	if (isfinite(stats->critic_loss[0] + stats->critic_loss[1] + stats->q_policy +
-		     stats->y_abs + stats->extra))
-		return 0;
-	if (!td3_check(t))
-		pr_err("update %llu: a loss is not finite\n", (unsigned long long)t->updates);
-	return -EDOM;
+	return check_losses(t, stats);
 }

@@ -7,8 +7,8 @@
 
 #include "base/hash.h"
 
-#define MAX_EVENT 16384
 #define MAX_VALUE (2 + 2 + TFEVENTS_TAG_MAX + 5 + 2) /* a scalar's bytes, at most */
+#define MAX_EVENT (64 + TFEVENTS_MAX_SCALARS * MAX_VALUE)
 
 // Field numbers and wire types, as (number << 3 | type).
 enum {
@@ -99,7 +99,7 @@ int tfevents_scalars(
 {
 	struct buf event = {.n = 0}, summary = {.n = 0};
 
-	for (int i = 0; i < n && summary.n + MAX_VALUE < MAX_EVENT / 2; i++)
+	for (int i = 0; i < n && i < TFEVENTS_MAX_SCALARS; i++)
 		if (!isnan(values[i]) && strlen(tags[i]) <= TFEVENTS_TAG_MAX)
 			put_value(&summary, tags[i], (float)values[i]);
 	put_time(&event, wall_s);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -21,12 +22,13 @@
 struct train {
 	const struct train_conf *conf;
 	const struct train_io *io;
-	const struct train_hooks *hooks;
 	struct crew *crew;
 	struct td3 *td3;
 	struct replay *replay;
 	struct rollout *rollout;
 	struct held_out *held_out;
+	struct certified *certified; /* the loss, or NULL */
+	struct td3_extra extra;
 	struct experience e;
 	struct curves curves;
 	struct checkpoint parts;
@@ -53,7 +55,7 @@ static void list_parts(struct train *t)
 	checkpoint_add(&t->parts, "train.", "best", ST_F64, 2, t->best);
 }
 
-static struct rollout_conf acting(const struct train *t, const struct setups *setups)
+static struct rollout_conf acting(const struct train *t, const struct setups *setups, bool certify)
 {
 	return (struct rollout_conf){
 		.setups = (struct setups *)setups,
@@ -61,7 +63,8 @@ static struct rollout_conf acting(const struct train *t, const struct setups *se
 		.exploration = t->conf->exploration,
 		.drift = t->conf->drift,
 		.seed = t->conf->seed,
-		.certify = t->hooks->certify,
+		.certify = certify ? &t->conf->certifier : NULL,
+		.shield = t->conf->shield,
 		.crew = t->crew,
 		.threads = t->io->threads,
 	};
@@ -69,19 +72,34 @@ static struct rollout_conf acting(const struct train *t, const struct setups *se
 
 static int make_rollouts(struct train *t)
 {
-	struct rollout_conf conf = acting(t, &t->conf->setups);
+	struct rollout_conf conf = acting(t, &t->conf->setups, t->conf->reward.lambda > 0);
 	struct mlp *policy = td3_policy_new(t->td3);
-	int err = policy ? rollout_new(&t->rollout, &conf, policy) : -ENOMEM;
+	int err;
+
+	conf.drift_share = t->conf->drift_share;
+	err = policy ? rollout_new(&t->rollout, &conf, policy) : -ENOMEM;
 
 	if (err) {
 		mlp_free(policy);
 		return err;
 	}
-	conf = acting(t, &t->conf->held_out);
+	conf = acting(t, &t->conf->held_out, t->conf->properties);
 	policy = td3_policy_new(t->td3);
 	err = policy ? held_out_new(&t->held_out, &conf, policy, t->conf->eval_decisions) : -ENOMEM;
 	if (err)
 		mlp_free(policy);
+	return err;
+}
+
+static int make_loss(struct train *t)
+{
+	struct mlp *shape = td3_policy_new(t->td3);
+	int err =
+		shape ? certified_new(&t->certified, &t->conf->certified, shape, t->crew) : -ENOMEM;
+
+	mlp_free(shape);
+	if (!err)
+		t->extra = certified_extra(t->certified);
 	return err;
 }
 
@@ -106,19 +124,45 @@ static int init_model(struct train *t)
 	return err;
 }
 
+// The model is written hours later: could it be?
+static int check_output(const char *path)
+{
+	char *beside;
+	struct stat st;
+	int err = 0, fd;
+
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		err = S_ISDIR(st.st_mode) ? -EISDIR : 0;
+	} else {
+		beside = file_path("%s.XXXXXX", path);
+		fd = mkstemp(beside);
+		err = fd < 0 ? -errno : 0;
+		if (!err) {
+			close(fd);
+			unlink(beside);
+		}
+		free(beside);
+	}
+	if (err)
+		pr_err("--output: %s: %s\n", path, strerror(-err));
+	return err;
+}
+
 static int set_up(struct train *t)
 {
 	const struct train_conf *c = t->conf;
 	struct td3_conf td3 = c->td3;
-	int err = file_mkdirs(t->io->dir);
+	int err = check_output(t->io->output);
+
+	if (!err)
+		err = file_mkdirs(t->io->dir);
 
 	t->checkpoint = file_path("%s/checkpoint.safetensors", t->io->dir);
 	t->best_path = file_path("%s/best.safetensors", t->io->dir);
 	t->last_path = file_path("%s/last.safetensors", t->io->dir);
 	if (err)
 		return err;
-	if (!t->hooks->extra)
-		td3.extra_max = 0;
+	td3.extra_max = train_has_loss(c) ? certified_states(&c->certified) : 0;
 	rng_init(&t->rng, c->seed, DRAW_STREAM);
 	t->drawn = calloc(c->td3.batch, sizeof(*t->drawn));
 	err = t->drawn ? crew_new(&t->crew, t->io->threads) : -ENOMEM;
@@ -130,6 +174,8 @@ static int set_up(struct train *t)
 		err = experience_init(&t->e, c->setups.n);
 	if (!err)
 		err = make_rollouts(t);
+	if (!err && train_has_loss(c))
+		err = make_loss(t);
 	return err ? err : init_model(t);
 }
 
@@ -137,6 +183,7 @@ static void tear_down(struct train *t)
 {
 	curves_close(&t->curves);
 	held_out_free(t->held_out);
+	certified_free(t->certified);
 	rollout_free(t->rollout);
 	experience_free(&t->e);
 	replay_free(t->replay);
@@ -169,6 +216,8 @@ static int write_model(const struct train *t, const char *path, bool all)
 	m->info.name[strcspn(m->info.name, ".")] = 0;
 	m->info.canopy = file_path("%s", CANOPY_VERSION);
 	m->info.training = file_path("%s", c->spec);
+	if (c->shield)
+		m->info.shield = file_path("%s", c->properties->text);
 	m->info.seed = file_path("%" PRIu64, c->seed);
 	m->info.step = file_path("%" PRIu64, td3_updates(t->td3));
 	if (c->setups.nbuffers == 1)
@@ -214,6 +263,7 @@ static int resume(struct train *t)
 // Saves at the end of a segment; the next begins with new episodes.
 static int save(struct train *t)
 {
+	double start = progress_clock();
 	int err = td3_check(t->td3);
 
 	if (err)
@@ -221,7 +271,9 @@ static int save(struct train *t)
 	rollout_end(t->rollout);
 	replay_pause(t->replay);
 	t->counts[SEGMENT]++;
-	return checkpoint_save(&t->parts, t->checkpoint, t->conf->spec);
+	err = checkpoint_save(&t->parts, t->checkpoint, t->conf->spec);
+	t->curves.checkpoint_s += progress_clock() - start;
+	return err;
 }
 
 /* --- The loop --- */
@@ -243,9 +295,9 @@ static int update(struct train *t)
 	int err;
 
 	replay_draw(t->replay, &t->rng, t->conf->td3.batch, t->drawn);
-	if (t->hooks->batch)
-		t->hooks->batch(t->hooks->arg, t->replay, t->drawn, t->conf->td3.batch);
-	err = td3_update(t->td3, &from, t->hooks->extra, &stats);
+	if (t->certified)
+		certified_batch(t->certified, t->replay, t->drawn, td3_updates(t->td3));
+	err = td3_update(t->td3, &from, t->certified ? &t->extra : NULL, &stats);
 	curves_update(&t->curves, &stats, progress_clock() - start);
 	return err;
 }
@@ -278,18 +330,20 @@ static int catch_up(struct train *t)
 
 static int evaluate(struct train *t)
 {
+	double start = progress_clock();
 	struct held_out_score s;
 	int64_t step = (int64_t)transitions(t);
 	int err;
 
 	td3_policy(t->td3, held_out_policy(t->held_out));
-	err = held_out_run(t->held_out, t->conf->reward.lambda, &s);
+	err = held_out_run(t->held_out, t->conf->score_weight, &s);
 	if (!err && (!t->counts[HAS_BEST] || s.score > t->best[0])) {
 		t->counts[HAS_BEST] = 1;
 		t->best[0] = s.score;
 		t->best[1] = (double)step;
 		err = write_model(t, t->best_path, false);
 	}
+	t->curves.held_out_s += progress_clock() - start;
 	return err ? err : curves_held_out(&t->curves, step, &s, t->best[0]);
 }
 
@@ -303,6 +357,8 @@ static bool comes(const struct train *t, uint64_t every)
 
 static int step(struct train *t, bool *begun, uint64_t *logged)
 {
+	struct certifier *certifier = rollout_certifier(t->rollout);
+	struct certifier_sum sums[PROPERTY_MAX];
 	struct rollout_stats stats;
 	int err = 0;
 
@@ -323,8 +379,10 @@ static int step(struct train *t, bool *begun, uint64_t *logged)
 	err = catch_up(t);
 	if (!err && comes(t, t->conf->log_every)) {
 		stats = rollout_tell(t->rollout);
+		if (certifier)
+			certifier_tell(certifier, sums);
 		err = curves_line(&t->curves, (int64_t)transitions(t), transitions(t) - *logged,
-			&stats, t->conf->reward.lambda);
+			&stats, certifier ? sums : NULL, t->conf->reward.lambda);
 		*logged = transitions(t);
 	}
 	if (!err && comes(t, t->conf->eval_every))
@@ -334,6 +392,15 @@ static int step(struct train *t, bool *begun, uint64_t *logged)
 		*begun = false;
 	}
 	return err;
+}
+
+static void tell_stopped(const struct train *t, int err)
+{
+	log_print(err ? LOG_ERR : LOG_INFO, "stopped at transition %" PRIu64 ": %s\n",
+		transitions(t),
+		!t->counts[SEGMENT] ? "there is no checkpoint yet, the same command begins anew"
+		: err == -EDOM	    ? "the last checkpoint stays"
+				    : "the same command goes on from the last checkpoint");
 }
 
 static int loop(struct train *t)
@@ -353,11 +420,9 @@ static int loop(struct train *t)
 		progress_update(&progress, (double)(transitions(t) - from), extra);
 	}
 	progress_end(&progress);
-	if (!err && transitions(t) < all) {
-		pr_info("stopped; the same command goes on from the last checkpoint\n");
-		err = -EINTR;
-	}
-	return err;
+	if (err || transitions(t) < all)
+		tell_stopped(t, err);
+	return !err && transitions(t) < all ? -EINTR : err;
 }
 
 static int run(struct train *t)
@@ -366,7 +431,7 @@ static int run(struct train *t)
 
 	if (err)
 		return err;
-	err = curves_open(&t->curves, t->io->dir, (int64_t)transitions(t));
+	err = curves_open(&t->curves, t->io->dir, (int64_t)transitions(t), t->conf->properties);
 	if (!err && !t->counts[STEPS])
 		err = curves_held_out(&t->curves, 0, held_out_cubic(t->held_out), NAN);
 	if (!err && !t->counts[STEPS] && t->conf->init)
@@ -378,32 +443,26 @@ static int run(struct train *t)
 		err = late;
 	if (!err)
 		err = write_model(t, t->last_path, true);
-	return err ? err : copy_best(t);
+	if (!err)
+		err = copy_best(t);
+	if (!err)
+		pr_info("%s: the best of %" PRIu64 " transitions, score %.4f at %.0f\n",
+			t->io->output, transitions(t), t->best[0], t->best[1]);
+	return err;
 }
 
-int train_run(const struct train_conf *c, const struct train_io *io, const struct train_hooks *h)
+int train_run(const struct train_conf *c, const struct train_io *io)
 {
-	static const struct train_hooks none;
-	struct train *t;
+	struct train *t = calloc(1, sizeof(*t));
 	int err;
 
-	if (c->reward.lambda > 0 && !(h && h->certify)) {
-		pr_err("--lambda: %g asks for certificates, and no property is named\n",
-			c->reward.lambda);
-		return -EINVAL;
-	}
-	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->conf = c;
 	t->io = io;
-	t->hooks = h ? h : &none;
 	err = set_up(t);
 	if (!err)
 		err = run(t);
-	if (err == -EDOM)
-		pr_err("training stopped at transition %" PRIu64 "; the last checkpoint stays\n",
-			transitions(t));
 	tear_down(t);
 	free(t);
 	return err;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/opts.h"
+#include "learn/certified.h"
 #include "learn/replay.h"
 #include "learn/rollout.h"
 #include "learn/setups.h"
@@ -23,7 +24,12 @@ struct train_conf {
 	struct td3_conf td3;
 	const struct state_table *table;
 	struct setups setups, held_out;
-	double exploration, drift;
+	double exploration, drift, drift_share;
+	struct property_file *properties; /* NULL: no certificates */
+	struct shield *shield; /* of these, in all environments that the policy acts in; or NULL */
+	struct certifier_conf certifier; /* of the reward and of evaluations */
+	struct certified_conf certified; /* the loss; weights 0: none */
+	double score_weight;		 /* of certificates in the held-out score */
 	struct replay_reward reward;
 	uint64_t seed;
 	uint64_t transitions, updates,
@@ -62,7 +68,29 @@ struct train_conf {
 	{OPT_FLAG, 0, "relative-q", NULL, "no", 0, 0, NULL, "divide the actor's loss by max(1, mean |Q|)"}, \
 	{OPT_REAL, 0, "reach", "X", "3", 0, 1e3, NULL, "pre-activations beyond this are pulled back ..."}, \
 	{OPT_REAL, 0, "reach-weight", "X", "0", 0, 1e3, NULL, "... with this weight"}, \
+	{OPT_REAL, 0, "drift-share", "X", "0", 0, 0.9, NULL, \
+		"share of the environments in which actions drift throughout"}, \
+	{OPT_TEXT, 'p', "properties", "FILE", NULL, 0, 0, NULL, "properties to certify: a file or a shipped set"}, \
+	{OPT_TEXTS, 0, "let", "NAME=X,...", NULL, 0, 0, NULL, "values for the properties' parameters"}, \
+	{OPT_FLAG, 0, "shield", NULL, NULL, 0, 0, NULL, \
+		"train behind a shield, which moves every window to the nearest one that the properties allow"}, \
 	{OPT_REAL, 0, "lambda", "X", "0", 0, 1, NULL, "weight of the certificate in the reward; 0 trains Orca"}, \
+	{OPT_WORD, 0, "engine", "KIND", "auto", 0, 0, "auto|box|exact|linear", \
+		"what certifies the reward: auto is exact where one input varies, else as --wide-engine says"}, \
+	{OPT_WORD, 0, "wide-engine", "KIND", "box", 0, 0, "box|exact|linear", "... regions in which more inputs vary"}, \
+	{OPT_INT, 0, "slices", "N", "5", 1, 10000, NULL, "slices of a region for the box and linear engines"}, \
+	{OPT_INT, 0, "budget", "N", "100", 0, 1e9, NULL, "cells of the linear engine, a part"}, \
+	{OPT_REALS, 0, "loss-weight", "X,...", "0", 0, 1e6, NULL, \
+		"weight of the certified loss; several: at equal distances over the run"}, \
+	{OPT_WORD, 0, "loss", "KIND", "exact", 0, 0, "exact|box", "bounds that the certified loss pushes"}, \
+	{OPT_INT, 0, "loss-slices", "N", "5", 1, 1000, NULL, "slices of a region for --loss box"}, \
+	{OPT_INT, 0, "loss-decisions", "N", "128", 1, 65536, NULL, "decisions of a batch in the certified loss"}, \
+	{OPT_REAL, 0, "loss-forced", "X", "0.25", 0, 1, NULL, \
+		"share of them whose last changes get signs drawn anew"}, \
+	{OPT_INT, 0, "loss-first", "N", "0", 0, 1e10, NULL, \
+		"the actor's first updates, by the certified loss alone"}, \
+	{OPT_REAL, 0, "score-weight", "X", "0.5", 0, 1, NULL, \
+		"weight of certificates on reference decisions in what the best model is chosen by"}, \
 	{OPT_REAL, 0, "reward-floor", "X", NULL, -1e9, 1, NULL, \
 		"least raw reward to learn from: a burst of drops can cost hundreds; none by default"}, \
 	{OPT_FILE, 0, "init", "MODEL", NULL, 0, 0, NULL, "model file to start from"}, \
@@ -79,14 +107,8 @@ struct train_conf {
 int train_conf_init(struct train_conf *c, const struct opts *o, const char *const *skip);
 void train_conf_free(struct train_conf *c);
 
-/* What certificates add to a run; NULL members: nothing. */
-struct train_hooks {
-	const struct rollout_certify *certify; /* for the reward; needed where lambda > 0 */
-	const struct td3_extra *extra;	       /* the certified loss */
-	/* Before each update: the replay and the batch that will be drawn from it. */
-	void (*batch)(void *arg, const struct replay *r, const uint64_t *at, int n);
-	void *arg;
-};
+/* Whether the certified loss has a weight at any time. */
+bool train_has_loss(const struct train_conf *c);
 
 struct train_io {
 	const char *output; /* model file */
@@ -99,6 +121,6 @@ struct train_io {
  * Runs, or goes on from the folder's checkpoint. 0; -EINTR after work_stop (said in one line; the
  * last checkpoint stays); -EDOM when a number became infinite or NaN; or another -errno, printed.
  */
-int train_run(const struct train_conf *c, const struct train_io *io, const struct train_hooks *h);
+int train_run(const struct train_conf *c, const struct train_io *io);
 
 #endif

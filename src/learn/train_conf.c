@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "learn/footprint.h"
 #include "learn/train.h"
 
 /* The same for every run, so that their curves compare. */
@@ -66,6 +67,7 @@ static int read_learner(struct train_conf *c, const struct opts *o)
 	t->actor_rate = opts_real(o, "actor-rate");
 	t->critic_rate = opts_real(o, "critic-rate");
 	t->critics_first = (uint64_t)opts_int(o, "critics-first");
+	t->extra_first = (uint64_t)opts_int(o, "loss-first");
 	t->noise = opts_real(o, "target-noise");
 	t->noise_clip = opts_real(o, "target-clip");
 	t->relative_q = opts_flag(o, "relative-q");
@@ -74,8 +76,98 @@ static int read_learner(struct train_conf *c, const struct opts *o)
 	return read_hidden(t, o);
 }
 
+static int read_shield(struct train_conf *c)
+{
+	if (c->properties)
+		return shield_new(&c->shield, c->properties);
+	pr_err("--shield: name what it is to enforce with --properties\n");
+	return -EINVAL;
+}
+
+// The shared parts of how certificates are made.
+static int read_certificates(struct train_conf *c, const struct opts *o)
+{
+	char **let;
+	int nlet = opts_texts(o, "let", &let), err = 0;
+	const char *what = opts_text(o, "properties");
+
+	if (what)
+		err = property_load(&c->properties, what, (const char *const *)let, nlet);
+	else if (nlet) {
+		pr_err("--let: there are no properties without --properties\n");
+		err = -EINVAL;
+	}
+	free(let);
+	if (!err && opts_flag(o, "shield"))
+		err = read_shield(c);
+	c->certifier = (struct certifier_conf){.properties = c->properties,
+		.qc = {.engine = engine_find(opts_text(o, "engine")),
+			.slices = (int)opts_int(o, "slices"),
+			.budget = (long)opts_int(o, "budget")}};
+	if (c->certifier.qc.engine == ENGINE_AUTO)
+		c->certifier.qc.wide = engine_find(opts_text(o, "wide-engine"));
+	return err;
+}
+
+static int read_loss(struct train_conf *c, const struct opts *o)
+{
+	struct certified_conf *l = &c->certified;
+	double *weights;
+	int n = opts_reals(o, "loss-weight", &weights);
+
+	*l = (struct certified_conf){.properties = c->properties,
+		.table = c->table,
+		.box = !strcmp(opts_text(o, "loss"), "box"),
+		.slices = (int)opts_int(o, "loss-slices"),
+		.decisions = (int)opts_int(o, "loss-decisions"),
+		.forced = opts_real(o, "loss-forced"),
+		.nweights = n,
+		.updates = c->updates,
+		.seed = c->seed};
+	for (int i = 0; i < n && i < CERTIFIED_WEIGHTS; i++)
+		l->weights[i] = weights[i];
+	free(weights);
+	if (n <= CERTIFIED_WEIGHTS)
+		return 0;
+	pr_err("--loss-weight: %d numbers, at most %d\n", n, CERTIFIED_WEIGHTS);
+	return -EINVAL;
+}
+
+bool train_has_loss(const struct train_conf *c)
+{
+	for (int i = 0; i < c->certified.nweights; i++)
+		if (c->certified.weights[i] > 0)
+			return true;
+	return false;
+}
+
+static int check_certificates(const struct train_conf *c)
+{
+	const char *lacks = c->reward.lambda > 0 ? "lambda"
+			    : train_has_loss(c)	 ? "loss-weight"
+						 : NULL;
+
+	if (lacks && !c->properties) {
+		pr_err("--%s: asks for certificates: name the properties with --properties\n",
+			lacks);
+		return -EINVAL;
+	}
+	if (c->td3.extra_first && !train_has_loss(c)) {
+		pr_err("--loss-first: there is no certified loss without --loss-weight\n");
+		return -EINVAL;
+	}
+	if (train_has_loss(c) && c->certified.decisions > c->td3.batch) {
+		pr_err("--loss-decisions: %d of a batch of %d\n", c->certified.decisions,
+			c->td3.batch);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check(const struct train_conf *c)
 {
+	int err;
+
 	if (c->updates && c->warmup >= c->transitions) {
 		pr_err("--warmup: %llu of %llu transitions leave none for updates\n",
 			(unsigned long long)c->warmup, (unsigned long long)c->transitions);
@@ -86,7 +178,13 @@ static int check(const struct train_conf *c)
 			(unsigned long long)c->replay, c->setups.n);
 		return -EINVAL;
 	}
-	return 0;
+	if (c->updates && c->replay < (uint64_t)c->td3.batch) {
+		pr_err("--batch: %d transitions are more than the %llu of --replay\n", c->td3.batch,
+			(unsigned long long)c->replay);
+		return -EINVAL;
+	}
+	err = check_certificates(c);
+	return err ? err : footprint_check(c);
 }
 
 int train_conf_init(struct train_conf *c, const struct opts *o, const char *const *skip)
@@ -97,6 +195,8 @@ int train_conf_init(struct train_conf *c, const struct opts *o, const char *cons
 		.table = state_find(opts_text(o, "features")),
 		.exploration = opts_real(o, "exploration"),
 		.drift = opts_real(o, "drift"),
+		.drift_share = opts_real(o, "drift-share"),
+		.score_weight = opts_real(o, "score-weight"),
 		.reward = {opts_real(o, "lambda"),
 			opts_text(o, "reward-floor") ? opts_real(o, "reward-floor") : -INFINITY},
 		.seed = (uint64_t)opts_int(o, "seed"),
@@ -113,6 +213,10 @@ int train_conf_init(struct train_conf *c, const struct opts *o, const char *cons
 	};
 	err = read_learner(c, o);
 	if (!err)
+		err = read_certificates(c, o);
+	if (!err)
+		err = read_loss(c, o);
+	if (!err)
 		err = setups_init(&c->setups, o, false, c->seed);
 	if (!err)
 		err = setups_init(&c->held_out, o, true, HELD_OUT_SEED);
@@ -127,6 +231,10 @@ void train_conf_free(struct train_conf *c)
 {
 	setups_free(&c->setups);
 	setups_free(&c->held_out);
+	shield_free(c->shield);
+	property_free(c->properties);
 	free(c->spec);
+	c->shield = NULL;
+	c->properties = NULL;
 	c->spec = NULL;
 }

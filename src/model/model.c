@@ -47,6 +47,7 @@ void model_free(struct model *m)
 	free(m->info.source);
 	free(m->info.canopy);
 	free(m->info.training);
+	free(m->info.shield);
 	free(m->info.seed);
 	free(m->info.properties);
 	free(m->info.certificate);

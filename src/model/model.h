@@ -55,6 +55,7 @@ struct model_info {
 	char *training; /* the training spec, as text */
 	char *seed;
 	char *properties;  /* property text it was trained for */
+	char *shield;	   /* property text that a shield enforced while it was trained; NULL: none did */
 	char *certificate; /* summary, as JSON text */
 	char *step;	   /* training step */
 	double buffer_bdp; /* queue it was trained for, as a multiple of the bandwidth-delay product

@@ -37,6 +37,7 @@ static const struct {
 	{"training", offsetof(struct model_info, training), false},
 	{"seed", offsetof(struct model_info, seed), false},
 	{"properties", offsetof(struct model_info, properties), false},
+	{"shield", offsetof(struct model_info, shield), false},
 	{"certificate", offsetof(struct model_info, certificate), false},
 	{"step", offsetof(struct model_info, step), false},
 	{"buffer_bdp", offsetof(struct model_info, buffer_bdp), true},

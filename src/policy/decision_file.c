@@ -44,6 +44,7 @@ static const struct column {
 	COLUMN(proven, ST_F64, ONE, true),
 	COLUMN(refuted, ST_F64, ONE, true),
 	COLUMN(fallback, ST_U8, ONE, true),
+	COLUMN(shield, ST_U8, ONE, true),
 };
 #define NCOLUMNS ((int)(sizeof(columns) / sizeof(columns[0])))
 

@@ -21,6 +21,7 @@ struct decision_row {
 	double action, reward, report[DECISION_REPORT];
 	double qc, proven, refuted; /* of the properties it was judged by; NAN: not judged, or none triggered */
 	uint8_t open, fallback;	    /* fallback: CUBIC's window was kept */
+	uint8_t shield;		    /* the shield moved the window */
 	float state[DECISION_STATE]; /* [nstate] */
 };
 

@@ -95,10 +95,9 @@ static void install(struct cc *cc, double a)
 
 	d->action = isnan(a) ? 0 : fmax(-1, fmin(1, a));
 	d->percent = action_percent(d->action);
-	d->installed = action_window(d->percent, d->w);
-	d->vetoed = p->conf->veto && p->conf->veto(p->conf->arg, d);
-	if (d->vetoed)
-		d->installed = d->w;
+	d->installed = d->wanted = action_window(d->percent, d->w);
+	if (p->conf->revise)
+		d->installed = p->conf->revise(p->conf->arg, d);
 	if (p->p)
 		remember_change(p, (int64_t)d->installed - p->p);
 	p->p = d->installed;

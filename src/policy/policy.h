@@ -47,8 +47,8 @@ struct decision {
 	int64_t changes[POLICY_CHANGES]; /* installed - p, newest last; the last nchanges are set */
 	double action;			 /* in [-1, 1] */
 	int percent;			 /* of the action */
-	uint32_t installed;		 /* packets */
-	bool vetoed;			 /* installed is w */
+	uint32_t wanted;		 /* packets: the window of that percent */
+	uint32_t installed;		 /* packets: that, or what revise made of it */
 };
 
 /* A flow's configuration, given as cc->init's arg; it and what it points to outlive the flow. */
@@ -63,9 +63,9 @@ struct policy_conf {
 	/* Runs on every report, after the window was installed if one was. The pointers in d last
 	 * for the call. NULL for none. */
 	void (*record)(void *arg, const struct decision *d);
-	/* Before a decision is installed: true keeps CUBIC's window w instead, which counts as the
-	 * installed one. NULL for none. */
-	bool (*veto)(void *arg, const struct decision *d);
+	/* Before a decision is installed: the window to install instead of d->wanted. NULL for
+	 * none. */
+	uint32_t (*revise)(void *arg, const struct decision *d);
 	void *arg;
 };
 
@@ -88,7 +88,7 @@ struct policy_stats {
 /* "canopy"; asks for pacing. Needs a struct policy_conf. */
 extern const struct cc_ops cc_policy;
 
-/* The decision a paused flow waits for: everything but action, percent, installed. NULL if it does
+/* The decision a paused flow waits for: everything but action, percent, wanted, installed. NULL if it does
  * not wait. */
 const struct decision *policy_pending(const struct cc *cc);
 

@@ -21,6 +21,7 @@ static const struct look looks[][2] = {
 	[FIG_TRACE] = {{225, 165, 11, false, false}, {245, 170, 8, true, true}},
 	[FIG_CURVES] = {{860, 520, 12, false, false}, {245, 270, 7.5, true, false}},
 	[FIG_FLOWS] = {{860, 400, 12, false, false}, {245, 210, 7.5, true, false}},
+	[FIG_TRAINING] = {{430, 240, 12, false, false}, {245, 165, 7.5, true, false}},
 };
 
 static int cells_exist(const struct grid *g, int setup, int trace)
@@ -44,26 +45,37 @@ static void add(struct figures *f, enum figure_kind kind, int setup, int trace, 
 	f->fig[f->n++] = (struct figure){kind, setup, trace, scheme, NULL, 0};
 }
 
-int figures_init(struct figures *f, const struct grid *g)
+static void add_training(struct figures *f)
 {
-	*f = (struct figures){.grid = g};
-	f->fig = calloc(g->nsetups + 3 * (size_t)g->ncells, sizeof(*f->fig));
+	for (int p = 0; p < training_npanels(); p++)
+		for (int r = -1; r < f->training->n; r++)
+			if (training_has(f->training, p, r))
+				add(f, FIG_TRAINING, p, -1, r);
+}
+
+int figures_init(struct figures *f, const struct grid *g, const struct training *t)
+{
+	*f = (struct figures){.grid = g, .training = t};
+	f->fig = calloc(g->nsetups + 3 * (size_t)g->ncells +
+				(size_t)training_npanels() * (t->n + 1),
+		sizeof(*f->fig));
 	if (!f->fig)
 		return -ENOMEM;
 	for (int s = 0; s < g->nsetups; s++) {
 		if (plot_has_scatter(g, s, -1))
 			add(f, FIG_OVERALL, s, -1, -1);
-		for (int t = 0; t < g->ntraces; t++) {
-			if (!cells_exist(g, s, t))
+		for (int k = 0; k < g->ntraces; k++) {
+			if (!cells_exist(g, s, k))
 				continue;
-			if (plot_has_scatter(g, s, t))
-				add(f, FIG_TRACE, s, t, -1);
-			add(f, FIG_CURVES, s, t, -1);
+			if (plot_has_scatter(g, s, k))
+				add(f, FIG_TRACE, s, k, -1);
+			add(f, FIG_CURVES, s, k, -1);
 			for (int i = 0; i < g->nschemes; i++)
-				if (has_flows(g, s, t, i))
-					add(f, FIG_FLOWS, s, t, i);
+				if (has_flows(g, s, k, i))
+					add(f, FIG_FLOWS, s, k, i);
 		}
 	}
+	add_training(f);
 	return 0;
 }
 
@@ -90,6 +102,8 @@ static void put_style(FILE *f)
 static int put_figure(
 	FILE *script, const struct figures *f, const struct figure *fig, const struct look *look)
 {
+	if (fig->kind == FIG_TRAINING)
+		return training_plot(script, f->training, fig->setup, fig->scheme, look);
 	if (fig->kind == FIG_CURVES)
 		return plot_curves(script, f->grid, fig->setup, fig->trace, look);
 	if (fig->kind == FIG_FLOWS)
@@ -183,8 +197,13 @@ char *figure_label(const struct figures *f, const struct figure *fig)
 		[FIG_TRACE] = "Utilisation against queueing delay",
 		[FIG_CURVES] = "Rate, queueing delay and window",
 		[FIG_FLOWS] = "Rate and window of each flow"};
-	const char *setup = f->grid->setups[fig->setup].label;
+	const char *setup;
 
+	if (fig->kind == FIG_TRAINING)
+		return file_path("Training: %s%s%s", training_panels[fig->setup].title,
+			fig->scheme < 0 ? "" : ", ",
+			fig->scheme < 0 ? "" : f->training->run[fig->scheme].name);
+	setup = f->grid->setups[fig->setup].label;
 	if (fig->trace < 0)
 		return file_path("%s, %s", what[fig->kind], setup);
 	if (fig->scheme >= 0)
@@ -200,13 +219,15 @@ static char *file_stem(const struct figures *f, const struct figure *fig)
 	char name[48], scheme[16] = "";
 	size_t n = 0;
 
+	if (fig->scheme >= 0)
+		snprintf(scheme, sizeof(scheme), "-%03d", fig->scheme + 1);
+	if (fig->kind == FIG_TRAINING)
+		return file_path("training-%s%s", training_panels[fig->setup].slug, scheme);
 	if (fig->trace < 0)
 		return file_path("%s-%s", what[fig->kind], f->grid->setups[fig->setup].slug);
 	for (const char *p = f->grid->traces[fig->trace]; *p && n < sizeof(name) - 1; p++)
 		name[n++] = isalnum((unsigned char)*p) || *p == '_' || *p == '-' ? *p : '_';
 	name[n] = 0;
-	if (fig->scheme >= 0)
-		snprintf(scheme, sizeof(scheme), "-%03d", fig->scheme + 1);
 	return file_path("%s%s-%03d-%s-%s", what[fig->kind], scheme, fig->trace + 1, name,
 		f->grid->setups[fig->setup].slug);
 }

@@ -4,18 +4,20 @@
 #define REPORT_FIGURE_H
 
 #include "report/grid.h"
+#include "report/training.h"
 
-enum figure_kind { FIG_OVERALL, FIG_TRACE, FIG_CURVES, FIG_FLOWS };
+enum figure_kind { FIG_OVERALL, FIG_TRACE, FIG_CURVES, FIG_FLOWS, FIG_TRAINING };
 
 struct figure {
 	enum figure_kind kind;
-	int setup, trace, scheme; /* trace < 0: over all; scheme < 0: all */
+	int setup, trace, scheme; /* trace < 0: over all; scheme < 0: all. Of training: panel, -1, run */
 	const char *svg;  /* one SVG document inside figures.text, NULL before it is drawn */
 	size_t len;
 };
 
 struct figures {
 	const struct grid *grid;
+	const struct training *training;
 	struct figure *fig;
 	int n;
 	char **text; /* gnuplot's output, one a process */
@@ -23,7 +25,7 @@ struct figures {
 };
 
 /* Lists what can be drawn. 0 or -ENOMEM. */
-int figures_init(struct figures *f, const struct grid *g);
+int figures_init(struct figures *f, const struct grid *g, const struct training *t);
 void figures_free(struct figures *f);
 
 /* Draws them all as SVG in memory. Prints the error. */

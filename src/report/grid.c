@@ -19,6 +19,7 @@ const struct metric_info grid_metrics[METRICS] = {
 	[M_QC] = {"qc_mean", "QC", "share", 1, 3},
 	[M_PROVEN] = {"proven_mean", "Proven", "share", 1, 3},
 	[M_FALLBACK] = {"fallback_pct", "Fallback", "% of decisions", 0, 1},
+	[M_SHIELD] = {"shield_pct", "Shield", "% of decisions moved", 0, 1},
 };
 
 // --- Finding what there is: each run gets the number of its scheme, trace and set-up ---

@@ -11,7 +11,7 @@
 #include "eval/results.h"
 
 /* What tables and plots show of a run; rows of grid_metrics. */
-enum metric { M_UTIL, M_QDELAY, M_QDELAY95, M_THROUGHPUT, M_DROPS, M_RETRANS, M_JAIN, M_TRIGGERED, M_QC, M_PROVEN, M_FALLBACK,
+enum metric { M_UTIL, M_QDELAY, M_QDELAY95, M_THROUGHPUT, M_DROPS, M_RETRANS, M_JAIN, M_TRIGGERED, M_QC, M_PROVEN, M_FALLBACK, M_SHIELD,
 	METRICS };
 struct metric_info {
 	const char *column;	  /* of results_cols */

@@ -41,9 +41,9 @@ static void put_legend(FILE *out, const struct grid *g)
 	fputs("</ul>\n", out);
 }
 
-static void put_contents(FILE *out, const struct grid *g, bool drawn)
+static void put_grid_contents(FILE *out, const struct grid *g, bool drawn)
 {
-	fputs("<nav><ul><li><a class=\"top\" href=\"#summary\">Summary</a></li>\n", out);
+	fputs("<li><a class=\"top\" href=\"#summary\">Summary</a></li>\n", out);
 	if (drawn)
 		fputs("<li><a class=\"top\" href=\"#per-trace\">Utilisation and delay per "
 		      "trace</a></li>\n",
@@ -51,9 +51,17 @@ static void put_contents(FILE *out, const struct grid *g, bool drawn)
 	fputs("<li><a class=\"top\" href=\"#traces\">Traces</a><ul>\n", out);
 	for (int t = 0; t < g->ntraces; t++)
 		html_printf(out, "<li><a href=\"#trace-%d\">%s</a></li>\n", t + 1, g->traces[t]);
-	fputs("</ul></li>\n<li><a class=\"top\" href=\"#runs\">How it was "
-	      "run</a></li></ul></nav>\n",
-		out);
+	fputs("</ul></li>\n", out);
+}
+
+static void put_contents(FILE *out, const struct figures *f)
+{
+	fputs("<nav><ul>", out);
+	if (f->grid->nschemes)
+		put_grid_contents(out, f->grid, f->ntext > 0);
+	if (f->training->n)
+		fputs("<li><a class=\"top\" href=\"#training\">Training</a></li>\n", out);
+	fputs("<li><a class=\"top\" href=\"#runs\">How it was run</a></li></ul></nav>\n", out);
 }
 
 static void put_warnings(FILE *out, const struct grid *g)
@@ -73,6 +81,9 @@ static void put_warnings(FILE *out, const struct grid *g)
 	free(text);
 }
 
+static const char no_figures[] =
+	"<p class=\"note\">No figures: gnuplot was not installed where this page was made.</p>\n";
+
 static void put_summary(FILE *out, const struct figures *f)
 {
 	const struct grid *g = f->grid;
@@ -82,13 +93,12 @@ static void put_summary(FILE *out, const struct figures *f)
 	      "waiting times in the bottleneck\342\200\231s queue; \342\200\234"
 	      "95 % delay\342\200\235 is their 95th percentile. Where every trace was run with "
 	      "several seeds, \302\261 is half "
-	      "the 95 % confidence interval of the mean over seeds, of these traces; canopy compare "
+	      "the 95 % confidence interval of the mean over seeds, of these traces; canopy "
+	      "compare "
 	      "tests differences.</p>\n",
 		out);
 	if (!f->ntext)
-		fputs("<p class=\"note\">No figures: gnuplot was not installed where this page was "
-		      "made.</p>\n",
-			out);
+		fputs(no_figures, out);
 	else
 		fputs("<p class=\"note\">Each mark stands at a controller\342\200\231s mean "
 		      "queueing delay, the bar reaches to the 95th percentile; up and left is "
@@ -150,24 +160,56 @@ static void put_count(FILE *out, int n, const char *what, const char *after)
 	fprintf(out, "%d %s%s%s", n, what, n == 1 ? "" : "s", after);
 }
 
-static void put_page(FILE *out, const struct figures *f)
+// The panels of a group, which begins with panel `from`; returns where it ends.
+static int put_group(FILE *out, const struct figures *f, int from)
+{
+	bool begun = false;
+	int p = from;
+
+	do {
+		const struct training_panel *panel = &training_panels[p];
+
+		for (int r = -1; r < f->training->n; r++) {
+			char *caption;
+
+			if (!figures_find(f, FIG_TRAINING, p, -1, r))
+				continue;
+			if (!begun)
+				html_printf(out, "<h3>%s</h3>\n<div class=\"pair\">\n",
+					training_panels[from].group);
+			begun = true;
+			caption = file_path("%s%s%s", panel->title, r < 0 ? "" : ", ",
+				r < 0 ? "" : f->training->run[r].name);
+			put_figure(out, f, FIG_TRAINING, p, -1, r, caption);
+			free(caption);
+		}
+	} while (++p < training_npanels() && !training_panels[p].group);
+	if (begun)
+		fputs("</div>\n", out);
+	return p;
+}
+
+static void put_training(FILE *out, const struct figures *f)
+{
+	fputs("<h2 id=\"training\">Training</h2>\n<p class=\"note\">Held-out set-ups are run "
+	      "without exploration; the model with the best score is kept, and its step is circled "
+	      "in the curves. The table has what was measured there: means over decisions, the "
+	      "share of windows at the floor, throughput and queueing delay of a flow. Long curves "
+	      "are means "
+	      "over intervals; values far outside of all others are cut off.</p>\n",
+		out);
+	if (!f->ntext && !f->grid->nschemes)
+		fputs(no_figures, out);
+	training_table(out, f->training);
+	training_legend(out, f->training);
+	for (int p = 0; p < training_npanels();)
+		p = put_group(out, f, p);
+}
+
+static void put_grid(FILE *out, const struct figures *f)
 {
 	const struct grid *g = f->grid;
 
-	html_begin(out, "Canopy report");
-	for (int i = 0; i < f->n; i++)
-		if (f->fig[i].svg) {
-			svg_defs(out, f->fig[i].svg, f->fig[i].len);
-			break;
-		}
-	put_contents(out, g, f->ntext > 0);
-	fputs("<main>\n<h1>Congestion controllers compared</h1>\n", out);
-	fputs("<p class=\"sub\">", out);
-	put_count(out, g->nschemes, "controller", ", ");
-	put_count(out, g->ntraces, "trace", ", ");
-	put_count(out, g->nsetups, "set-up", ", ");
-	put_count(out, (int)g->set->n, "run", "</p>\n");
-	put_warnings(out, g);
 	put_summary(out, f);
 	if (f->ntext)
 		put_multiples(out, f);
@@ -179,8 +221,47 @@ static void put_page(FILE *out, const struct figures *f)
 			 : "");
 	for (int t = 0; t < g->ntraces; t++)
 		put_trace(out, f, t);
+}
+
+static void put_title(FILE *out, const struct figures *f)
+{
+	const struct grid *g = f->grid;
+
+	fprintf(out, "<main>\n<h1>%s</h1>\n<p class=\"sub\">",
+		g->nschemes ? "Congestion controllers compared" : "Policies in training");
+	if (g->nschemes) {
+		put_count(out, g->nschemes, "controller", ", ");
+		put_count(out, g->ntraces, "trace", ", ");
+		put_count(out, g->nsetups, "set-up", ", ");
+		put_count(out, (int)g->set->n, "run", f->training->n ? ", " : "");
+	}
+	if (f->training->n)
+		put_count(out, f->training->n, "training run", "");
+	fputs("</p>\n", out);
+}
+
+static void put_page(FILE *out, const struct figures *f)
+{
+	const struct grid *g = f->grid;
+
+	html_begin(out, "Canopy report");
+	for (int i = 0; i < f->n; i++)
+		if (f->fig[i].svg) {
+			svg_defs(out, f->fig[i].svg, f->fig[i].len);
+			break;
+		}
+	put_contents(out, f);
+	put_title(out, f);
+	if (g->nschemes) {
+		put_warnings(out, g);
+		put_grid(out, f);
+	}
+	if (f->training->n)
+		put_training(out, f);
 	fputs("<h2 id=\"runs\">How it was run</h2>\n", out);
-	table_metadata(out, g);
+	if (g->nschemes)
+		table_metadata(out, g);
+	training_metadata(out, f->training);
 	fputs("</main>\n", out);
 	html_end(out);
 }
@@ -202,14 +283,15 @@ static int write_page(const struct figures *f, const char *path)
 	return err;
 }
 
-int report_write(const struct result_set *set, const struct report_conf *conf)
+int report_write(
+	const struct result_set *set, const struct training *t, const struct report_conf *conf)
 {
 	struct grid g = {0};
 	struct figures f = {0};
-	int err = grid_init(&g, set);
+	int err = set->n ? grid_init(&g, set) : 0;
 
 	if (!err)
-		err = figures_init(&f, &g);
+		err = figures_init(&f, &g, t);
 	if (err)
 		goto out;
 	if (!gnuplot_have()) {

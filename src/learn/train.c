@@ -55,7 +55,7 @@ static void list_parts(struct train *t)
 	checkpoint_add(&t->parts, "train.", "best", ST_F64, 2, t->best);
 }
 
-static struct rollout_conf acting(const struct train *t, const struct setups *setups, bool certify)
+static struct rollout_conf acting(const struct train *t, const struct setups *setups)
 {
 	return (struct rollout_conf){
 		.setups = (struct setups *)setups,
@@ -63,7 +63,6 @@ static struct rollout_conf acting(const struct train *t, const struct setups *se
 		.exploration = t->conf->exploration,
 		.drift = t->conf->drift,
 		.seed = t->conf->seed,
-		.certify = certify ? &t->conf->certifier : NULL,
 		.shield = t->conf->shield,
 		.crew = t->crew,
 		.threads = t->io->threads,
@@ -72,18 +71,20 @@ static struct rollout_conf acting(const struct train *t, const struct setups *se
 
 static int make_rollouts(struct train *t)
 {
-	struct rollout_conf conf = acting(t, &t->conf->setups, t->conf->reward.lambda > 0);
+	struct rollout_conf conf = acting(t, &t->conf->setups);
 	struct mlp *policy = td3_policy_new(t->td3);
 	int err;
 
 	conf.drift_share = t->conf->drift_share;
+	conf.certify = t->conf->reward.lambda > 0 ? &t->conf->certifier : NULL;
 	err = policy ? rollout_new(&t->rollout, &conf, policy) : -ENOMEM;
 
 	if (err) {
 		mlp_free(policy);
 		return err;
 	}
-	conf = acting(t, &t->conf->held_out, t->conf->properties);
+	conf = acting(t, &t->conf->held_out);
+	conf.certify = t->conf->properties ? &t->conf->judge : NULL;
 	policy = td3_policy_new(t->td3);
 	err = policy ? held_out_new(&t->held_out, &conf, policy, t->conf->eval_decisions,
 			       t->conf->score_weight)

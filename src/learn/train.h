@@ -27,7 +27,8 @@ struct train_conf {
 	double exploration, drift, drift_share;
 	struct property_file *properties; /* NULL: no certificates */
 	struct shield *shield; /* of these, in all environments that the policy acts in; or NULL */
-	struct certifier_conf certifier; /* of the reward and of evaluations */
+	struct certifier_conf certifier; /* of the reward ... */
+	struct certifier_conf judge;	/* ... and of evaluations, exact where that is possible */
 	struct certified_conf certified; /* the loss; weights 0: none */
 	double score_weight;		 /* of certificates in the held-out score */
 	struct replay_reward reward;
@@ -79,7 +80,7 @@ struct train_conf {
 	{OPT_REAL, 0, "lambda", "X", "0", 0, 1, NULL, "weight of the certificate in the reward; 0 trains Orca"}, \
 	{OPT_WORD, 0, "engine", "KIND", "auto", 0, 0, "auto|box|exact|linear", \
 		"what certifies the reward: auto is exact where one input varies, else as --wide-engine says"}, \
-	{OPT_WORD, 0, "wide-engine", "KIND", "box", 0, 0, "box|exact|linear", "... regions in which more inputs vary"}, \
+	{OPT_WORD, 0, "wide-engine", "KIND", "box", 0, 0, "box|exact|linear", "... regions in which more inputs vary; evaluations take exact up to two, then linear"}, \
 	{OPT_INT, 0, "slices", "N", "5", 1, 10000, NULL, "slices of a region for the box and linear engines"}, \
 	{OPT_INT, 0, "budget", "N", "100", 0, 1e9, NULL, "cells of the linear engine, a part"}, \
 	{OPT_REALS, 0, "loss-weight", "X,...", "0", 0, 1e6, NULL, \

@@ -106,6 +106,7 @@ static int read_certificates(struct train_conf *c, const struct opts *o)
 		.qc = {.engine = engine_find(opts_text(o, "engine")),
 			.slices = (int)opts_int(o, "slices"),
 			.budget = (long)opts_int(o, "budget")}};
+	c->judge = c->certifier;
 	if (c->certifier.qc.engine == ENGINE_AUTO)
 		c->certifier.qc.wide = engine_find(opts_text(o, "wide-engine"));
 	return err;

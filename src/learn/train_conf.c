@@ -120,7 +120,7 @@ static int read_loss(struct train_conf *c, const struct opts *o)
 
 	*l = (struct certified_conf){.properties = c->properties,
 		.table = c->table,
-		.box = !strcmp(opts_text(o, "loss"), "box"),
+		.box = !strcmp(opts_text(o, "loss-engine"), "box"),
 		.slices = (int)opts_int(o, "loss-slices"),
 		.decisions = (int)opts_int(o, "loss-decisions"),
 		.forced = opts_real(o, "loss-forced"),

@@ -177,32 +177,32 @@ static void specs_that_make_no_sense(void **state)
 		int status;
 		const char *said;
 	} rows[] = {
-		{"typo.spec -o m.safetensors", 2,
+		{"typo.spec -o none.safetensors", 2,
 			"typo.spec:2: unknown option 'lamda', did you mean 'lambda'?"},
-		{"nosuch.spec -o m.safetensors", 2, "nosuch.spec: No such file"},
-		{"-o m.safetensors --bacth 3", 2, "unknown option 'bacth', did you mean 'batch'?"},
+		{"nosuch.spec -o none.safetensors", 2, "nosuch.spec: No such file"},
+		{"-o none.safetensors --bacth 3", 2, "unknown option 'bacth', did you mean 'batch'?"},
 		{"--rates 12", 2, "name the model file with --output"},
-		{"-o m.safetensors --rates 12 --delays 10 --replay 100 --batch 512", 1,
+		{"-o none.safetensors --rates 12 --delays 10 --replay 100 --batch 512", 1,
 			"--batch: 512 transitions are more than the 100 of --replay"},
-		{"-o m.safetensors --replay 255", 1, "fewer than the 256 environments"},
-		{"-o m.safetensors --setups random --envs 0", 2,
+		{"-o none.safetensors --replay 255", 1, "fewer than the 256 environments"},
+		{"-o none.safetensors --setups random --envs 0", 2,
 			"--envs: '0' is not a whole number"},
-		{"-o m.safetensors --setups random --traces wired12", 1,
+		{"-o none.safetensors --setups random --traces wired12", 1,
 			"only a grid takes traces"},
-		{"-o m.safetensors --hidden 64", 1, "--hidden: wants 2 to"},
-		{"-o m.safetensors --hidden 99999,64", 2, "--hidden: '99999' is not a number"},
-		{"-o m.safetensors --replay 1000000000", 1, "GB"},
-		{"-o m.safetensors --batch 65536 --hidden 4096,4096,4096,4096,4096,4096,4096", 1,
+		{"-o none.safetensors --hidden 64", 1, "--hidden: wants 2 to"},
+		{"-o none.safetensors --hidden 99999,64", 2, "--hidden: '99999' is not a number"},
+		{"-o none.safetensors --replay 1000000000", 1, "GB"},
+		{"-o none.safetensors --batch 65536 --hidden 4096,4096,4096,4096,4096,4096,4096", 1,
 			"GB"},
-		{"-o m.safetensors -n 50 --warmup 100", 1, "--warmup: 100 of 50 transitions"},
-		{"-o m.safetensors --lambda 0.25", 1, "--lambda: asks for certificates"},
-		{"-o m.safetensors --loss-weight 1", 1, "--loss-weight: asks for certificates"},
-		{"-o m.safetensors --loss-first 5", 1, "--loss-first: there is no certified loss"},
-		{"-o m.safetensors --let x=1", 1, "--let: there are no properties"},
-		{"-o m.safetensors -p deep-bufer --lambda 0.25", 1, "deep-buffer"},
-		{"-o m.safetensors -p deep-buffer --loss-weight 1 --batch 64", 1,
+		{"-o none.safetensors -n 50 --warmup 100", 1, "--warmup: 100 of 50 transitions"},
+		{"-o none.safetensors --lambda 0.25", 1, "--lambda: asks for certificates"},
+		{"-o none.safetensors --loss-weight 1", 1, "--loss-weight: asks for certificates"},
+		{"-o none.safetensors --loss-first 5", 1, "--loss-first: there is no certified loss"},
+		{"-o none.safetensors --let x=1", 1, "--let: there are no properties"},
+		{"-o none.safetensors -p deep-bufer --lambda 0.25", 1, "deep-buffer"},
+		{"-o none.safetensors -p deep-buffer --loss-weight 1 --batch 64", 1,
 			"--loss-decisions: 128 of a batch of 64"},
-		{"-o m.safetensors --init nosuch.safetensors", 1,
+		{"-o none.safetensors --init nosuch.safetensors", 1,
 			"nosuch.safetensors: No such file"},
 	};
 	static const char typo[] = "batch = 64\nlamda = 0\n";
@@ -211,7 +211,7 @@ static void specs_that_make_no_sense(void **state)
 	assert_int_equal(file_write("typo.spec", typo, sizeof(typo) - 1), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		refuse(rows[i].args, rows[i].status, rows[i].said);
-	assert_int_equal(access("m.safetensors", F_OK), -1);
+	assert_int_equal(access("none.safetensors", F_OK), -1);
 }
 
 /* --- Where to --- */

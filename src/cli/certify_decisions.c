@@ -105,29 +105,25 @@ static void take(struct certify *c, long i, int before)
 	}
 }
 
-// About --decisions of what was recorded; the published code looks at flows as a whole.
+// About --decisions of what was recorded, the same of each flow wherever it stands in the recording; the
+// published code looks at flows as a whole.
 static int choose(struct certify *c)
 {
-	long want = opts_int(c->opts, "decisions"), all = c->recorded->n, last = -1;
+	long want = opts_int(c->opts, "decisions"), all = c->recorded->n;
 	int before = c->properties->history - 1;
 	bool whole = want == 0 || want * (before + 1) >= all ||
 		     !strcmp(opts_text(c->opts, "semantics"), "published");
+	long stride = whole ? 1 : (all + want - 1) / want;
 
 	c->decisions = calloc(all, sizeof(*c->decisions));
 	c->from = calloc(all, sizeof(*c->from));
 	if (!c->decisions || !c->from)
 		return -ENOMEM;
-	for (long i = 0; i < (whole ? all : want); i++) {
-		long at = whole ? i : (long)((double)i * all / want);
-
-		if (whole) {
-			c->from[c->n] = at;
-			c->decisions[c->n++] = c->recorded->decisions[at];
-		} else if (at - before > last) { // no decision twice
-			take(c, at, before);
-			last = at;
-		}
-	}
+	for (long i = 0; i < all; i++)
+		if (c->recorded->decisions[i].nth % stride == stride - 1)
+			take(c, i, whole ? 0 : before);
+	for (long i = 0; whole && i < all; i++)
+		c->decisions[i].nth = c->recorded->decisions[i].nth;
 	return 0;
 }
 

@@ -225,7 +225,7 @@ static void *timer_run(void *arg)
 		ts = (struct timespec){at / NS_PER_S, at % NS_PER_S};
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 		now = now_ns();
-		hist_add(&t->late, now - at);
+		hist_add(&t->late, now - at, 1);
 	}
 	return NULL;
 }
@@ -286,21 +286,21 @@ static int measure(struct row *row, const char *self, const char *dir, const cha
 	struct delay_schedule delay;
 	char *outside = file_path("exec %s %s", self, send), *out = file_path("%s/out", dir);
 	char *argv[] = {(char *)self, (char *)receive, NULL};
-	struct emu_conf c = {.delay = &delay,
-		.mtu = 1500,
-		.memory = (uint64_t)EMU_MEMORY_MB << 20,
+	struct emu_conf c = {.path = {.delay = &delay,
+				     .mtu = 1500,
+				     .memory = (uint64_t)EMU_MEMORY_MB << 20,
+				     .own_outside = true,
+				     .realtime = true},
 		.log_dir = dir,
 		.title = "bench",
 		.argv = argv,
-		.outside = outside,
-		.own_outside = true,
-		.realtime = true};
+		.outside = outside};
 	static struct timer timer;
 	int status = 1, err = trace_open(&t, link);
 
 	delay_constant(&delay, 10000000);
 	setenv("BENCH_OUT", out, 1);
-	c.down = c.up = (struct emu_dir){
+	c.path.dir[ENGINE_DOWN] = c.path.dir[ENGINE_UP] = (struct chain_dir){
 		.trace = t, .queue = {.kind = QUEUE_DROPTAIL, .limit_pkts = queue}};
 	if (!err) {
 		timer_start(&timer);

@@ -62,7 +62,7 @@ struct parts {
 };
 
 static int parse_link(
-	const struct opts *o, const char *name, struct emu_dir *d, struct trace **trace)
+	const struct opts *o, const char *name, struct chain_dir *d, struct trace **trace)
 {
 	char *queue = file_path("%s-queue", name), *loss = file_path("%s-loss", name);
 	const char *what = opts_text(o, name), *from = opts_given(o, queue) ? queue : "queue";
@@ -136,15 +136,16 @@ static char *make_title(const struct opts *o)
 	return text;
 }
 
-static int parse(const struct opts *o, struct emu_conf *c, struct parts *p)
+static int parse_path(const struct opts *o, struct chain_conf *c, struct parts *p)
 {
-	int err = parse_link(o, "down", &c->down, &p->down);
+	struct chain_dir *down = &c->dir[ENGINE_DOWN], *up = &c->dir[ENGINE_UP];
+	int err = parse_link(o, "down", down, &p->down);
 
 	if (!err)
-		err = parse_link(o, "up", &c->up, &p->up);
+		err = parse_link(o, "up", up, &p->up);
 	if (!err)
-		err = parse_burst(o, &c->down.burst_loss);
-	c->up.burst_loss = c->down.burst_loss;
+		err = parse_burst(o, &down->burst_loss);
+	up->burst_loss = down->burst_loss;
 	if (!err)
 		err = parse_onoff(o, &c->onoff);
 	if (!err && opts_text(o, "delay-file"))
@@ -153,20 +154,29 @@ static int parse(const struct opts *o, struct emu_conf *c, struct parts *p)
 		delay_constant(&p->delay, opts_real(o, "delay") * 1e6);
 	if (err)
 		return err;
-	p->title = make_title(o);
 	c->delay = &p->delay;
-	c->title = p->title;
 	c->jitter_ns = opts_real(o, "jitter") * 1e6;
 	c->ecn = opts_flag(o, "ecn");
 	c->mtu = opts_int(o, "mtu");
 	c->memory = (uint64_t)opts_int(o, "memory") << 20;
 	c->seed = opts_int(o, "seed");
+	c->realtime = opts_flag(o, "realtime");
+	return 0;
+}
+
+static int parse(const struct opts *o, struct emu_conf *c, struct parts *p)
+{
+	int err = parse_path(o, &c->path, p);
+
+	if (err)
+		return err;
+	p->title = make_title(o);
+	c->title = p->title;
 	c->log_dir = opts_text(o, "log");
 	c->log_actual = opts_flag(o, "log-actual");
 	c->json = opts_text(o, "json");
 	c->outside = opts_text(o, "outside");
-	c->own_outside = c->outside != NULL;
-	c->realtime = opts_flag(o, "realtime");
+	c->path.own_outside = c->outside != NULL;
 	c->status = opts_flag(o, "status") && o->nargs; // not into an interactive shell
 	return 0;
 }
@@ -181,7 +191,7 @@ static int run(struct opts *o)
 
 	if (err)
 		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	else if (netns_privileges(&c.own_outside) || emu_run(&c, &status))
+	else if (netns_privileges(&c.path.own_outside) || emu_run(&c, &status))
 		status = EXIT_FAILED;
 	trace_free(p.down);
 	trace_free(p.up);

@@ -3,36 +3,28 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "emu/emulator.h"
 #include "emu/logpipe.h"
-#include "emu/netns.h"
 #include "emu/spawn.h"
 #include "emu/status.h"
 #include "emu/summary.h"
 #include "sim/link_log.h"
 
-#define UNLIMITED_BPS 1000000000000ull /* a link so fast that there is none */
 #define NS_PER_S 1000000000ull
-#define NICE -20
+#define TICK_NS 20000000ull /* between looks at the commands */
 
 struct run {
 	const struct emu_conf *conf;
-	struct netns net;
+	struct chain chain;
 	struct spawn inside, outside;
-	struct emulator engine;
-	struct quality quality;
 	struct status status;
 	struct logpipe *pipe[ENGINE_DIRS];
 	struct link_log *log[ENGINE_DIRS];
@@ -40,7 +32,6 @@ struct run {
 	bool outside_ended;
 };
 
-static const struct trace unlimited = {.name = "unlimited", .rate_bps = UNLIMITED_BPS};
 static const char *const names[ENGINE_DIRS] = {"down", "up"};
 
 /* --- Signals --- */
@@ -68,15 +59,17 @@ static void catch_signals(void)
 
 /* --- Logs --- */
 
-static int open_log(struct run *r, int dir, const struct emu_dir *d)
+static int open_log(struct run *r, int dir)
 {
 	const struct emu_conf *c = r->conf;
+	const struct chain_dir *d = &c->path.dir[dir];
+	const struct delay_schedule *delay = c->path.delay;
 	char queue[QUEUE_TEXT], *path = file_path("%s/%s.log", c->log_dir, names[dir]);
-	char *config = file_path(c->delay->n > 1 ? "[delay schedule]" : "[delay %g ms]",
-		c->delay->steps[0].delay_ns * 1e-6);
+	char *config = file_path(delay->n > 1 ? "[delay schedule]" : "[delay %g ms]",
+		delay->steps[0].delay_ns * 1e-6);
 	struct timespec t;
 	struct link_log_conf lc = {.direction = dir ? "Uplink" : "Downlink",
-		.trace = d->trace ? d->trace->name : unlimited.name,
+		.trace = d->trace ? d->trace->name : chain_unlimited.name,
 		.command = c->title,
 		.queue = queue_text(&d->queue, queue),
 		.config = config,
@@ -109,52 +102,14 @@ static int close_logs(struct run *r)
 
 /* --- Setting up --- */
 
-static int open_direction(struct run *r, int i, const struct emu_dir *d, const char *dev)
-{
-	const struct emu_conf *c = r->conf;
-	struct emulator_dir *e = &r->engine.dir[i];
-	struct path_conf pc = {.link = {.trace = d->trace ? d->trace : &unlimited,
-				       .queue = d->queue.kind,
-				       .limit_pkts = d->queue.limit_pkts,
-				       .limit_bytes = d->queue.limit_bytes,
-				       .aqm = d->queue.aqm,
-				       .loss = d->loss,
-				       .burst_loss = d->burst_loss,
-				       .log = r->log[i],
-				       .stats = true},
-		.delay_first = i == ENGINE_DOWN,
-		.delay = c->delay,
-		.jitter_ns = c->jitter_ns,
-		.onoff = c->onoff,
-		.seed = 2 * c->seed + i,
-		.out = emulator_out,
-		.gone = emulator_gone,
-		.arg = e};
-	int err = path_init(&e->path, &pc);
-
-	return err ? err : port_open(&e->port, dev, c->mtu);
-}
-
 static int open_engine(struct run *r)
 {
 	const struct emu_conf *c = r->conf;
-	int err = emulator_init(&r->engine, &r->quality, c->mtu, c->memory);
+	int err = c->log_dir ? file_mkdirs(c->log_dir) : 0;
 
-	if (!err && c->log_dir) {
-		err = file_mkdirs(c->log_dir);
-		if (!err)
-			err = open_log(r, ENGINE_DOWN, &c->down);
-		if (!err)
-			err = open_log(r, ENGINE_UP, &c->up);
-	}
-	if (!err)
-		err = open_direction(r, ENGINE_DOWN, &c->down, NETNS_OUTSIDE);
-	if (!err)
-		err = open_direction(r, ENGINE_UP, &c->up, NETNS_INSIDE);
-	r->engine.ecn = c->ecn;
-	if (err == -ENOMEM)
-		pr_err("no memory for %" PRIu64 " MB of packets\n", c->memory >> 20);
-	return err;
+	for (int i = 0; i < ENGINE_DIRS && c->log_dir && !err; i++)
+		err = open_log(r, i);
+	return err ? err : chain_engine(&r->chain, r->log);
 }
 
 // What a command learns about where it is; ended by NULL. One block: free it.
@@ -179,7 +134,8 @@ static int prepare(struct spawn *s, char *const *argv, const struct netns_end *s
 	const struct netns_end *peer, bool inside, int back)
 {
 	char **env = environment(self, peer, inside);
-	int err = spawn_prepare(s, argv, env, self->netns, back);
+	const struct spawn_what what = {.name = argv[0], .argv = argv, .env = env};
+	int err = spawn_prepare(s, &what, self->netns, back);
 
 	free(env[0]);
 	free(env);
@@ -190,31 +146,12 @@ static int prepare_commands(struct run *r)
 {
 	const struct emu_conf *c = r->conf;
 	char *shell[] = {"/bin/sh", "-c", (char *)c->outside, NULL};
-	struct netns *n = &r->net;
+	struct netns *n = &r->chain.net;
 	int err = prepare(&r->inside, c->argv, &n->inside, &n->outside, true, n->middle);
 
 	if (!err && c->outside)
 		err = prepare(&r->outside, shell, &n->outside, &n->inside, false, n->middle);
 	return err;
-}
-
-// Ahead of what it carries, where that is allowed; on time to the nanosecond.
-static bool take_priority(void)
-{
-	struct sched_param p = {.sched_priority = 1};
-
-	prctl(PR_SET_TIMERSLACK, 1);
-	if (!sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &p))
-		return true;
-	return !setpriority(PRIO_PROCESS, 0, NICE);
-}
-
-static void lose_priority(void)
-{
-	struct sched_param p = {0};
-
-	sched_setscheduler(0, SCHED_OTHER, &p);
-	setpriority(PRIO_PROCESS, 0, 0);
 }
 
 /* --- Running --- */
@@ -234,56 +171,34 @@ static void ask_to_stop(struct run *r, uint64_t now)
 	}
 }
 
-static bool tick(void *arg)
+static uint64_t tick(void *arg, uint64_t now)
 {
 	struct run *r = arg;
-	uint64_t now = emulator_now(&r->engine);
 
-	status_show(&r->status, &r->engine, now);
+	status_show(&r->status, &r->chain.engine, now);
 	if (r->conf->outside && !r->outside_ended && spawn_poll(&r->outside)) {
 		r->outside_ended = true;
 		if (r->outside.status)
 			pr_warn("the command outside ended with status %d\n", r->outside.status);
 	}
 	if (spawn_poll(&r->inside))
-		return false;
+		return 0;
 	if (stop_signals)
 		ask_to_stop(r, now);
-	return !r->inside.ended;
-}
-
-static void count_drops(struct run *r)
-{
-	struct quality *q = &r->quality;
-
-	for (int i = 0; i < ENGINE_DIRS; i++) {
-		struct port *p = &r->engine.dir[i].port;
-
-		port_read_drops(p);
-		q->ring_drops += p->stats.ring_drops;
-		q->send_drops += p->stats.send_drops;
-		q->oversize += p->stats.oversize;
-	}
-	q->device_drops = netns_drops(&r->net);
-	// A send that a device refused counts there too.
-	q->device_drops -= q->device_drops < q->send_drops ? q->device_drops : q->send_drops;
+	return r->inside.ended ? 0 : now + TICK_NS;
 }
 
 static void go(struct run *r)
 {
-	r->quality.realtime = r->conf->realtime && take_priority();
-	quality_start(&r->quality);
+	chain_start(&r->chain);
 	status_init(&r->status, r->conf->status);
-	emulator_start(&r->engine);
 	if (r->conf->outside)
 		spawn_go(&r->outside);
 	spawn_go(&r->inside);
-	emulator_run(&r->engine, tick, r);
+	chain_run(&r->chain, tick, r);
 	status_end(&r->status);
-	lose_priority();
-	count_drops(r);
 	spawn_kill(&r->outside);
-	quality_end(&r->quality);
+	chain_judge(&r->chain);
 }
 
 static void say_where(const struct netns *n)
@@ -297,19 +212,17 @@ static void say_where(const struct netns *n)
 static int run(struct run *r, int *status)
 {
 	const struct emu_conf *c = r->conf;
-	int err = quality_init(&r->quality);
+	int err = chain_network(&r->chain, &c->path);
 
-	if (!err)
-		err = netns_open(&r->net, c->own_outside, c->mtu);
 	if (!err)
 		err = prepare_commands(r);
 	if (!err)
 		err = open_engine(r);
 	if (!err) {
-		say_where(&r->net);
+		say_where(&r->chain.net);
 		go(r);
 		*status = r->inside.status;
-		err = summary_write(c, &r->engine, &r->quality, *status);
+		err = summary_write(c, &r->chain.engine, &r->chain.quality, *status);
 	}
 	return err;
 }
@@ -327,9 +240,7 @@ int emu_run(const struct emu_conf *conf, int *status)
 	spawn_kill(&r->inside);
 	spawn_kill(&r->outside);
 	closed = close_logs(r);
-	emulator_free(&r->engine);
-	netns_close(&r->net);
-	quality_free(&r->quality);
+	chain_close(&r->chain);
 	free(r);
 	return err ? err : closed;
 }

@@ -3,41 +3,20 @@
 #define EMU_EMU_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-#include "emu/delay.h"
-#include "emu/onoff.h"
-#include "emu/quality.h"
-#include "emu/queue.h"
-#include "sim/loss.h"
-#include "trace/trace.h"
+#include "emu/chain.h"
 
 #define EMU_MEMORY_MB 512 /* for packets by default */
 
-/* A direction of the path. */
-struct emu_dir {
-	const struct trace *trace; /* NULL: no limit to the rate */
-	struct queue_conf queue;
-	double loss;
-	struct loss_conf burst_loss;
-};
-
 struct emu_conf {
-	struct emu_dir down, up;	    /* towards the command; from it */
-	const struct delay_schedule *delay; /* one-way, both directions */
-	uint64_t jitter_ns;
-	struct onoff_conf onoff;
-	bool ecn;
-	uint32_t mtu;
-	uint64_t memory, seed;
+	struct chain_conf path;
 	const char *log_dir; /* made; NULL: no logs */
 	bool log_actual;
 	const char *json;    /* file of the summary besides LOG_DIR/summary.json, or NULL */
 	const char *title;   /* the command line, for the logs and the summary */
 	char *const *argv;   /* the command, ended by NULL */
 	const char *outside; /* a shell command for the other end, NULL: none */
-	bool own_outside;
-	bool status, realtime;
+	bool status;
 };
 
 /*

@@ -1,0 +1,66 @@
+/*
+ * The emulated path put together on this machine: network, both directions, emulator, quality. What
+ * runs at its ends, and for how long, is the owner's.
+ *
+ * All zero to begin with; then network, ends (c.net has their namespaces), engine, run, and in the
+ * end judge and close, which also follow a failure.
+ */
+#ifndef EMU_CHAIN_H
+#define EMU_CHAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/delay.h"
+#include "emu/emulator.h"
+#include "emu/netns.h"
+#include "emu/onoff.h"
+#include "emu/quality.h"
+#include "emu/queue.h"
+#include "sim/loss.h"
+#include "trace/trace.h"
+
+/* A direction of the path. */
+struct chain_dir {
+	const struct trace *trace; /* NULL: no limit to the rate */
+	struct queue_conf queue;
+	double loss;
+	struct loss_conf burst_loss;
+};
+
+struct chain_conf {
+	struct chain_dir dir[ENGINE_DIRS];  /* towards the inside; from it */
+	const struct delay_schedule *delay; /* one-way, both directions; kept by the caller */
+	uint64_t jitter_ns;
+	struct onoff_conf onoff;
+	bool ecn;
+	uint32_t mtu;
+	uint64_t memory, seed; /* bytes for packets; of all that is random */
+	bool own_outside, realtime;
+};
+
+extern const struct trace chain_unlimited; /* what stands for no limit */
+
+struct chain {
+	const struct chain_conf *conf; /* kept by the caller */
+	struct netns net;
+	struct emulator engine;
+	struct quality quality;
+};
+
+/* All print; 0 or -errno. Logs (NULL: none) are the caller's to close after chain_run. */
+int chain_network(struct chain *c, const struct chain_conf *conf);
+int chain_engine(struct chain *c, struct link_log *const log[ENGINE_DIRS]);
+
+/* Time 0 is now, ahead of other programs where that is wanted and allowed. */
+void chain_start(struct chain *c);
+
+/* emulator_run; then counts what was lost. */
+void chain_run(struct chain *c, emulator_tick_fn *tick, void *arg);
+
+/* Takes the processors' times and judges, when what ran at the ends has been waited for. */
+void chain_judge(struct chain *c);
+
+void chain_close(struct chain *c);
+
+#endif

@@ -77,6 +77,17 @@ const struct col results_cols[] = {
 	MAYBE(run_result, converge_s, "s", 0, 1e9, 3),
 	MAYBE(run_result, friendliness, "", 0, RESULTS_MAX_FLOWS, 3),
 	TEXT(run_result, shares, true, 3),
+	TEXT(run_result, kernel, true, 5),
+	TEXT(run_result, traffic, true, 5),
+	MAYBE(run_result, trusted, "", 0, 1, 5),
+	TEXT(run_result, doubt, true, 5),
+	MAYBE(run_result, late_p50_us, "us", 0, BIG, 5),
+	MAYBE(run_result, late_p99_us, "us", 0, BIG, 5),
+	MAYBE(run_result, late_max_us, "us", 0, BIG, 5),
+	MAYBE(run_result, device_drops, "packets", 0, BIG, 5),
+	MAYBE(run_result, emulator_cpu_pct, "%", 0, BIG, 5),
+	MAYBE(run_result, foreign_cpu_pct, "%", 0, 100.001, 5),
+	MAYBE(run_result, window_limited_pct, "%", 0, BIG, 5),
 	{.name = NULL},
 };
 

@@ -1,4 +1,4 @@
-/* canopy eval: runs a grid of controllers over traces in the simulator. */
+/* canopy eval: runs a grid of controllers over traces, simulated or emulated. */
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/work.h"
 #include "cli/cmd.h"
+#include "emu/netns.h"
 #include "eval/eval.h"
 #include "eval/table.h"
 
@@ -23,7 +24,7 @@ static const struct opt opts[] = {
 		"write packet captures that Wireshark reads, taken before the bottleneck"},
 	{OPT_FLAG, 0, "decisions", NULL, "no", 0, 0, NULL,
 		"write every report and decision of policy flows"},
-	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL, "worker threads, all cores by default"},
+	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL, "runs at a time: by default as many as there are cores, on emu one"},
 	{.kind = OPT_END},
 };
 
@@ -115,23 +116,35 @@ static int run(struct opts *o)
 {
 	struct eval_conf conf = {
 		.dir = opts_text(o, "output"),
-		.threads = opts_given(o, "threads") ? opts_int(o, "threads") : work_cpus(),
 		.series = opts_flag(o, "series"),
 		.logs = opts_flag(o, "logs"),
 		.pcap = opts_flag(o, "pcap"),
 		.decisions = opts_flag(o, "decisions"),
 	};
 	struct plan g;
+	bool emu;
 	int err;
 
 	if (!conf.dir || !*conf.dir) {
 		pr_err("name a result folder with --output\n");
 		return EXIT_USAGE;
 	}
+	emu = !strcmp(opts_text(o, "on"), "emu");
+	conf.threads = opts_given(o, "threads") ? opts_int(o, "threads") : emu ? 1 : work_cpus();
+	if (emu && (conf.pcap || conf.decisions)) {
+		pr_err("--%s: is of the simulator; with --on emu there is none\n",
+			conf.pcap ? "pcap" : "decisions");
+		return EXIT_FAILED;
+	}
 	if (plan_init(&g, o))
 		return EXIT_FAILED;
 	warn_of_buffers(&g);
 	conf.spec = spec_of(o);
+	if (emu && netns_privileges(&emu)) {
+		json_decref(conf.spec);
+		plan_free(&g);
+		return EXIT_FAILED;
+	}
 	err = conf.spec ? eval_run(&g, &conf) : -EINVAL;
 	json_decref(conf.spec);
 	if (!err)

@@ -7,6 +7,8 @@
  *   ...@drift                ... with an action that drifts slowly around 0: for reference decisions
  *   ...@fallback             the policy, but CUBIC's own window where too little of the properties is proven
  *   cubic+bbr                several of these, taking turns flow by flow
+ *
+ * Of runs over the emulator (set.kernel) it is a controller of this kernel, or several.
  */
 #ifndef EVAL_SCHEME_H
 #define EVAL_SCHEME_H
@@ -27,7 +29,7 @@ extern const char *const sender_variants[SENDER_VARIANTS]; /* "", "@zero", ... *
 struct sender {
 	char *name;                       /* in results: "cubic", "m", "m@zero" */
 	const struct cc_ops *cc;          /* a classic controller, or NULL: the policy below */
-	const struct scheme_model *model; /* the set's */
+	const struct scheme_model *model; /* the set's; NULL with cc NULL: the kernel's of that name */
 	enum sender_variant variant; /* of a policy */
 };
 
@@ -50,6 +52,7 @@ struct scheme_set {
 	int n;
 	struct scheme_model *models[SCHEME_MODELS];
 	int nmodels;
+	bool kernel; /* set it before the first scheme */
 };
 
 /*

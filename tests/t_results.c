@@ -219,7 +219,7 @@ static void headers_follow_specs(void **state)
 static void other_files_are_refused(void **state)
 {
 	static const char *const bad[] = {"{\"type\":\"header\",\"format\":\"canopy-results\","
-					  "\"version\":5,\"machine\":{},\"spec\":{}}\n",
+					  "\"version\":6,\"machine\":{},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":\"1\",\"machine\":{"
 		"},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"other\",\"version\":1,\"machine\":{},\"spec\":{}"

@@ -93,6 +93,21 @@ static void warn_of_idle(const struct result_set *set, struct ids *ids)
 			idle > 1 ? "s" : "");
 }
 
+static void warn_of_doubts(const struct result_set *set, struct ids *ids)
+{
+	const char *why = NULL;
+	int n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		if (set->runs[i].trusted == 0 && in_plan(ids, &set->runs[i])) {
+			why = why ? why : set->runs[i].doubt;
+			n++;
+		}
+	if (n)
+		pr_warn("do not trust %d of %d runs (%s%s)\n", n, ids->n, why,
+			n > 1 ? ", for one" : "");
+}
+
 // The table of the plan's runs, as the folder has them.
 static int show_table(const struct plan *g, const char *dir)
 {
@@ -106,6 +121,7 @@ static int show_table(const struct plan *g, const char *dir)
 		qsort(ids.id, ids.n, sizeof(*ids.id), by_id);
 		table_print(stdout, &set, in_plan, &ids);
 		warn_of_idle(&set, &ids);
+		warn_of_doubts(&set, &ids);
 	}
 	result_set_free(&set);
 	free(ids.id);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -38,6 +39,7 @@ static int open_direction(struct chain *c, int i, struct link_log *log, const ch
 				       .stats = true},
 		.delay_first = i == ENGINE_DOWN,
 		.delay = conf->delay,
+		.ndelay = conf->ndelay,
 		.jitter_ns = conf->jitter_ns,
 		.onoff = conf->onoff,
 		.seed = 2 * conf->seed + i,
@@ -59,6 +61,7 @@ int chain_engine(struct chain *c, struct link_log *const log[ENGINE_DIRS])
 	if (!err)
 		err = open_direction(c, ENGINE_UP, log[ENGINE_UP], NETNS_INSIDE);
 	c->engine.ecn = conf->ecn;
+	memcpy(c->engine.flow_port, conf->flow_port, sizeof(conf->flow_port));
 	if (err == -ENOMEM)
 		pr_err("no memory for %" PRIu64 " MB of packets\n", conf->memory >> 20);
 	return err;

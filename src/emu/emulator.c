@@ -99,6 +99,20 @@ void emulator_gone(void *arg, const struct pkt *k, uint64_t now_ns)
 
 /* --- In --- */
 
+// From the outside the source is the outside's port.
+static uint32_t flow_of(const struct emulator_dir *d, const struct port_frame *f)
+{
+	const int *from = d->e->flow_port;
+	uint16_t out, in;
+	bool down = d == &d->e->dir[ENGINE_DOWN];
+
+	if (!packet_ports(f->data, f->len, down ? &out : &in, down ? &in : &out))
+		return 0;
+	if (from[0])
+		return out >= from[0] ? out - from[0] : 0;
+	return from[1] && in >= from[1] ? in - from[1] : 0;
+}
+
 static void take(struct emulator_dir *d, const struct port_frame *f)
 {
 	struct emulator *e = d->e;
@@ -114,6 +128,8 @@ static void take(struct emulator_dir *d, const struct port_frame *f)
 	}
 	memcpy(pool_at(&e->pool, k.seq), f->data, f->len);
 	k.flags = ect && e->ecn ? PKT_ECT : 0;
+	if (d->path.nlines > 1)
+		k.flow = flow_of(d, f);
 	e->packet_ns = f->at_ns;
 	path_arrive(&d->path, &k, f->at_ns > e->start_ns ? f->at_ns - e->start_ns : 0);
 }

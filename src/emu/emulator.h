@@ -38,6 +38,8 @@ struct emulator {
 	struct pool pool;
 	struct quality *quality;
 	bool ecn;	    /* packets may be marked */
+	int flow_port[ENGINE_DIRS]; /* a packet's flow is its port at that end (outside, inside)
+				       minus this; both 0: all are flow 0 */
 	uint64_t start_ns;  /* CLOCK_MONOTONIC at time 0 of the paths */
 	uint64_t packet_ns; /* when the last packet came */
 	uint64_t tick_ns;   /* the time of the paths at which the owner is called next */

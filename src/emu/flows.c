@@ -22,19 +22,22 @@
 int flows_init(struct flows *f, const struct flows_conf *conf)
 {
 	size_t flows = conf->n, samples = flows * conf->samples;
-	void *p;
+	struct flows_shared *s;
 
 	memset(f, 0, sizeof(*f));
-	f->bytes = sizeof(struct flows_shared) + flows * sizeof(int) +
-		   samples * sizeof(struct flow_sample);
-	p = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE,
+	f->bytes = sizeof(*s) + samples * (sizeof(*s->sample) + sizeof(*s->received)) +
+		   flows * sizeof(*s->error);
+	s = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
+	if (s == MAP_FAILED)
 		return -ENOMEM;
+	s->sample = (struct flow_sample *)(s + 1);
+	s->received = (uint64_t *)(s->sample + samples);
+	s->error = (int *)(s->received + samples);
 	f->conf = conf;
-	f->shared = p;
-	sem_init(&f->shared->ready, 1, 0);
-	sem_init(&f->shared->begin, 1, 0);
+	f->shared = s;
+	sem_init(&s->ready, 1, 0);
+	sem_init(&s->begin, 1, 0);
 	return 0;
 }
 
@@ -45,24 +48,19 @@ void flows_free(struct flows *f)
 	f->shared = NULL;
 }
 
-int *flows_errors(const struct flows *f)
-{
-	return (int *)(f->shared->sample + (size_t)f->conf->n * f->conf->samples);
-}
-
-struct flow_sample *flows_slot(const struct flows *f, int flow, int sample)
-{
-	return &f->shared->sample[(size_t)flow * f->conf->samples + sample];
-}
-
 const struct flow_sample *flows_at(const struct flows *f, int flow, int sample)
 {
-	return flows_slot(f, flow, sample);
+	return &f->shared->sample[flows_slot(f, flow, sample)];
+}
+
+uint64_t flows_received(const struct flows *f, int flow, int sample)
+{
+	return f->shared->received[flows_slot(f, flow, sample)];
 }
 
 int flows_error(const struct flows *f, int flow)
 {
-	return flows_errors(f)[flow];
+	return f->shared->error[flow];
 }
 
 /* --- The beginning --- */

@@ -23,6 +23,11 @@
 #define FLOWS_NAME 16	/* of a controller, with the NUL */
 #define FLOWS_MAX 16384 /* a port each */
 
+/* Flow i's ports: FLOWS_FROM_PORT + i outside, FLOWS_PORT inside; iperf3 (emu/iperf3.h) has
+ * FLOWS_PORT + i inside. */
+#define FLOWS_PORT 5201
+#define FLOWS_FROM_PORT 10000
+
 struct flow_plan {
 	char controller[FLOWS_NAME];
 	uint64_t start_ns, stop_ns; /* since time 0; stop 0: to the end */
@@ -37,14 +42,12 @@ struct flows_conf {
 	bool pace; /* also those of controllers that do not ask for it */
 };
 
-/* What was known of a flow at a sample; zeros before it began, the last that was known after. */
+/* What the sender knew of a flow at a sample; zeros before it began, the last that was known after. */
 struct flow_sample {
-	uint64_t received;		  /* bytes in order at the receiver */
-	uint64_t rate_bps;		  /* the kernel's delivery rate, bytes/s */
-	uint64_t rwnd_us, sndbuf_us;	  /* limited by the receive window, the send buffer */
-	uint32_t cwnd;			  /* packets */
-	uint32_t srtt_us, min_rtt_us;	  /* 0: no RTT sample yet; min_rtt_us over its life */
-	uint32_t retrans, rtos;		  /* packets; times, 0 from kernels before 6.7 */
+	uint64_t rwnd_us, sndbuf_us;  /* limited by the receive window, the send buffer */
+	uint32_t cwnd;		      /* packets */
+	uint32_t srtt_us, min_rtt_us; /* 0: no RTT sample yet; min_rtt_us over its life */
+	uint32_t retrans, rtos;	      /* packets; times, 0 from kernels before 6.7 */
 };
 
 struct flows_shared;
@@ -72,6 +75,9 @@ bool flows_ready(struct flows *f, int ms);
 void flows_begin(struct flows *f, uint64_t start_ns);
 
 const struct flow_sample *flows_at(const struct flows *f, int flow, int sample);
+
+/* Bytes that the receiver had in order then. */
+uint64_t flows_received(const struct flows *f, int flow, int sample);
 
 /* Why a flow ended before its time (errno), 0: it did not. */
 int flows_error(const struct flows *f, int flow);

@@ -16,7 +16,9 @@
 #include "emu/flows_shared.h"
 
 #define NS_PER_S 1000000000ull
-#define BUFFERS "4096 131072 1073741824" /* least, at first, most */
+/* Bytes at least, at first, at most. A receiver that starts with little has flows wait in slow start. */
+#define READ_BUFFERS "4096 268435456 1073741824"
+#define WRITE_BUFFERS "4096 131072 1073741824"
 #define NICE -10			 /* ahead of other programs, behind the emulator */
 /* tcpi_total_rto, Linux 6.7: behind snd_wnd, rcv_wnd and rehash. */
 #define TOTAL_RTO_AT (offsetof(struct tcp_info, tcpi_snd_wnd) + 12)
@@ -38,10 +40,10 @@ static int set(const char *name, const char *value)
 
 static int settings(bool ecn)
 {
-	int err = set("tcp_rmem", BUFFERS);
+	int err = set("tcp_rmem", READ_BUFFERS);
 
 	if (!err)
-		err = set("tcp_wmem", BUFFERS);
+		err = set("tcp_wmem", WRITE_BUFFERS);
 	if (!err)
 		err = set("tcp_no_metrics_save", "1");
 	return err ? err : set("tcp_ecn", ecn ? "1" : "0");
@@ -64,12 +66,9 @@ int flows_end_open(struct flows_end *e, const struct flows *f)
 		return err;
 	setpriority(PRIO_PROCESS, 0, NICE); // where that is allowed
 	setrlimit(RLIMIT_NOFILE, &files);
-	e->last = calloc(f->conf->n, sizeof(*e->last));
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
 	e->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (!e->last)
-		err = -ENOMEM;
-	else if (e->epoll < 0 || e->timer < 0)
+	if (e->epoll < 0 || e->timer < 0)
 		err = -errno;
 	else
 		err = flows_watch(e, e->timer, EPOLLIN, FLOWS_TIMER);
@@ -80,7 +79,6 @@ int flows_end_open(struct flows_end *e, const struct flows *f)
 
 void flows_end_close(struct flows_end *e)
 {
-	free(e->last);
 	if (e->epoll >= 0)
 		close(e->epoll);
 	if (e->timer >= 0)

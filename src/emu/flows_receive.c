@@ -16,23 +16,28 @@
 struct receiver {
 	struct flows_end end;
 	int listening;
-	int *fd; /* [n] 0: not connected */
+	int *fd;	 /* [n] 0: not connected */
+	uint64_t *taken; /* [n] bytes read */
+	uint64_t *known; /* [n] bytes received in order */
 };
 
+// A connection that is reset forgets what it received.
 static void look(struct receiver *r, int i)
 {
 	struct tcp_info t;
 
 	flows_tcp_info(r->fd[i], &t, NULL);
-	r->end.last[i].received = t.tcpi_bytes_received;
+	r->known[i] = t.tcpi_bytes_received > r->taken[i] ? t.tcpi_bytes_received : r->taken[i];
 }
 
 static void sample(struct receiver *r)
 {
-	for (int i = 0; i < r->end.f->conf->n; i++) {
+	const struct flows *f = r->end.f;
+
+	for (int i = 0; i < f->conf->n; i++) {
 		if (r->fd[i])
 			look(r, i);
-		flows_slot(r->end.f, i, r->end.sample)->received = r->end.last[i].received;
+		f->shared->received[flows_slot(f, i, r->end.sample)] = r->known[i];
 	}
 	r->end.sample++;
 }
@@ -55,6 +60,7 @@ static void drain(struct receiver *r, int i)
 {
 	ssize_t n = recv(r->fd[i], NULL, CHUNK, MSG_TRUNC);
 
+	r->taken[i] += n > 0 ? n : 0;
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	look(r, i);
@@ -107,7 +113,9 @@ int flows_receive(void *arg)
 	int err = flows_end_open(&r.end, f);
 
 	r.fd = calloc(f->conf->n, sizeof(*r.fd));
-	if (!r.fd)
+	r.taken = calloc(f->conf->n, sizeof(*r.taken));
+	r.known = calloc(f->conf->n, sizeof(*r.known));
+	if (!r.fd || !r.taken || !r.known)
 		err = -ENOMEM;
 	if (!err)
 		err = listen_all(&r);
@@ -115,5 +123,7 @@ int flows_receive(void *arg)
 		err = run(&r);
 	flows_end_close(&r.end);
 	free(r.fd);
+	free(r.taken);
+	free(r.known);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -20,6 +20,7 @@ struct sender {
 	struct flows_end end;
 	enum phase *phase; /* [n] */
 	int *fd;	   /* [n] while SENDING */
+	struct flow_sample *known; /* [n] */
 	struct sockaddr_in to;
 };
 
@@ -29,12 +30,11 @@ static const char zeros[CHUNK];
 
 static void look(struct sender *s, int i)
 {
-	struct flow_sample *k = &s->end.last[i];
+	struct flow_sample *k = &s->known[i];
 	struct tcp_info t;
 	uint32_t rtos;
 
 	flows_tcp_info(s->fd[i], &t, &rtos);
-	k->rate_bps = t.tcpi_delivery_rate;
 	k->rwnd_us = t.tcpi_rwnd_limited;
 	k->sndbuf_us = t.tcpi_sndbuf_limited;
 	k->cwnd = t.tcpi_snd_cwnd;
@@ -47,17 +47,14 @@ static void look(struct sender *s, int i)
 		k->min_rtt_us = t.tcpi_min_rtt;
 }
 
-// Everything but what the receiver knows.
 static void sample(struct sender *s)
 {
-	for (int i = 0; i < s->end.f->conf->n; i++) {
-		struct flow_sample *to = flows_slot(s->end.f, i, s->end.sample);
-		uint64_t received = to->received;
+	const struct flows *f = s->end.f;
 
+	for (int i = 0; i < f->conf->n; i++) {
 		if (s->phase[i] == SENDING)
 			look(s, i);
-		*to = s->end.last[i];
-		to->received = received;
+		f->shared->sample[flows_slot(f, i, s->end.sample)] = s->known[i];
 	}
 	s->end.sample++;
 }
@@ -67,7 +64,7 @@ static void sample(struct sender *s)
 static void give_up(struct sender *s, int i, int err)
 {
 	pr_warn("flow %d (%s): %s\n", i + 1, s->end.f->conf->plan[i].controller, strerror(err));
-	flows_errors(s->end.f)[i] = err;
+	s->end.f->shared->error[i] = err;
 	if (s->fd[i] >= 0)
 		close(s->fd[i]);
 	s->phase[i] = OVER;
@@ -184,12 +181,14 @@ int flows_send(void *arg)
 	s.phase = calloc(f->conf->n, sizeof(*s.phase));
 	s.fd = calloc(f->conf->n, sizeof(*s.fd));
 	inet_pton(AF_INET, f->peer, &s.to.sin_addr);
-	if (!s.phase || !s.fd)
+	s.known = calloc(f->conf->n, sizeof(*s.known));
+	if (!s.phase || !s.fd || !s.known)
 		err = -ENOMEM;
 	if (!err)
 		err = run(&s);
 	flows_end_close(&s.end);
 	free(s.phase);
 	free(s.fd);
+	free(s.known);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

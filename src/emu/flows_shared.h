@@ -8,18 +8,22 @@
 #include "emu/flows.h"
 
 #define FLOWS_ENDS 2
-#define FLOWS_PORT 5201	      /* the receiver's */
-#define FLOWS_FROM_PORT 10000 /* flow i's sender has this + i: it tells the receiver which it is */
 
 struct flows_shared {
 	sem_t ready, begin;
 	int nready;
 	uint64_t start_ns;
-	struct flow_sample sample[]; /* [n][samples], then int error[n] */
+	/* Of the sender, of the receiver: neither writes what is the other's. */
+	struct flow_sample *sample; /* [n][samples] */
+	uint64_t *received;	    /* [n][samples] */
+	int *error;		    /* [n] */
 };
 
-struct flow_sample *flows_slot(const struct flows *f, int flow, int sample);
-int *flows_errors(const struct flows *f);
+/* Where sample k of a flow stands in both arrays. */
+static inline size_t flows_slot(const struct flows *f, int flow, int k)
+{
+	return (size_t)flow * f->conf->samples + k;
+}
 
 /* Says that this end is set up and waits for the beginning. */
 void flows_meet(const struct flows *f);
@@ -29,7 +33,6 @@ struct flows_end {
 	const struct flows *f;
 	int epoll, timer;
 	int sample;	 /* the next one */
-	struct flow_sample *last; /* [n] what is known of each flow */
 };
 
 #define FLOWS_TIMER UINT32_MAX /* data of its event; a flow's is its number */

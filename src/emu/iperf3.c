@@ -182,13 +182,14 @@ static int read_report(const struct flows *f, int i, int fd)
 	if (!fstat(fd, &st) && st.st_size > 0 && (size_t)st.st_size < MAX_TEXT)
 		text = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (text != MAP_FAILED) {
-		err = iperf3_read(flows_slot(f, i, 0), c->sample_ns, c->samples,
+		err = iperf3_read(&f->shared->sample[flows_slot(f, i, 0)],
+			&f->shared->received[flows_slot(f, i, 0)], c->sample_ns, c->samples,
 			c->plan[i].start_ns, text, st.st_size, why);
 		munmap(text, st.st_size);
 	}
 	if (err) {
 		pr_warn("flow %d (%s): iperf3: %s\n", i + 1, c->plan[i].controller, why);
-		flows_errors(f)[i] = EIO;
+		f->shared->error[i] = EIO;
 	}
 	return err;
 }

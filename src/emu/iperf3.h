@@ -25,7 +25,7 @@ int iperf3_receive(void *arg);
  * the samples at t_ns[n]. Returns 0, or -EINVAL with why filled.
  */
 #define IPERF3_WHY 200
-int iperf3_read(struct flow_sample *s, const uint64_t *t_ns, int n, uint64_t start_ns,
-	const char *text, size_t len, char why[IPERF3_WHY]);
+int iperf3_read(struct flow_sample *s, uint64_t *bytes, const uint64_t *t_ns, int n,
+	uint64_t start_ns, const char *text, size_t len, char why[IPERF3_WHY]);
 
 #endif

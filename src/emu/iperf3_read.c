@@ -66,8 +66,8 @@ static int fail(char why[IPERF3_WHY], const char *text)
 	return -EINVAL;
 }
 
-int iperf3_read(struct flow_sample *s, const uint64_t *t_ns, int n, uint64_t start_ns,
-	const char *text, size_t len, char why[IPERF3_WHY])
+int iperf3_read(struct flow_sample *s, uint64_t *bytes, const uint64_t *t_ns, int n,
+	uint64_t start_ns, const char *text, size_t len, char why[IPERF3_WHY])
 {
 	json_error_t e;
 	json_t *report = json_loadb(text, len, 0, &e);
@@ -89,7 +89,7 @@ int iperf3_read(struct flow_sample *s, const uint64_t *t_ns, int n, uint64_t sta
 		double t = t_ns[k] > start_ns ? (t_ns[k] - start_ns) * 1e-9 : 0;
 
 		memset(&s[k], 0, sizeof(s[k]));
-		s[k].received = received(server, t);
+		bytes[k] = received(server, t);
 		seen(&s[k], client, t, mss);
 	}
 	json_decref(report);

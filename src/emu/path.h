@@ -24,7 +24,8 @@ typedef void path_fn(void *arg, const struct pkt *k, uint64_t due_ns);
 struct path_conf {
 	struct link_conf link;
 	bool delay_first;
-	const struct delay_schedule *delay; /* kept by the caller */
+	const struct delay_schedule *delay; /* [ndelay] kept by the caller; ndelay 0 is 1 */
+	int ndelay; /* packets with flow f pass line f % ndelay: no order between lines */
 	uint64_t jitter_ns;
 	struct onoff_conf onoff;
 	uint64_t seed;
@@ -35,7 +36,8 @@ struct path_conf {
 struct path {
 	struct path_conf conf;
 	struct link link;
-	struct delay delay;
+	struct delay *lines; /* [nlines] */
+	int nlines;
 	struct onoff onoff;
 	uint64_t off_drops; /* packets that came while it was off */
 	uint64_t now_ns;    /* everything up to here has happened */

@@ -38,11 +38,12 @@ enum { RECEIVER, SENDER, ENDS };
 /* Who makes the flows. */
 struct source {
 	int (*send)(void *arg), (*receive)(void *arg);
+	int from_port, to_port; /* flow i's at its end is this + i; 0: not of that end */
 };
 
 static const struct source sources[] = {
-	[RUN_FLOWS] = {flows_send, flows_receive},
-	[RUN_IPERF3] = {iperf3_send, iperf3_receive},
+	[RUN_FLOWS] = {flows_send, flows_receive, FLOWS_FROM_PORT, 0},
+	[RUN_IPERF3] = {iperf3_send, iperf3_receive, 0, FLOWS_PORT},
 };
 
 struct run {
@@ -50,7 +51,8 @@ struct run {
 	const struct run_io *io;
 	const struct source *source;
 	struct chain_conf path;
-	struct delay_schedule delay;
+	struct delay_schedule *delay; /* [ndelay] */
+	int ndelay;
 	struct chain chain;
 	struct flow_plan *plan; /* [flows] */
 	struct flows_conf fconf;
@@ -87,20 +89,28 @@ static uint64_t memory_for(const struct run_conf *c)
 	return bytes > LEAST_MEMORY ? bytes : LEAST_MEMORY;
 }
 
-static void set_path(struct run *r)
+static int set_path(struct run *r)
 {
 	const struct run_conf *c = r->conf;
 
-	delay_constant(&r->delay, c->delay_ms * 1e6);
+	r->ndelay = c->nextra ? c->nextra : 1;
+	r->delay = calloc(r->ndelay, sizeof(*r->delay));
+	if (!r->delay)
+		return -ENOMEM;
+	for (int i = 0; i < r->ndelay; i++)
+		delay_constant(&r->delay[i], (c->delay_ms + (c->nextra ? c->extra_ms[i] : 0)) * 1e6);
 	r->path = (struct chain_conf){.dir = {[ENGINE_DOWN] = direction(c, c->down),
 					      [ENGINE_UP] = direction(c, c->up)},
-		.delay = &r->delay,
+		.delay = r->delay,
+		.ndelay = r->ndelay,
+		.flow_port = {r->source->from_port, r->source->to_port},
 		.ecn = c->ecn,
 		.mtu = MTU,
 		.memory = memory_for(c),
 		.seed = c->seed,
 		.own_outside = true,
 		.realtime = true};
+	return 0;
 }
 
 static int set_flows(struct run *r)
@@ -271,7 +281,7 @@ static struct flow_count count_flow(const struct run *r, int i, int cut)
 	const struct flow_sample *at = flows_at(&r->flows, i, cut);
 	struct flow_count f = {.start_ns = p->start_ns,
 		.stop_ns = p->stop_ns,
-		.bytes = at->received,
+		.bytes = flows_received(&r->flows, i, cut),
 		.rtt_min_ms = at->min_rtt_us * 1e-3,
 		.retrans = at->retrans,
 		.rtos = at->rtos};
@@ -313,9 +323,10 @@ static void fill_rows(struct run *r)
 
 		for (int i = 0; i < r->conf->flows; i++) {
 			const struct flow_sample *s = flows_at(&r->flows, i, at);
-			uint64_t had = k ? flows_at(&r->flows, i, then)->received : 0;
+			uint64_t got = flows_received(&r->flows, i, at);
 
-			row[SERIES_FLOW(i, SERIES_RATE)] = measure_mbps(s->received - had, len);
+			got -= k ? flows_received(&r->flows, i, then) : 0;
+			row[SERIES_FLOW(i, SERIES_RATE)] = measure_mbps(got, len);
 			row[SERIES_FLOW(i, SERIES_CWND)] = s->cwnd;
 			if (s->srtt_us)
 				row[SERIES_FLOW(i, SERIES_SRTT)] = s->srtt_us * 1e-3;
@@ -408,9 +419,10 @@ static int set_up(struct run *r)
 
 	if (!err)
 		err = set_flows(r);
+	if (!err)
+		err = set_path(r);
 	if (err)
 		return err;
-	set_path(r);
 	err = chain_network(&r->chain, &r->path);
 	if (!err)
 		err = prepare_ends(r);
@@ -459,7 +471,9 @@ int emulate(struct run_result *out, const struct run_conf *conf, const struct ru
 		free(r->result.flows);
 	flows_free(&r->flows);
 	series_free(&r->series);
-	delay_schedule_free(&r->delay);
+	for (int i = 0; i < r->ndelay && r->delay; i++)
+		delay_schedule_free(&r->delay[i]);
+	free(r->delay);
 	free(r->plan);
 	free(r->times);
 	free(r->row_at);

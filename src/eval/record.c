@@ -136,6 +136,17 @@ double results_value(const struct col *c, const struct run_result *run)
 	return c->type == COL_INT ? (double)int_at(c, run) : real_at(c, run);
 }
 
+const char *results_show(const struct run_result *r, char buf[RESULTS_SHOWN])
+{
+	bool flows = !*r->traffic || !strcmp(r->traffic, "flows");
+
+	snprintf(buf, RESULTS_SHOWN, "%s%s%s%s", r->controller,
+		strcmp(r->on, "emu") ? "" : " (kernel", flows ? "" : ", ", flows ? "" : r->traffic);
+	if (!strcmp(r->on, "emu"))
+		strcat(buf, ")");
+	return buf;
+}
+
 const char *results_number(double x, char *buf)
 {
 	if (x == 0)

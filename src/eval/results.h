@@ -104,6 +104,11 @@ extern const struct col results_cols[],
 const struct col *results_col(const char *name);
 double results_value(const struct col *c, const struct run_result *run);
 
+/* The controller as people are shown it, "cubic (kernel)" where it was the kernel's, with "iperf3"
+ * where that sent. Returns buf. */
+#define RESULTS_SHOWN (RESULTS_NAME + 32)
+const char *results_show(const struct run_result *run, char buf[RESULTS_SHOWN]);
+
 /* Shortest of %.15g and %.17g that reads back as x; buf of RESULTS_NUM bytes. Returns buf. */
 #define RESULTS_NUM 32
 const char *results_number(double x, char *buf);

@@ -30,8 +30,7 @@ struct place {
 
 static bool same_setup(const struct run_result *a, const struct run_result *b)
 {
-	return !strcmp(a->on, b->on) && a->buffer_bdp == b->buffer_bdp &&
-	       !strcmp(a->queue, b->queue) && a->delay_ms == b->delay_ms && a->loss == b->loss &&
+	return a->buffer_bdp == b->buffer_bdp && !strcmp(a->queue, b->queue) && a->delay_ms == b->delay_ms && a->loss == b->loss &&
 	       a->noise == b->noise && !strcmp(a->queue_args, b->queue_args) && a->ecn == b->ecn &&
 	       !strcmp(a->loss_burst, b->loss_burst) && !strcmp(a->flow_args, b->flow_args);
 }
@@ -61,14 +60,15 @@ static int trace_of(struct grid *g, const struct run_result *run)
 static int scheme_of(struct grid *g, const struct run_result *run)
 {
 	struct scheme *s;
+	char name[RESULTS_SHOWN];
 	int i;
 
+	results_show(run, name);
 	for (i = 0; i < g->nschemes; i++)
-		if (!strcmp(g->schemes[i].name, run->controller) &&
-			!strcmp(g->schemes[i].model, run->model))
+		if (!strcmp(g->schemes[i].name, name) && !strcmp(g->schemes[i].model, run->model))
 			return i;
 	s = &g->schemes[g->nschemes++];
-	snprintf(s->name, sizeof(s->name), "%s", run->controller);
+	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->model = run->model;
 	return i;
 }
@@ -111,14 +111,12 @@ static void tell_schemes_apart(struct grid *g)
 static void label_setup(struct grid *g, struct setup *s)
 {
 	const struct run_result *r = s->like, *first = g->setups[0].like;
-	bool queue = false, on = false;
+	bool queue = false;
 	char *w = s->slug;
 	size_t n;
 
-	for (int i = 1; i < g->nsetups; i++) {
+	for (int i = 1; i < g->nsetups; i++)
 		queue |= strcmp(g->setups[i].like->queue, first->queue) != 0;
-		on |= strcmp(g->setups[i].like->on, first->on) != 0;
-	}
 	n = snprintf(s->label, sizeof(s->label), "buffer %g BDP, delay %g ms", r->buffer_bdp,
 		r->delay_ms);
 	if (queue || (strcmp(r->queue, "droptail") && r->queue[0]))
@@ -133,11 +131,8 @@ static void label_setup(struct grid *g, struct setup *s)
 	if (*r->flow_args)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", flows %s", r->flow_args);
 	if (r->noise > 0)
-		n += snprintf(s->label + n, sizeof(s->label) - n, ", noise \302\261%g %%",
+		snprintf(s->label + n, sizeof(s->label) - n, ", noise \302\261%g %%",
 			100 * r->noise);
-	if (on || !strcmp(r->on, "emu"))
-		snprintf(s->label + n, sizeof(s->label) - n, ", %s",
-			!strcmp(r->on, "emu") ? "emulated" : "simulated");
 	for (const char *p = s->label; *p && w < s->slug + sizeof(s->slug) - 1; p++)
 		if (isalnum((unsigned char)*p) || *p == '.')
 			*w++ = *p;

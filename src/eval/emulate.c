@@ -24,7 +24,6 @@
 #include "policy/setup.h"
 #include "sim/link_log.h"
 
-#define NS_PER_S 1000000000ull
 #define POLL_NS 20000000ull   /* between looks at ends that are to end */
 #define GRACE_NS 8000000000ull /* for that */
 #define READY_MS 100
@@ -454,7 +453,7 @@ int emulate(struct run_result *out, const struct run_conf *conf, const struct ru
 	r->conf = conf;
 	r->io = io;
 	r->source = &sources[conf->traffic];
-	r->cut_ns = (conf->duration_s - conf->skip_end_s) * NS_PER_S;
+	r->cut_ns = run_cut_ns(conf);
 	series_init(&r->series, conf->flows);
 	err = set_up(r);
 	if (!err)

@@ -242,8 +242,7 @@ static void run_until(struct world *w, uint64_t until_ns)
 // Runs to the end; the metrics are those of the moment the last skip_end_s begin.
 static int drive(struct run_result *out, struct run *r)
 {
-	uint64_t end = r->conf->duration_s * SEC,
-		 cut = (r->conf->duration_s - r->conf->skip_end_s) * SEC;
+	uint64_t end = run_end_ns(r->conf), cut = run_cut_ns(r->conf);
 	uint64_t now = 0, bin = RUN_BIN_MS * MS, ticked = 0;
 	int err = 0;
 

@@ -81,6 +81,17 @@ const char *run_burst_args(const struct run_conf *conf, char buf[RESULTS_ARGS]);
 /* "stagger=20 time=60 extra=0,40" in s and ms, what is 0 left out, cut where it does not fit. Returns buf. */
 const char *run_flow_args(const struct run_conf *conf, char buf[RESULTS_NAME]);
 
+/* The run's end, and that of its metrics. */
+static inline uint64_t run_end_ns(const struct run_conf *c)
+{
+	return c->duration_s * 1e9;
+}
+
+static inline uint64_t run_cut_ns(const struct run_conf *c)
+{
+	return (c->duration_s - c->skip_end_s) * 1e9;
+}
+
 /* Who sends flow i. */
 const struct sender *run_sender(const struct run_conf *conf, int flow);
 

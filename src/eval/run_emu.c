@@ -32,7 +32,7 @@ struct shared {
 
 uint64_t *run_emu_times(const struct run_conf *c, int *n)
 {
-	uint64_t end = c->duration_s * 1e9, cut = (c->duration_s - c->skip_end_s) * 1e9;
+	uint64_t end = run_end_ns(c), cut = run_cut_ns(c);
 	uint64_t bin = RUN_BIN_MS * 1000000ull, *t = calloc(end / bin + 3, sizeof(*t));
 
 	*n = 0;

@@ -170,14 +170,24 @@ static int run(struct opts *o)
 }
 
 const struct cmd cmd_eval[] = {
-	{"eval", NULL, "", 0, 0, "Run controllers over traces in the simulator",
+	{"eval", NULL, "", 0, 0, "Run controllers over traces, simulated or with the real kernel",
 		"Runs every combination of controllers, traces, buffers, delays, losses, noises and\n"
 		"seeds, and prints utilisation, queueing delay and drops. The queue may manage itself\n"
 		"(--queue codel or pie, with --ecn to mark instead of dropping); --loss-burst loses\n"
 		"packets in bursts (Gilbert-Elliott) besides --loss. Runs that the folder has are\n"
 		"not made again, so the same command resumes, and more --runs or --traces extend it;\n"
 		"a stored run is told by everything that determines it. canopy report draws the folder.\n\n"
-		"  canopy eval -c cubic,bbr -t wired12,cellular:1 -o results/first",
+		"  canopy eval -c cubic,bbr -t wired12,cellular:1 -o results/first\n\n"
+		"--on emu makes the same runs, as long as they last, with this kernel's TCP over the\n"
+		"emulator (canopy emu), both ends in namespaces of their own. The controllers are the\n"
+		"kernel's, whatever it has; records, series and logs are the same, and say besides how\n"
+		"far a run can be trusted. Socket buffers may grow so far that they limit no flow. Seeds\n"
+		"decide starts and losses; the rest of a run is never the same twice. One run at a time,\n"
+		"unless -j asks for more, which then compete for processors. --pcap, --decisions,\n"
+		"policies, --noise, --hz and --emulator are the simulator's. Needs root or user\n"
+		"namespaces. canopy report and canopy compare take both kinds of folders together.\n\n"
+		"  canopy eval --on emu -c cubic,bbr -t wired12,cellular:1 -o results/kernel\n"
+		"  canopy report results/first results/kernel",
 		opts, run},
 	{.name = NULL},
 };

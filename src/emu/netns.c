@@ -342,8 +342,8 @@ void netns_close(struct netns *n)
 		netlink_delete(n->nl_outside, n->outside.index);
 	if (n->nl_inside > 0 && n->inside.index)
 		netlink_delete(n->nl_inside, n->inside.index);
-	if (n->home > 0)
-		enter(n->home);
+	if (n->home > 0 && setns(n->home, CLONE_NEWNET)) // a user's own root cannot go back
+		pr_debug("the network namespace that we came from: %s\n", strerror(errno));
 	if (n->record)
 		unlink(n->record);
 	free(n->record);

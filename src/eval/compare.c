@@ -198,11 +198,12 @@ static const char *shown(const struct col *c, const struct run_result *r, char b
 // Two runs of one side, set-up and seed: says by what to tell them apart.
 static int refuse_double(const struct pairing *p, const struct row *x, const struct row *y)
 {
-	static const char *const more[] = {"model", "queue_pkts"};
+	static const char *const more[] = {"model", "queue_pkts", "kernel", "traffic"};
+	const int all = NKEYS + sizeof(more) / sizeof(more[0]);
 	const char *side = x->side ? "b" : "a", *dir = x->side ? p->conf->name_b : p->conf->name_a;
 	char u[RESULTS_NUM], v[RESULTS_NUM];
 
-	for (int i = 0; i < NKEYS + 2; i++) {
+	for (int i = 0; i < all; i++) {
 		const struct col *c = results_col(i < NKEYS ? key_names[i] : more[i - NKEYS]);
 
 		if (!compare_values(c, x->run, y->run))

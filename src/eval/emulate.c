@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -370,10 +369,9 @@ static void judge(struct run *r)
 {
 	const struct quality *q = &r->chain.quality;
 	struct run_result *out = &r->result;
-	struct utsname u;
 	int worst;
 
-	snprintf(out->kernel, sizeof(out->kernel), "%s", uname(&u) ? "unknown" : u.release);
+	snprintf(out->kernel, sizeof(out->kernel), "%s", r->conf->kernel);
 	snprintf(out->traffic, sizeof(out->traffic), "%s", run_traffic_name(r->conf->traffic));
 	out->trusted = 1;
 	out->late_p50_us = quality_late_us(q, 0.5);

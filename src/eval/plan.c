@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "base/log.h"
 #include "emu/iperf3.h"
@@ -161,6 +162,7 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 {
 	static const enum queue_kind kinds[] = {
 		QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_INFINITE, QUEUE_CODEL, QUEUE_PIE};
+	struct utsname u;
 
 	*c = (struct run_conf){
 		.on = on_emu(o) ? RUN_EMU : RUN_SIM,
@@ -182,6 +184,8 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 		.ms_delay = strcmp(opts_text(o, "emulator"), "ideal") != 0,
 		.poll_ns = strcmp(opts_text(o, "emulator"), "mahimahi") ? 0 : WORLD_POLL_NS,
 	};
+	if (c->on == RUN_EMU && !uname(&u))
+		snprintf(c->kernel, sizeof(c->kernel), "%s", u.release);
 	if (c->pacing == 2)
 		c->pacing = -1;
 	if (c->skip_end_s >= c->duration_s) {

@@ -25,6 +25,8 @@
 
 #define RUN_BIN_MS 100 /* of the time series */
 
+#define RUN_KERNEL 65 /* as in struct utsname */
+
 /* A trace with its digest, taken once. */
 struct run_trace {
 	struct trace *trace;
@@ -42,6 +44,7 @@ const char *run_traffic_name(enum run_traffic t);
 struct run_conf {
 	enum run_on on;
 	enum run_traffic traffic;
+	char kernel[RUN_KERNEL]; /* its release; empty for RUN_SIM */
 	const struct scheme *scheme;
 	const struct run_trace *down, *up;
 	enum queue_kind queue;

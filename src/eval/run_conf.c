@@ -167,7 +167,7 @@ char *run_text(const struct run_conf *c)
 	if (!f)
 		abort();
 	if (c->on == RUN_EMU)
-		fprintf(f, "canopy run, emulator %d, %s\n", RUN_EMU_VERSION,
+		fprintf(f, "canopy run, emulator %d, kernel %s, %s\n", RUN_EMU_VERSION, c->kernel,
 			run_traffic_name(c->traffic));
 	else
 		fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);

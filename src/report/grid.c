@@ -65,11 +65,13 @@ static int scheme_of(struct grid *g, const struct run_result *run)
 
 	results_show(run, name);
 	for (i = 0; i < g->nschemes; i++)
-		if (!strcmp(g->schemes[i].name, name) && !strcmp(g->schemes[i].model, run->model))
+		if (!strcmp(g->schemes[i].name, name) && !strcmp(g->schemes[i].model, run->model) &&
+			!strcmp(g->schemes[i].kernel, run->kernel))
 			return i;
 	s = &g->schemes[g->nschemes++];
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->model = run->model;
+	s->kernel = run->kernel;
 	return i;
 }
 
@@ -90,21 +92,34 @@ static int compare_places(const void *a, const void *b)
 
 // --- Labels ---
 
-// Names shared by two models get the start of their digests.
+// Is that scheme called as another, whose name may have been added to?
+static bool named_twice(const struct grid *g, int scheme)
+{
+	const char *name = g->schemes[scheme].name;
+	size_t len = strlen(name);
+
+	for (int j = 0; j < g->nschemes; j++)
+		if (j != scheme && !strncmp(g->schemes[j].name, name, len) &&
+			(!g->schemes[j].name[len] ||
+				(!strncmp(g->schemes[j].name + len, " (", 2) &&
+					strncmp(g->schemes[j].name + len, " (kernel", 8))))
+			return true;
+	return false;
+}
+
+// Names shared by two models get the start of their digests, by two kernels their releases.
 static void tell_schemes_apart(struct grid *g)
 {
 	for (int i = 0; i < g->nschemes; i++) {
-		bool twice = false;
-		size_t len = strlen(g->schemes[i].name);
+		struct scheme *s = &g->schemes[i];
+		size_t len = strlen(s->name);
 
-		for (int j = 0; j < g->nschemes; j++)
-			twice |= j != i && !strncmp(g->schemes[i].name, g->schemes[j].name, len) &&
-				 (!g->schemes[j].name[len] ||
-					 !strncmp(g->schemes[j].name + len, " (", 2)) &&
-				 strcmp(g->schemes[i].model, g->schemes[j].model);
-		if (twice && g->schemes[i].model[0])
-			snprintf(g->schemes[i].name + len, sizeof(g->schemes[i].name) - len,
-				" (%.8s)", g->schemes[i].model);
+		if (!named_twice(g, i))
+			continue;
+		if (s->model[0])
+			snprintf(s->name + len, sizeof(s->name) - len, " (%.8s)", s->model);
+		else if (s->kernel[0])
+			snprintf(s->name + len, sizeof(s->name) - len, " (%s)", s->kernel);
 	}
 }
 

@@ -35,9 +35,9 @@ struct setup {
 };
 
 struct scheme {
-	char name[RESULTS_SHOWN +
-		  16]; /* with the start of the digest where the name alone is not unique */
-	const char *model;
+	char name[RESULTS_SHOWN + RESULTS_NAME]; /* with the start of the digest, or the kernel's
+						    release, where the name alone is not unique */
+	const char *model, *kernel;
 };
 
 struct grid {

@@ -1,4 +1,5 @@
-/* Fuzzes the reader of iperf3's reports: any bytes give samples or an error, and bytes only grow. */
+/* Fuzzes the reader of iperf3's reports: any bytes give samples or an error, and bytes only grow.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 

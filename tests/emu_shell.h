@@ -1,5 +1,5 @@
-/* Tests of the program with real kernels: shell commands in which $C is the program, $D a folder, $S
- * this test program. They need root and skip without. */
+/* Tests of the program with real kernels: shell commands in which $C is the program, $D a folder,
+ * $S this test program. They need root and skip without. */
 #ifndef TESTS_EMU_SHELL_H
 #define TESTS_EMU_SHELL_H
 

@@ -1,5 +1,5 @@
-/* Runs over the emulator: their times, what iperf3 reports, what is refused, and with root the kernel's
- * flows themselves. */
+/* Runs over the emulator: their times, what iperf3 reports, what is refused, and with root the
+ * kernel's flows themselves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,7 +89,8 @@ static void bad_reports_are_refused(void **state)
 		const char *text, *why;
 	} bad[] = {{"", "expected"}, {"{", "expected"}, {"[]", "without the intervals"},
 		{"{\"error\":\"Connection refused\"}", "Connection refused"},
-		{"{\"intervals\":[{}],\"start\":{\"tcp_mss_default\":1448}}", "without the intervals"},
+		{"{\"intervals\":[{}],\"start\":{\"tcp_mss_default\":1448}}",
+			"without the intervals"},
 		{"{\"intervals\":[{}],\"server_output_json\":{\"intervals\":[{}]}}", "MSS"}};
 	struct flow_sample s;
 	uint64_t bytes, t = 1;
@@ -97,8 +98,8 @@ static void bad_reports_are_refused(void **state)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*why = 0;
-		assert_int_equal(iperf3_read(&s, &bytes, &t, 1, 0, bad[i].text,
-					 strlen(bad[i].text), why),
+		assert_int_equal(
+			iperf3_read(&s, &bytes, &t, 1, 0, bad[i].text, strlen(bad[i].text), why),
 			-EINVAL);
 		assert_non_null(strstr(why, bad[i].why));
 	}
@@ -172,9 +173,10 @@ static void a_missing_controller_is_named_with_what_there_is(void **state)
 
 static void the_command_refuses(void **state)
 {
-	assert_int_equal(shell("for o in --pcap --decisions '-c nosuchcc' '-c x/m.safetensors'; do "
-			       "$C eval -q --on emu -t wired12 -d 1 $o -o $D/no 2>$D/err && exit 1; "
-			       "[ $(wc -l <$D/err) = 1 ] || exit 2; done; [ ! -e $D/no ]"),
+	assert_int_equal(
+		shell("for o in --pcap --decisions '-c nosuchcc' '-c x/m.safetensors'; do "
+		      "$C eval -q --on emu -t wired12 -d 1 $o -o $D/no 2>$D/err && exit 1; "
+		      "[ $(wc -l <$D/err) = 1 ] || exit 2; done; [ ! -e $D/no ]"),
 		0);
 	if (shell("command -v unshare setpriv >/dev/null && unshare -U -r true 2>/dev/null")) {
 		print_message("skip: no user namespaces to be without privileges in\n");
@@ -198,8 +200,8 @@ static void load(struct result_set *set, const char *name)
 	free(path);
 }
 
-static double mean_rate(const struct result_set *set, const char *name, int flow, double from,
-	double to)
+static double mean_rate(
+	const struct result_set *set, const char *name, int flow, double from, double to)
 {
 	char *path = file_path("%s/%s", dir, name);
 	struct series s;
@@ -277,13 +279,14 @@ static void a_second_time_nothing_is_run(void **state)
 
 static void both_are_in_one_report_and_comparison(void **state)
 {
-	assert_int_equal(shell("$C report -q $D/sim $D/emu -o $D/r.html && "
-			       "grep -q '>reno+cubic</td>' $D/r.html && "
-			       "grep -q '>reno+cubic (kernel)</td>' $D/r.html && "
-			       "$C compare $D/sim $D/emu >$D/c && grep -q 'sim against emu' $D/c && "
-			       "cp -r $D/sim $D/mix && "
-			       "tail -n 1 $D/emu/runs.jsonl >>$D/mix/runs.jsonl && "
-			       "$C compare $D/mix --a on=sim --b on=emu >/dev/null"),
+	assert_int_equal(
+		shell("$C report -q $D/sim $D/emu -o $D/r.html && "
+		      "grep -q '>reno+cubic</td>' $D/r.html && "
+		      "grep -q '>reno+cubic (kernel)</td>' $D/r.html && "
+		      "$C compare $D/sim $D/emu >$D/c && grep -q 'sim against emu' $D/c && "
+		      "cp -r $D/sim $D/mix && "
+		      "tail -n 1 $D/emu/runs.jsonl >>$D/mix/runs.jsonl && "
+		      "$C compare $D/mix --a on=sim --b on=emu >/dev/null"),
 		0);
 	// a run that is not trusted is named in the report
 	assert_int_equal(shell("cp -r $D/emu $D/doubt && sed -i -E "
@@ -305,8 +308,9 @@ static void iperf3_is_another_source(void **state)
 			0);
 		return;
 	}
-	assert_int_equal(shell("$C eval -q --on emu --with iperf3 -c reno -t 20mbit -b 2 -d 1.2 "
-			       "-o $D/iperf >$D/out 2>&1 && grep -q 'reno (kernel, iperf3)' $D/out"),
+	assert_int_equal(
+		shell("$C eval -q --on emu --with iperf3 -c reno -t 20mbit -b 2 -d 1.2 "
+		      "-o $D/iperf >$D/out 2>&1 && grep -q 'reno (kernel, iperf3)' $D/out"),
 		0);
 	load(&set, "iperf");
 	assert_string_equal(set.runs[0].traffic, "iperf3");
@@ -322,8 +326,8 @@ static int processes(void)
 		     "grep -q \"^[^ ]*canopy .*$D/long\" && n=$((n+1)); done; exit $n");
 }
 
-// A long run is ended by a signal; no process is left, and with them go their namespaces and devices,
-// which are nowhere else; no part of a run is recorded.
+// A long run is ended by a signal; no process is left, and with them go their namespaces and
+// devices, which are nowhere else; no part of a run is recorded.
 static void ended_by(int sig, int status)
 {
 	pid_t pid = background("exec $C eval -q --on emu -c reno -t wired12 -b 1 -d 60 --logs -o "

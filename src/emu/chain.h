@@ -29,10 +29,11 @@ struct chain_dir {
 };
 
 struct chain_conf {
-	struct chain_dir dir[ENGINE_DIRS];  /* towards the inside; from it */
-	const struct delay_schedule *delay; /* [ndelay] one-way, both directions; kept by the caller */
-	int ndelay;			    /* flow i has delay[i % ndelay]; 0 is 1 */
-	int flow_port[ENGINE_DIRS];	    /* see struct emulator */
+	struct chain_dir dir[ENGINE_DIRS]; /* towards the inside; from it */
+	const struct delay_schedule
+		*delay;		    /* [ndelay] one-way, both directions; kept by the caller */
+	int ndelay;		    /* flow i has delay[i % ndelay]; 0 is 1 */
+	int flow_port[ENGINE_DIRS]; /* see struct emulator */
 	uint64_t jitter_ns;
 	struct onoff_conf onoff;
 	bool ecn;

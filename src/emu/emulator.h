@@ -37,13 +37,13 @@ struct emulator {
 	struct emulator_dir dir[ENGINE_DIRS];
 	struct pool pool;
 	struct quality *quality;
-	bool ecn;	    /* packets may be marked */
+	bool ecn;		    /* packets may be marked */
 	int flow_port[ENGINE_DIRS]; /* a packet's flow is its port at that end (outside, inside)
 				       minus this; both 0: all are flow 0 */
-	uint64_t start_ns;  /* CLOCK_MONOTONIC at time 0 of the paths */
-	uint64_t packet_ns; /* when the last packet came */
-	uint64_t tick_ns;   /* the time of the paths at which the owner is called next */
-	uint64_t spin_ns;   /* the due time that is spun for rather than slept */
+	uint64_t start_ns;	    /* CLOCK_MONOTONIC at time 0 of the paths */
+	uint64_t packet_ns;	    /* when the last packet came */
+	uint64_t tick_ns;	    /* the time of the paths at which the owner is called next */
+	uint64_t spin_ns;	    /* the due time that is spun for rather than slept */
 };
 
 /* Memory for packets of at most mtu bytes, memory bytes in all. The ports and paths are the owner's

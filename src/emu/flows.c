@@ -27,8 +27,8 @@ int flows_init(struct flows *f, const struct flows_conf *conf)
 	memset(f, 0, sizeof(*f));
 	f->bytes = sizeof(*s) + samples * (sizeof(*s->sample) + sizeof(*s->received)) +
 		   flows * sizeof(*s->error);
-	s = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	s = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+		-1, 0);
 	if (s == MAP_FAILED)
 		return -ENOMEM;
 	s->sample = (struct flow_sample *)(s + 1);

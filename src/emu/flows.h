@@ -42,7 +42,8 @@ struct flows_conf {
 	bool pace; /* also those of controllers that do not ask for it */
 };
 
-/* What the sender knew of a flow at a sample; zeros before it began, the last that was known after. */
+/* What the sender knew of a flow at a sample; zeros before it began, the last that was known after.
+ */
 struct flow_sample {
 	uint64_t rwnd_us, sndbuf_us;  /* limited by the receive window, the send buffer */
 	uint32_t cwnd;		      /* packets */

@@ -16,10 +16,11 @@
 #include "emu/flows_shared.h"
 
 #define NS_PER_S 1000000000ull
-/* Bytes at least, at first, at most. A receiver that starts with little has flows wait in slow start. */
+/* Bytes at least, at first, at most. A receiver that starts with little has flows wait in slow
+ * start. */
 #define READ_BUFFERS "4096 268435456 1073741824"
 #define WRITE_BUFFERS "4096 131072 1073741824"
-#define NICE -10			 /* ahead of other programs, behind the emulator */
+#define NICE -10 /* ahead of other programs, behind the emulator */
 /* tcpi_total_rto, Linux 6.7: behind snd_wnd, rcv_wnd and rehash. */
 #define TOTAL_RTO_AT (offsetof(struct tcp_info, tcpi_snd_wnd) + 12)
 

@@ -47,7 +47,8 @@ static void take_connection(struct receiver *r)
 {
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
-	int fd = accept4(r->listening, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd =
+		accept4(r->listening, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	int i = fd < 0 ? -1 : ntohs(from.sin_port) - FLOWS_FROM_PORT;
 
 	if (i >= 0 && i < r->end.f->conf->n && !r->fd[i] && !flows_watch(&r->end, fd, EPOLLIN, i))

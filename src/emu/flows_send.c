@@ -18,8 +18,8 @@ enum phase { WAITING, SENDING, OVER };
 
 struct sender {
 	struct flows_end end;
-	enum phase *phase; /* [n] */
-	int *fd;	   /* [n] while SENDING */
+	enum phase *phase;	   /* [n] */
+	int *fd;		   /* [n] while SENDING */
 	struct flow_sample *known; /* [n] */
 	struct sockaddr_in to;
 };
@@ -73,8 +73,7 @@ static void give_up(struct sender *s, int i, int err)
 static int set_up(const struct sender *s, int fd, int i)
 {
 	const struct flow_plan *p = &s->end.f->conf->plan[i];
-	struct sockaddr_in from = {
-		.sin_family = AF_INET, .sin_port = htons(FLOWS_FROM_PORT + i)};
+	struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons(FLOWS_FROM_PORT + i)};
 	const struct linger reset = {1, 0};
 	const uint64_t fastest = FASTEST;
 

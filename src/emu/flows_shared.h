@@ -32,7 +32,7 @@ void flows_meet(const struct flows *f);
 struct flows_end {
 	const struct flows *f;
 	int epoll, timer;
-	int sample;	 /* the next one */
+	int sample; /* the next one */
 };
 
 #define FLOWS_TIMER UINT32_MAX /* data of its event; a flow's is its number */

@@ -12,8 +12,8 @@
 // A number of the only stream of an interval; NaN where there is none.
 static double number(const json_t *interval, const char *key)
 {
-	const json_t *v = json_object_get(
-		json_array_get(json_object_get(interval, "streams"), 0), key);
+	const json_t *v =
+		json_object_get(json_array_get(json_object_get(interval, "streams"), 0), key);
 	double x = json_is_number(v) ? json_number_value(v) : NAN;
 
 	return x >= 0 && x <= ABSURD ? x : NAN;
@@ -72,8 +72,8 @@ int iperf3_read(struct flow_sample *s, uint64_t *bytes, const uint64_t *t_ns, in
 	json_error_t e;
 	json_t *report = json_loadb(text, len, 0, &e);
 	const json_t *client = json_object_get(report, "intervals");
-	const json_t *server = json_object_get(
-		json_object_get(report, "server_output_json"), "intervals");
+	const json_t *server =
+		json_object_get(json_object_get(report, "server_output_json"), "intervals");
 	const char *error = json_string_value(json_object_get(report, "error"));
 	double mss = json_number_value(
 		json_object_get(json_object_get(report, "start"), "tcp_mss_default"));

@@ -148,8 +148,7 @@ uint64_t path_next(const struct path *p)
 
 bool path_idle(const struct path *p)
 {
-	return !link_busy(p) &&
-	       !(p->conf.delay_first && delay_due(first_line(p)) != PATH_NEVER);
+	return !link_busy(p) && !(p->conf.delay_first && delay_due(first_line(p)) != PATH_NEVER);
 }
 
 uint64_t path_packets(const struct path *p)

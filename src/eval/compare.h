@@ -3,11 +3,11 @@
  *
  * A set-up is what the key columns say (controller, trace, nominal rate, buffer, delay, loss,
  * noise, queue, duration, simulator or emulator, number of flows); seeds repeat it. A filter names
- * values of columns; a column that either side's filter names does not have to agree, nor does where
- * the runs were made if that is the same for all of a side. Each metric
- * of each set-up in both collections is tested: pairs of equal seeds by Student's test, independent
- * repeats by Welch's (base/stats.h). Holm's correction is over the set-ups of a metric, so that
- * with chance 1 - level no set-up of it is marked wrongly.
+ * values of columns; a column that either side's filter names does not have to agree, nor does
+ * where the runs were made if that is the same for all of a side. Each metric of each set-up in
+ * both collections is tested: pairs of equal seeds by Student's test, independent repeats by
+ * Welch's (base/stats.h). Holm's correction is over the set-ups of a metric, so that with chance 1
+ * - level no set-up of it is marked wrongly.
  *
  * The verdict over all set-ups is Wilcoxon's signed-rank test on their mean differences, Holm's
  * correction over the metrics: it asks whether A is more often and further on one side than set-ups

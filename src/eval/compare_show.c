@@ -178,8 +178,8 @@ int compare_json(FILE *out, const struct compare *c)
 	all = json_pack("{s:s, s:i, s:s, s:s, s:s, s:f, s:i, s:i, s:i, s:i, s:o, s:o}", "format",
 		COMPARE_FORMAT, "version", COMPARE_VERSION, "canopy", CANOPY_VERSION, "a",
 		c->conf->name_a, "b", c->conf->name_b, "level", c->conf->level, "only_a", c->only_a,
-		"only_b", c->only_b, "too_few_repeats", c->few, "untrusted_runs", c->doubted, "setups", setups, "overall",
-		overall);
+		"only_b", c->only_b, "too_few_repeats", c->few, "untrusted_runs", c->doubted,
+		"setups", setups, "overall", overall);
 	err = all && !json_dumpf(all, out, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) ? 0 : -ENOMEM;
 	fputc('\n', out);
 	json_decref(all);

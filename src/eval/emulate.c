@@ -23,7 +23,7 @@
 #include "policy/setup.h"
 #include "sim/link_log.h"
 
-#define POLL_NS 20000000ull   /* between looks at ends that are to end */
+#define POLL_NS 20000000ull    /* between looks at ends that are to end */
 #define GRACE_NS 8000000000ull /* for that */
 #define READY_MS 100
 #define READY_TRIES 100
@@ -61,7 +61,7 @@ struct run {
 	uint64_t *times, cut_ns;
 	int ntimes, at; /* the next time */
 	struct series series;
-	int *row_at; /* [series.rows] which time a row is */
+	int *row_at;		/* [series.rows] which time a row is */
 	struct link_stats link; /* at the end of the last bin */
 	uint64_t bin_ns;
 	struct run_result result;
@@ -96,9 +96,10 @@ static int set_path(struct run *r)
 	if (!r->delay)
 		return -ENOMEM;
 	for (int i = 0; i < r->ndelay; i++)
-		delay_constant(&r->delay[i], (c->delay_ms + (c->nextra ? c->extra_ms[i] : 0)) * 1e6);
-	r->path = (struct chain_conf){.dir = {[ENGINE_DOWN] = direction(c, c->down),
-					      [ENGINE_UP] = direction(c, c->up)},
+		delay_constant(
+			&r->delay[i], (c->delay_ms + (c->nextra ? c->extra_ms[i] : 0)) * 1e6);
+	r->path = (struct chain_conf){
+		.dir = {[ENGINE_DOWN] = direction(c, c->down), [ENGINE_UP] = direction(c, c->up)},
 		.delay = r->delay,
 		.ndelay = r->ndelay,
 		.flow_port = {r->source->from_port, r->source->to_port},
@@ -352,7 +353,8 @@ static double window_limited(const struct run *r, int *flow)
 	return most;
 }
 
-static void __attribute__((format(printf, 2, 3))) doubt(struct run_result *out, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3)))
+doubt(struct run_result *out, const char *fmt, ...)
 {
 	size_t n = strlen(out->doubt);
 	va_list ap;

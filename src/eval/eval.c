@@ -169,8 +169,8 @@ static int run_all(struct eval *e, int threads)
 	for (int i = 0; i < e->n; i++)
 		total += e->todo[i].run->duration_s;
 	pthread_mutex_init(&e->lock, NULL);
-	progress_start(&e->progress, e->n && e->todo[0].run->on == RUN_EMU ? "s of runs" : "simulated s",
-		total);
+	progress_start(&e->progress,
+		e->n && e->todo[0].run->on == RUN_EMU ? "s of runs" : "simulated s", total);
 	err = e->n ? work_run(&w) : 0;
 	progress_end(&e->progress);
 	pthread_mutex_destroy(&e->lock);

@@ -63,8 +63,8 @@ static void tick(void *arg, double s)
 }
 
 // Signals of the terminal are our parent's to pass on.
-static void __attribute__((noreturn)) child(
-	struct shared *s, const struct run_conf *conf, const struct run_io *io, pid_t parent)
+static void __attribute__((noreturn))
+child(struct shared *s, const struct run_conf *conf, const struct run_io *io, pid_t parent)
 {
 	struct run_io own = *io;
 

@@ -24,7 +24,8 @@ static const struct opt opts[] = {
 		"write packet captures that Wireshark reads, taken before the bottleneck"},
 	{OPT_FLAG, 0, "decisions", NULL, "no", 0, 0, NULL,
 		"write every report and decision of policy flows"},
-	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL, "runs at a time: by default as many as there are cores, on emu one"},
+	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL,
+		"runs at a time: by default as many as there are cores, on emu one"},
 	{.kind = OPT_END},
 };
 

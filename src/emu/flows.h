@@ -7,7 +7,7 @@
  * process that made struct flows, which lets them begin and reads the samples in the end.
  *
  * The window is the controller's alone: in the namespaces of both ends socket buffers may grow to
- * 1 GiB, which is what TCP's window scale allows, and no metrics pass from flow to flow. flow_at
+ * 1 GiB, which is what TCP's window scale allows, and no metrics pass from flow to flow. flows_at
  * tells how long a flow was limited by a buffer all the same. A flow that stops is reset: what is
  * under way arrives, nothing more is sent.
  */
@@ -20,8 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FLOWS_NAME 16	/* of a controller, with the NUL */
-#define FLOWS_MAX 16384 /* a port each */
+#define FLOWS_NAME 16 /* of a controller, with the NUL */
 
 /* Flow i's ports: FLOWS_FROM_PORT + i outside, FLOWS_PORT inside; iperf3 (emu/iperf3.h) has
  * FLOWS_PORT + i inside. */
@@ -35,7 +34,7 @@ struct flow_plan {
 
 struct flows_conf {
 	int n;
-	const struct flow_plan *plan; /* [n] kept by the caller, as is: */
+	const struct flow_plan *plan; /* [n] a port each; kept by the caller, as is: */
 	const uint64_t *sample_ns;    /* [samples] growing; the last is the end */
 	int samples;
 	bool ecn;  /* flows ask for it */

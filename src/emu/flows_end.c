@@ -59,14 +59,17 @@ int flows_watch(struct flows_end *e, int fd, uint32_t events, uint32_t data)
 
 int flows_end_open(struct flows_end *e, const struct flows *f)
 {
-	struct rlimit files = {2 * FLOWS_MAX, 2 * FLOWS_MAX};
+	struct rlimit files;
 	int err = settings(f->conf->ecn);
 
 	*e = (struct flows_end){.f = f, .epoll = -1, .timer = -1};
 	if (err)
 		return err;
 	setpriority(PRIO_PROCESS, 0, NICE); // where that is allowed
-	setrlimit(RLIMIT_NOFILE, &files);
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
 	e->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (e->epoll < 0 || e->timer < 0)

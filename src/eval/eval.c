@@ -135,7 +135,6 @@ static void tick(void *arg, double simulated_s)
 static int job(void *arg, int i, int thread)
 {
 	struct eval *e = arg;
-
 	struct todo *t = &e->todo[i];
 
 	return t->run->on == RUN_EMU ? run_emulated(&t->result, t->run, &e->io)

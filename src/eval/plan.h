@@ -33,7 +33,8 @@ struct plan {
 	{OPT_WORD, 0, "with", "SOURCE", "flows", 0, 0, RUN_TRAFFICS, \
 		"on emu: what sends and receives, Canopy's own flows or iperf3"}, \
 	{OPT_TEXTS, 'c', "controllers", "NAMES", "cubic", 0, 0, NULL, \
-		"classic controllers and model files (on emu: the kernel's controllers); a+b mixes flows, MODEL@zero fixes the action at 0, " \
+		"classic controllers and model files (on emu: the kernel's controllers); a+b mixes flows, " \
+		"MODEL@zero fixes the action at 0, " \
 		"@drift lets it drift, MODEL@fallback keeps CUBIC's window where too little is proven"}, \
 	{OPT_TEXTS, 't', "traces", "TRACES", NULL, 0, 0, NULL, "mahimahi trace files or generated traces"}, \
 	{OPT_REALS, 'b', "buffers", "BDPS", "0.5,5", 0, 1e4, NULL, \

@@ -30,7 +30,8 @@ struct place {
 
 static bool same_setup(const struct run_result *a, const struct run_result *b)
 {
-	return a->buffer_bdp == b->buffer_bdp && !strcmp(a->queue, b->queue) && a->delay_ms == b->delay_ms && a->loss == b->loss &&
+	return a->buffer_bdp == b->buffer_bdp && !strcmp(a->queue, b->queue) &&
+	       a->delay_ms == b->delay_ms && a->loss == b->loss &&
 	       a->noise == b->noise && !strcmp(a->queue_args, b->queue_args) && a->ecn == b->ecn &&
 	       !strcmp(a->loss_burst, b->loss_burst) && !strcmp(a->flow_args, b->flow_args);
 }

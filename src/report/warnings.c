@@ -35,7 +35,7 @@ static int idle_flows(const struct run_result *r)
 static const char *suspect(const struct run_result *r)
 {
 	if (r->trusted == 0)
-		return r->doubt;
+		return *r->doubt ? r->doubt : "its record says that it is not to be trusted";
 	if (r->departures == 0)
 		return "nothing departed from the bottleneck";
 	if (r->departures > r->arrivals)

@@ -38,6 +38,7 @@ int flows_init(struct flows *f, const struct flows_conf *conf)
 	f->shared = s;
 	sem_init(&s->ready, 1, 0);
 	sem_init(&s->begin, 1, 0);
+	sem_init(&s->sent, 1, 0);
 	return 0;
 }
 

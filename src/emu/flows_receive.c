@@ -85,6 +85,7 @@ static int listen_all(struct receiver *r)
 	return err;
 }
 
+// Connections last until the sender has taken its last sample: ending resets them.
 static int run(struct receiver *r)
 {
 	const struct flows *f = r->end.f;
@@ -104,6 +105,8 @@ static int run(struct receiver *r)
 			else if (r->fd[ev[i].data.u32])
 				drain(r, ev[i].data.u32);
 	}
+	while (sem_wait(&f->shared->sent) && errno == EINTR)
+		;
 	return 0;
 }
 

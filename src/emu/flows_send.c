@@ -185,6 +185,7 @@ int flows_send(void *arg)
 		err = -ENOMEM;
 	if (!err)
 		err = run(&s);
+	sem_post(&f->shared->sent);
 	flows_end_close(&s.end);
 	free(s.phase);
 	free(s.fd);

@@ -10,7 +10,7 @@
 #define FLOWS_ENDS 2
 
 struct flows_shared {
-	sem_t ready, begin;
+	sem_t ready, begin, sent; /* sent: the sender has nothing left to look at */
 	int nready;
 	uint64_t start_ns;
 	/* Of the sender, of the receiver: neither writes what is the other's. */

@@ -21,7 +21,7 @@ endif
 LIB_SRC := $(sort $(filter-out src/cli/main.c,$(wildcard src/*/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 TESTS := $(patsubst tests/t_%.c,t_%,$(sort $(wildcard tests/t_*.c)))
-THREADED_TESTS := t_base t_eval t_api t_controller t_env t_td3 t_train t_qc
+THREADED_TESTS := t_base t_eval t_api t_controller t_env t_td3 t_train t_qc t_certified t_certifier
 EXAMPLES := $(patsubst examples/%.c,%,$(sort $(wildcard examples/*.c)))
 BENCHES := $(patsubst bench/%.c,%,$(sort $(wildcard bench/*.c)))
 # Another runtime for the tests' ONNX files, built where it is installed.

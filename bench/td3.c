@@ -245,8 +245,7 @@ static void show(struct side *s, double gflop, const struct torch *t)
 		rate, median(&s->ours), rate * gflop, 100 * rate * gflop / peak);
 	if (t->to)
 		printf("  %s %6.1f updates/s (median %.1f): canopy is %.2f times as fast, by "
-		       "medians "
-		       "%.2f\n",
+		       "medians %.2f\n",
 			t->name, best(&s->torch), median(&s->torch), rate / best(&s->torch),
 			median(&s->ours) / median(&s->torch));
 }

@@ -170,6 +170,41 @@ static void test_believed(void **state)
 	property_free(by);
 }
 
+// More cells than a part may have: what is left is undecided, and so are bounds on y.
+static void test_too_many_cells(void **state)
+{
+	const struct engine_ask ask = {.slices = 1};
+	struct shield_decision s;
+	struct engine_answer a;
+	struct property_file *f;
+	struct shield *shield;
+	struct part part;
+	struct rng g;
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	for (int i = 0; i < 24; i++)
+		fprintf(out, "property p%d\n over inv_rtt in [0.%02d, 0.%02d], thr in [0.%02d, 0.%02d], loss in "
+			     "[0.%02d, 0.%02d]\n then cwnd %s cwnd(report)\n",
+			i, 10 + 2 * i, 60 + i, 11 + 2 * i, 62 + i, 12 + 2 * i, 64 + i, i % 2 ? ">" : "<");
+	fprintf(out, "property like\n over inv_rtt in [0, 1], thr in [0, 1], loss in [0, 1]\n"
+		     " then cwnd / cwnd(clean) in [0.99, 1.01]\n");
+	fclose(out);
+	assert_int_equal(property_parse(&f, text, "many", NULL, 0), 0);
+	assert_int_equal(shield_new(&shield, f), 0);
+	rng_init(&g, 3, 0);
+	shield_decide(&s, &g, 300);
+	s.d.w = s.d.clean = 100;
+	assert_int_equal(part_make(&part, &f->property[24], &s.d), 0);
+	assert_int_equal(shielded_run(engine, ENGINE_BOX, shield, &s.d, &part, &ask, &a), 0);
+	assert_true(!a.complete && a.y_lo == -INFINITY && a.y_hi == INFINITY);
+	assert_true(a.proven + a.refuted < 1);
+	shield_free(shield);
+	property_free(f);
+	free(text);
+}
+
 /* --- Alterations --- */
 
 static void no_shield(struct cert_head *h)
@@ -412,6 +447,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_windows),
 		cmocka_unit_test(test_believed),
+		cmocka_unit_test(test_too_many_cells),
 		cmocka_unit_test(test_altered),
 		cmocka_unit_test(test_bare_is_another_policy),
 		cmocka_unit_test(test_bytes),

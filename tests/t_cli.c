@@ -126,10 +126,22 @@ static int tear_down(void **state)
 	return err;
 }
 
+// Two rows of one name would be one option.
+static void options_have_names_of_their_own(void **state)
+{
+	assert_int_equal(
+		shell("for c in train eval certify check emu compare report; do \"$C\" $c --help | "
+		      "sed -nE 's/^ +(-., )?--(no-)?([a-z-]+).*/\\3/p'; echo end of $c; done >$D/names; "
+		      "awk '/^end of/ {delete seen; next} seen[$0]++ {print; twice = 1} END {exit twice || "
+		      "NR < 100}' $D/names"),
+		0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unwritten_output_is_a_failure),
+		cmocka_unit_test(options_have_names_of_their_own),
 		cmocka_unit_test(a_reader_may_leave_early),
 		cmocka_unit_test(closed_streams_stay_out_of_results),
 		cmocka_unit_test(standard_output_can_be_named),

@@ -14,6 +14,7 @@ static void the_exit_status_is_the_command_s(void **state)
 {
 	assert_int_equal(shell("$C emu -q -- true"), 0);
 	assert_int_equal(shell("$C emu -q -- sh -c 'exit 7'"), 7);
+	assert_int_equal(shell("$C emu -q -d 1 sh -c 'exit 7'"), 7); // -c is the command's
 	assert_int_equal(shell("$C emu -q -- sh -c 'kill -9 $$'"), 137);
 	assert_int_equal(shell("$C emu -q -- /no/such/program 2>$D/err"), 127);
 	assert_int_equal(shell("grep -q '/no/such/program' $D/err"), 0);

@@ -145,6 +145,29 @@ static void assert_as_whole(const char *run)
 	assert_same_metrics(run);
 }
 
+// Each has a value somewhere in a certified run.
+static void every_curve_is_there(void **state)
+{
+	static const char *const names[] = {"reward/raw", "reward/trained", "reward/qc",
+		"reward/triggered", "qc/grow", "triggered/shrink", "action/mean", "action/abs",
+		"action/floor", "critic/loss1", "critic/loss2", "critic/q", "critic/target",
+		"actor/q", "actor/action_abs", "actor/extra_loss", "speed/transitions",
+		"speed/updates", "time/environments", "time/inference", "time/certificates",
+		"time/updates", "time/held_out", "time/checkpoints", "held_out/score",
+		"held_out/best", "held_out/raw", "held_out/qc", "held_out/reference_qc",
+		"held_out/floor", "reference/grow", "held_out_qc/shrink"};
+
+	need_program();
+	need_whole();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *cmd = file_path("grep -q '\"%s\":[-0-9]' whole.run/metrics.jsonl", names[i]);
+
+		if (system(cmd))
+			fail_msg("no value of %s", names[i]);
+		free(cmd);
+	}
+}
+
 /* --- Specs --- */
 
 static void specs_that_make_no_sense(void **state)
@@ -154,32 +177,32 @@ static void specs_that_make_no_sense(void **state)
 		int status;
 		const char *said;
 	} rows[] = {
-		{"typo.spec -o m.safetensors", 2,
+		{"typo.spec -o none.safetensors", 2,
 			"typo.spec:2: unknown option 'lamda', did you mean 'lambda'?"},
-		{"nosuch.spec -o m.safetensors", 2, "nosuch.spec: No such file"},
-		{"-o m.safetensors --bacth 3", 2, "unknown option 'bacth', did you mean 'batch'?"},
+		{"nosuch.spec -o none.safetensors", 2, "nosuch.spec: No such file"},
+		{"-o none.safetensors --bacth 3", 2, "unknown option 'bacth', did you mean 'batch'?"},
 		{"--rates 12", 2, "name the model file with --output"},
-		{"-o m.safetensors --rates 12 --delays 10 --replay 100 --batch 512", 1,
+		{"-o none.safetensors --rates 12 --delays 10 --replay 100 --batch 512", 1,
 			"--batch: 512 transitions are more than the 100 of --replay"},
-		{"-o m.safetensors --replay 255", 1, "fewer than the 256 environments"},
-		{"-o m.safetensors --setups random --envs 0", 2,
+		{"-o none.safetensors --replay 255", 1, "fewer than the 256 environments"},
+		{"-o none.safetensors --setups random --envs 0", 2,
 			"--envs: '0' is not a whole number"},
-		{"-o m.safetensors --setups random --traces wired12", 1,
+		{"-o none.safetensors --setups random --traces wired12", 1,
 			"only a grid takes traces"},
-		{"-o m.safetensors --hidden 64", 1, "--hidden: wants 2 to"},
-		{"-o m.safetensors --hidden 99999,64", 2, "--hidden: '99999' is not a number"},
-		{"-o m.safetensors --replay 1000000000", 1, "GB"},
-		{"-o m.safetensors --batch 65536 --hidden 4096,4096,4096,4096,4096,4096,4096", 1,
+		{"-o none.safetensors --hidden 64", 1, "--hidden: wants 2 to"},
+		{"-o none.safetensors --hidden 99999,64", 2, "--hidden: '99999' is not a number"},
+		{"-o none.safetensors --replay 1000000000", 1, "GB"},
+		{"-o none.safetensors --batch 65536 --hidden 4096,4096,4096,4096,4096,4096,4096", 1,
 			"GB"},
-		{"-o m.safetensors -n 50 --warmup 100", 1, "--warmup: 100 of 50 transitions"},
-		{"-o m.safetensors --lambda 0.25", 1, "--lambda: asks for certificates"},
-		{"-o m.safetensors --loss-weight 1", 1, "--loss-weight: asks for certificates"},
-		{"-o m.safetensors --loss-first 5", 1, "--loss-first: there is no certified loss"},
-		{"-o m.safetensors --let x=1", 1, "--let: there are no properties"},
-		{"-o m.safetensors -p deep-bufer --lambda 0.25", 1, "deep-buffer"},
-		{"-o m.safetensors -p deep-buffer --loss-weight 1 --batch 64", 1,
+		{"-o none.safetensors -n 50 --warmup 100", 1, "--warmup: 100 of 50 transitions"},
+		{"-o none.safetensors --lambda 0.25", 1, "--lambda: asks for certificates"},
+		{"-o none.safetensors --loss-weight 1", 1, "--loss-weight: asks for certificates"},
+		{"-o none.safetensors --loss-first 5", 1, "--loss-first: there is no certified loss"},
+		{"-o none.safetensors --let x=1", 1, "--let: there are no properties"},
+		{"-o none.safetensors -p deep-bufer --lambda 0.25", 1, "deep-buffer"},
+		{"-o none.safetensors -p deep-buffer --loss-weight 1 --batch 64", 1,
 			"--loss-decisions: 128 of a batch of 64"},
-		{"-o m.safetensors --init nosuch.safetensors", 1,
+		{"-o none.safetensors --init nosuch.safetensors", 1,
 			"nosuch.safetensors: No such file"},
 	};
 	static const char typo[] = "batch = 64\nlamda = 0\n";
@@ -188,7 +211,7 @@ static void specs_that_make_no_sense(void **state)
 	assert_int_equal(file_write("typo.spec", typo, sizeof(typo) - 1), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		refuse(rows[i].args, rows[i].status, rows[i].said);
-	assert_int_equal(access("m.safetensors", F_OK), -1);
+	assert_int_equal(access("none.safetensors", F_OK), -1);
 }
 
 /* --- Where to --- */
@@ -437,6 +460,7 @@ static void signals_at_any_moment(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_curve_is_there),
 		cmocka_unit_test(specs_that_make_no_sense),
 		cmocka_unit_test(places_that_cannot_be_written),
 		cmocka_unit_test(folders_of_others),

@@ -323,6 +323,11 @@ static void test_training(void **state)
 		0);
 	assert_int_equal(shell(TRAIN "--shield -o $D/no.safetensors 2>$D/err"), 1);
 	assert_int_equal(shell("grep -q 'shield: name what it is to enforce' $D/err"), 0);
+	assert_int_equal(shell("\"$C\" eval -q -o $D/own1 -c $D/t1/m.safetensors -t wired12 -d 1 2>$D/err >/dev/null && "
+			       "grep -q 'trained behind a shield' $D/err && "
+			       "\"$C\" certify $D/t1/m.safetensors -n 20 -p safety 2>$D/err >/dev/null && "
+			       "grep -q 'about the bare policy' $D/err"),
+		0);
 	// what it was trained behind is what its shield enforces
 	assert_int_equal(shell("\"$C\" eval -q -o $D/own -c $D/t1/m.safetensors@shield -t wired12 -d 3 >/dev/null && "
 			       "grep -q \"the model's properties\" $D/own/runs.jsonl"),

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,6 +181,88 @@ static void sizes_have_limits(void **state)
 	unlink(path);
 	free(path);
 	free(name);
+}
+
+/* --- TensorBoard's file, by protoc from the published schema --- */
+
+static const char schema[] =
+	"syntax = \"proto3\";\npackage tensorflow;\n"
+	"message Summary { message Value { string tag = 1; float simple_value = 2; }\n"
+	"  repeated Value value = 1; }\n"
+	"message Event { double wall_time = 1; int64 step = 2;\n"
+	"  oneof what { string file_version = 3; bytes graph_def = 4; Summary summary = 5; } }\n";
+
+// What protoc makes of an event.
+static char *decode(const char *event, size_t len)
+{
+	char *in = in_dir("event"), *out = in_dir("event.txt"), *cmd, *text;
+
+	assert_int_equal(file_write(in, event, len), 0);
+	cmd = file_path(
+		"protoc -I%s --decode=tensorflow.Event %s/event.proto <%s >%s", dir, dir, in, out);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(file_read(out, 1 << 20, &text, &len), 0);
+	free(cmd);
+	free(in);
+	free(out);
+	return text;
+}
+
+static void tensorboard_has_the_same(void **state)
+{
+	static const char *const names[] = {
+		"reward/raw", "reward/qc", "held_out_triggered/recover"};
+	static const double values[][3] = {{0.5, NAN, -3}, {1e-20, 0.25, 7e30}};
+	char *run = in_dir("tb.run"), *proto = in_dir("event.proto"), *path, *data, *text,
+	     want[200];
+	struct metrics *m;
+	size_t len, at = 0;
+	glob_t found;
+	int events = 0;
+
+	if (system("command -v protoc >/dev/null")) {
+		print_message("skip: protoc is not installed\n");
+		free(run);
+		free(proto);
+		skip();
+	}
+	assert_int_equal(file_write(proto, schema, sizeof(schema) - 1), 0);
+	assert_int_equal(file_mkdirs(run), 0);
+	assert_int_equal(metrics_open(&m, run, 0), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(metrics_add(m, 12800000 + i, 3, names, values[i]), 0);
+	assert_int_equal(metrics_close(m), 0);
+	path = file_path("%s/events.out.tfevents.*", run);
+	assert_int_equal(glob(path, 0, NULL, &found), 0);
+	assert_int_equal(file_read(found.gl_pathv[0], 1 << 20, &data, &len), 0);
+	for (uint64_t n; at < len; at += 16 + n, events++) {
+		memcpy(&n, data + at, 8);
+		assert_true(n < len && at + 16 + n <= len);
+		text = decode(data + at + 12, n);
+		// fields that the schema lacks come as numbers
+		assert_true(*text < '0' || *text > '9');
+		assert_null(strstr(text, "\n  1: "));
+		assert_non_null(strstr(text, "wall_time: "));
+		if (!events)
+			assert_non_null(strstr(text, "file_version: \"brain.Event:2\""));
+		for (int k = 0; events && k < 3; k++) {
+			snprintf(want, sizeof(want),
+				"  value {\n    tag: \"%s\"\n    simple_value: %.8g\n  }\n",
+				names[k], values[events - 1][k]);
+			assert_true(!strstr(text, want) == isnan(values[events - 1][k]));
+		}
+		if (events) {
+			snprintf(want, sizeof(want), "\nstep: %d\n", 12800000 + events - 1);
+			assert_non_null(strstr(text, want));
+		}
+		free(text);
+	}
+	assert_true(at == len && events == 3);
+	globfree(&found);
+	free(data);
+	free(path);
+	free(proto);
+	free(run);
 }
 
 /* --- Reports --- */
@@ -397,6 +480,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(half_a_line_is_left_out),
 		cmocka_unit_test(what_no_run_writes_is_refused),
 		cmocka_unit_test(sizes_have_limits),
+		cmocka_unit_test(tensorboard_has_the_same),
 		cmocka_unit_test(curves_are_right),
 		cmocka_unit_test(command_shows_runs),
 		cmocka_unit_test(damaged_runs_are_named),

@@ -82,6 +82,13 @@ static void count(struct shielded *s, double proven, double refuted, double exac
 	add(&s->exact, share, exact);
 }
 
+// What is not known of some cell is known of nothing.
+static void widen(struct engine_answer *out, double y_lo, double y_hi)
+{
+	out->y_lo = isnan(y_lo) ? -INFINITY : fmin(out->y_lo, y_lo);
+	out->y_hi = isnan(y_hi) ? INFINITY : fmax(out->y_hi, y_hi);
+}
+
 // The shield decides, or nobody.
 static void leaf(struct shielded *s, enum engine_verdict verdict)
 {
@@ -93,7 +100,10 @@ static void leaf(struct shielded *s, enum engine_verdict verdict)
 	count(s, verdict == ENGINE_HOLDS, verdict == ENGINE_FAILS,
 		verdict == ENGINE_UNKNOWN ? NAN : verdict == ENGINE_HOLDS);
 	s->out.pieces++;
-	s->out.complete &= verdict != ENGINE_UNKNOWN;
+	if (verdict == ENGINE_UNKNOWN) {
+		s->out.complete = false;
+		widen(&s->out, -INFINITY, INFINITY);
+	}
 	if (verdict != ENGINE_FAILS || !s->ask.witness || s->out.missed)
 		return;
 	s->out.missed = true;
@@ -150,8 +160,7 @@ static int put_to_engine(struct shielded *s)
 		return err;
 	count(s, a.proven, a.refuted, a.exact);
 	out->engine = a.engine;
-	out->y_lo = fmin(out->y_lo, a.y_lo);
-	out->y_hi = fmax(out->y_hi, a.y_hi);
+	widen(out, a.y_lo, a.y_hi);
 	out->slack = fmax(out->slack, a.slack);
 	out->pieces += a.pieces;
 	out->complete &= a.complete;

@@ -26,7 +26,7 @@
  * On what share of part's region the policy hits the target: as engine_run, which it is with s NULL,
  * the bare policy, and else with the shares, the partition and the counterexample of the shielded
  * one; y and slack are then those of cells that the engine was asked about, y infinite if there was
- * none, real_lo and real_hi NAN. d->clean is that policy's. ask's region and band are ignored. A
+ * none or a cell was left undecided, real_lo and real_hi NAN. d->clean is that policy's. ask's region and band are ignored. A
  * sink's decided leaves may have infinite bounds: the verdict is the shield's.
  */
 int shielded_run(struct engine *e, enum engine_kind kind, const struct shield *s,

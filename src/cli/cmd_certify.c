@@ -94,6 +94,8 @@ static int load_shield(struct certify *c, const struct opts *o)
 	if (!err && (other || opts_flag(o, "shield")))
 		err = shield_new(&c->shield, other ? c->shielding : c->properties);
 	c->conf.shield = c->shield;
+	if (!err && !c->shield && c->model->info.shield)
+		pr_warn("%s was trained behind a shield; this is about the bare policy (--shield)\n", c->model_path);
 	return err;
 }
 

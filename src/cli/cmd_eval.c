@@ -65,6 +65,27 @@ static void warn_of_buffers(const struct plan *g)
 	}
 }
 
+// Who learnt behind a shield counts on it.
+static void warn_of_shields(const struct plan *g)
+{
+	bool bare[SCHEME_MODELS] = {false}, shielded[SCHEME_MODELS] = {false};
+
+	for (int i = 0; i < g->schemes.n; i++)
+		for (int k = 0; k < g->schemes.schemes[i].n; k++) {
+			const struct sender *s = &g->schemes.schemes[i].senders[k];
+
+			for (int m = 0; m < g->schemes.nmodels; m++)
+				if (s->model == g->schemes.models[m]) {
+					bare[m] |= s->variant == SENDER_PLAIN;
+					shielded[m] |= s->variant == SENDER_SHIELD;
+				}
+		}
+	for (int m = 0; m < g->schemes.nmodels; m++)
+		if (bare[m] && !shielded[m] && g->schemes.models[m]->model->info.shield)
+			pr_warn("%s was trained behind a shield, %s@shield has it\n",
+				g->schemes.models[m]->path, g->schemes.models[m]->path);
+}
+
 static int by_id(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -156,6 +177,7 @@ static int run(struct opts *o)
 	if (plan_init(&g, o))
 		return EXIT_FAILED;
 	warn_of_buffers(&g);
+	warn_of_shields(&g);
 	conf.spec = spec_of(o);
 	if (emu && netns_privileges(&emu)) {
 		json_decref(conf.spec);

@@ -73,8 +73,14 @@ const struct cmd cmd_train[] = {
 		"gives the\n"
 		"same model as if it had not been. The run's folder has metrics.jsonl and event "
 		"files\n"
-		"for TensorBoard.\n\n"
-		"  canopy train specs/train/orca-quick.spec -o orca.safetensors",
+		"for TensorBoard; `canopy report` draws it.\n\n"
+		"--properties names what is to be proven. With --lambda each decision's certificate is "
+		"part of\n"
+		"its reward; with --loss-weight the actor's loss has the distance by which bounds over "
+		"whole\n"
+		"regions leave their targets; with --shield windows are moved into them as flows run.\n\n"
+		"  canopy train specs/train/orca-quick.spec -o orca.safetensors\n"
+		"  canopy train specs/train/deep-buffer-quick.spec -o deep.safetensors",
 		opts, run},
 	{.name = NULL},
 };

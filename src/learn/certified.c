@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cert/part.h"
-#include "cert/segment.h"
+#include "learn/probe.h"
 #include "nn/interval.h"
 
 #define STREAM 0x63657274ull /* of the seed, + update */
@@ -67,7 +67,7 @@ static int used(const struct property_file *f)
 // Rows that a part may ask for: of points, two a line, or of boxes, and the concrete state.
 static int rows_of_part(const struct certified_conf *c)
 {
-	return 1 + (c->box ? c->slices : 2 * CERTIFIED_LINES);
+	return 1 + (c->box ? c->slices : 2 * PROBE_LINES);
 }
 
 int certified_states(const struct certified_conf *c)
@@ -201,107 +201,13 @@ static bool depends_on_clean(const struct property *p)
 	return false;
 }
 
-// The next row of a slot being filled, and how many it has.
-struct rows {
-	float *centre, *radius;
-	int size;
-};
-
-static void add_point(struct rows *r, const double *x)
-{
-	for (int k = 0; k < r->size; k++)
-		r->centre[k] = (float)x[k];
-	if (r->radius) {
-		memset(r->radius, 0, r->size * sizeof(*r->radius));
-		r->radius += r->size;
-	}
-	r->centre += r->size;
-}
-
-static void add_box(struct rows *r, const struct region *region)
-{
-	double lo[REGION_INPUTS], hi[REGION_INPUTS];
-
-	region_hull(region, lo, hi);
-	for (int k = 0; k < r->size; k++) {
-		*r->centre++ = (float)((lo[k] + hi[k]) / 2);
-		*r->radius++ = (float)((hi[k] - lo[k]) / 2);
-	}
-}
-
-static double somewhere(const struct region_dim *d, struct rng *rng)
-{
-	double u = rng_uniform(rng);
-
-	return u < 0.25 ? d->lo : u < 0.5 ? d->hi : d->lo + (d->hi - d->lo) * rng_uniform(rng);
-}
-
-// The extremes along varied input `along`, the others being held somewhere.
-static bool add_line(
-	struct thread *t, const struct region *r, int along, struct rng *rng, struct rows *rows)
-{
-	struct region line = *r;
-	double at[REGION_INPUTS], x[REGION_INPUTS];
-	const struct segment_point *p;
-	long lo = 0, hi = 0;
-
-	for (int i = 0; i < r->ndims; i++)
-		at[i] = somewhere(&r->dim[i], rng);
-	region_state(r, at, line.x);
-	line.ndims = 1;
-	line.dim[0] = r->dim[along];
-	if (segment_run(t->segment, &line))
-		return false;
-	p = t->segment->point;
-	for (long i = 0; i < t->segment->points; i++) {
-		lo = p[i].y < p[lo].y ? i : lo;
-		hi = p[i].y > p[hi].y ? i : hi;
-	}
-	region_state(&line, &p[lo].t, x);
-	add_point(rows, x);
-	region_state(&line, &p[hi].t, x);
-	add_point(rows, x);
-	return true;
-}
-
-static int add_lines(struct thread *t, const struct region *r, struct rng *rng, struct rows *rows)
-{
-	int first = r->ndims > CERTIFIED_LINES ? (int)rng_below(rng, r->ndims) : 0, n = 0;
-
-	if (!r->ndims) {
-		add_point(rows, r->x);
-		add_point(rows, r->x);
-		return 1;
-	}
-	for (int i = 0; i < r->ndims && i < CERTIFIED_LINES; i++)
-		n += add_line(t, r, (first + i) % r->ndims, rng, rows);
-	return n;
-}
-
-static int add_slices(const struct region *r, int slices, struct rows *rows)
-{
-	struct region slice = *r;
-	double from = r->dim[0].lo, width = (r->dim[0].hi - from) / slices;
-
-	if (!r->ndims) {
-		add_point(rows, r->x);
-		return 1;
-	}
-	for (int i = 0; i < slices; i++) {
-		slice.dim[0].lo = from + i * width;
-		slice.dim[0].hi = i + 1 < slices ? from + (i + 1) * width : r->dim[0].hi;
-		add_box(rows, &slice);
-	}
-	return slices;
-}
-
 static void fill_slot(struct certified *c, struct thread *t, const struct part *part,
 	const double *x, struct rng *rng, int slot)
 {
 	struct slot *s = &c->slots[slot];
 	const struct band *b = &part->band;
 	size_t at = (size_t)slot * c->rows_each * c->conf.table->size;
-	struct rows rows = {.centre = c->centre + at,
+	struct probe rows = {.centre = c->centre + at,
 		.radius = c->conf.box ? c->radius + at : NULL,
 		.size = c->conf.table->size};
 
@@ -310,9 +216,9 @@ static void fill_slot(struct certified *c, struct thread *t, const struct part *
 	s->margin = fmin(MARGIN_SHARE * (b->hi - b->lo), MARGIN_MOST);
 	s->clean = depends_on_clean(part->property);
 	if (s->clean)
-		add_point(&rows, x);
-	s->lines = c->conf.box ? add_slices(&part->region, c->conf.slices, &rows)
-			       : add_lines(t, &part->region, rng, &rows);
+		probe_point(&rows, x);
+	s->lines = c->conf.box ? probe_slices(&rows, &part->region, c->conf.slices)
+			       : probe_lines(&rows, t->segment, &part->region, rng);
 	s->on = s->lines;
 }
 

@@ -12,7 +12,7 @@
  *with it, so the loss also has a derivative there.
  *
  * exact: y_min and y_max are the network's own, at breakpoints along lines through the region: the
- *region itself where it has one dimension; else one line along each varied input (CERTIFIED_LINES
+ *region itself where it has one dimension; else one line along each varied input (PROBE_LINES
  *of them at most), the others drawn anew at every update, often at their ends. box: interval bounds
  *of equal slices along the first varied input, the mean of which counts.
  *
@@ -27,7 +27,6 @@
 #include "learn/replay.h"
 #include "learn/td3.h"
 
-#define CERTIFIED_LINES 3
 #define CERTIFIED_WEIGHTS 16
 
 struct certified_conf {

@@ -80,7 +80,7 @@ int curves_line(struct curves *c, int64_t step, uint64_t transitions, const stru
 		{"reward/raw", r->raw / d},
 		{"reward/trained", (r->raw + lambda * (r->qc - r->raw * r->certified / d)) / d},
 		{"reward/qc", r->qc / r->certified},
-		{"reward/triggered", r->certified / d},
+		{"reward/triggered", sums ? r->certified / d : NAN},
 		{"action/mean", r->action / d},
 		{"action/abs", r->action_abs / d},
 		{"action/floor", r->floor / d},

@@ -12,8 +12,8 @@ struct curves {
 	const struct property_file *properties; /* or NULL */
 	struct td3_stats sum;			/* over `updates` updates since the last line */
 	uint64_t updates, steps;
-	double update_s, held_out_s, checkpoint_s,
-		start_s; /* the middle ones are the caller's to add to */
+	double update_s, start_s;
+	double held_out_s, checkpoint_s; /* the caller adds to these */
 };
 
 /* 0 or -errno. */

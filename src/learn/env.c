@@ -13,6 +13,7 @@
 #include "learn/sources.h"
 #include "policy/policy.h"
 #include "policy/setup.h"
+#include "sim/spare.h"
 #include "sim/world.h"
 
 _Static_assert(
@@ -42,6 +43,7 @@ struct env_set {
 	size_t n;
 	struct env *envs; /* [n] */
 	struct crew *crew;
+	struct spare spare; /* memory that the worlds share */
 	struct sources sources;
 	/* the call under way */
 	const float *actions; /* NULL: reset */
@@ -173,6 +175,7 @@ static int set_env(struct env_set *s, struct env *e, const struct canopy_env_con
 		.poll_ns = k->emulator == CANOPY_MAHIMAHI ? WORLD_POLL_NS : 0,
 		.nflows = 1,
 		.flows = &e->flow,
+		.spare = &s->spare,
 	};
 	e->seed = k->seed;
 	e->max_steps = k->steps ? k->steps : UINT64_MAX;
@@ -197,6 +200,7 @@ int env_set_new(struct env_set **out, const struct canopy_env_conf *conf, size_t
 	if (!s)
 		return err;
 	s->n = n;
+	spare_init(&s->spare);
 	s->envs = calloc(n, sizeof(*s->envs));
 	if (s->envs && !sources_init(&s->sources, 2 * n, n))
 		err = crew_new(&s->crew, (size_t)threads < n ? threads : (int)n);
@@ -216,6 +220,7 @@ void env_set_free(struct env_set *s)
 	crew_free(s->crew);
 	for (size_t i = 0; s->envs && i < s->n; i++)
 		world_free(s->envs[i].world);
+	spare_free(&s->spare);
 	sources_free(&s->sources);
 	free(s->envs);
 	free(s);
@@ -380,8 +385,10 @@ static void step_env(void *arg, int i, int thread)
 	e->rewarded = false;
 	act(s, i);
 	flags = advance(e);
-	if (!e->err)
-		put(s, i, flags);
+	if (e->err)
+		return;
+	put(s, i, flags);
+	world_trim(e->world);
 }
 
 static void reset_env(void *arg, int i, int thread)
@@ -391,10 +398,6 @@ static void reset_env(void *arg, int i, int thread)
 	uint32_t flags;
 
 	e->rewarded = false;
-	e->episode = 0;
-	e->err = begin(e);
-	if (e->err)
-		return;
 	flags = advance(e);
 	put_answer(s->info, i, NULL);
 	if (!e->err)
@@ -404,9 +407,11 @@ static void reset_env(void *arg, int i, int thread)
 static int run_all(struct env_set *s, void (*job)(void *arg, int i, int thread))
 {
 	crew_run(s->crew, (int)s->n, job, s);
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
 		if (s->envs[i].err)
 			return s->envs[i].err;
+		world_share(s->envs[i].world);
+	}
 	return 0;
 }
 
@@ -415,6 +420,15 @@ int env_set_reset(struct env_set *s, float *obs, const struct canopy_env_info *i
 	s->actions = s->rewards = NULL;
 	s->obs = obs;
 	s->info = info;
+	for (size_t i = 0; i < s->n; i++) {
+		struct env *e = &s->envs[i];
+
+		e->episode = 0;
+		e->err = begin(e);
+		if (e->err)
+			return e->err;
+		world_share(e->world); // all start with what all had
+	}
 	return run_all(s, reset_env);
 }
 

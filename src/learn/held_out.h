@@ -18,7 +18,8 @@ struct held_out_score {
 		double qc, triggered;
 	} property[PROPERTY_MAX]; /* of each where it runs: QC as above, share of decisions */
 	double score;		 /* (1 - weight) raw + weight reference, raw without certificates */
-	double triggered, floor; /* shares of decisions: certified; installed at the least window */
+	double triggered, floor; /* shares of decisions: certified, NAN without certificates;
+				  * installed at the least window ... */
 	double moved;		 /* ... whose window the shield moved */
 	double mbps, qdelay_ms;	 /* throughput of a flow, queueing delay, over time */
 	double mbps_share, qdelay_share;
@@ -26,16 +27,15 @@ struct held_out_score {
 
 struct held_out;
 
-/* Takes the policy over; measures CUBIC. 0 or -errno. */
-int held_out_new(
-	struct held_out **out, const struct rollout_conf *conf, struct mlp *policy, int decisions);
+/* Takes the policy over; measures CUBIC. weight: of certificates in the score. 0 or -errno. */
+int held_out_new(struct held_out **out, const struct rollout_conf *conf, struct mlp *policy,
+	int decisions, double weight);
 void held_out_free(struct held_out *h);
 
 /* The policy to measure, to be filled. */
 struct mlp *held_out_policy(struct held_out *h);
 
-/* weight: of certificates in the score. */
-int held_out_run(struct held_out *h, double weight, struct held_out_score *out);
+int held_out_run(struct held_out *h, struct held_out_score *out);
 
 /* CUBIC's own. */
 const struct held_out_score *held_out_cubic(const struct held_out *h);

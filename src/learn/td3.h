@@ -39,6 +39,8 @@ struct td3_conf {
 	double gamma, tau, momentum;
 	double actor_rate, critic_rate; /* of Adam */
 	double noise, noise_clip;	/* of the target actor's action */
+	/* From update decay_from on, Adam's rates fall linearly, to 0 at decay_to; decay_to 0: they stay. */
+	uint64_t decay_from, decay_to;
 	/* The actor's loss is divided by max(1, mean |Q1(s0, a)|), so that an extra loss has the
 	 * same weight at every stage. */
 	bool relative_q;

@@ -379,6 +379,18 @@ static void run_extra(struct td3 *t, const struct td3_extra *extra, struct td3_s
 
 /* --- The update --- */
 
+// What is left of the rates of learning at the present update.
+static double decay(const struct td3 *t)
+{
+	const struct td3_conf *c = &t->conf;
+
+	if (!c->decay_to || t->updates <= c->decay_from)
+		return 1;
+	return t->updates < c->decay_to
+		       ? (double)(c->decay_to - t->updates) / (c->decay_to - c->decay_from)
+		       : 0;
+}
+
 static void begin(struct td3 *t)
 {
 	const struct td3_conf *c = &t->conf;
@@ -386,8 +398,9 @@ static void begin(struct td3 *t)
 	t->updates++;
 	for (int k = 0; k < TD3_LEARNED; k++)
 		t->learned[k].rate =
-			k == TD3_ACTOR ? adam_rate(c->actor_rate, t->updates - c->critics_first)
-				       : adam_rate(c->critic_rate, t->updates);
+			decay(t) * (k == TD3_ACTOR ? adam_rate(c->actor_rate,
+							     t->updates - c->critics_first)
+						   : adam_rate(c->critic_rate, t->updates));
 	for (int i = 0; i < c->batch; i++)
 		t->noise[i] = (float)clip(c->noise * rng_normal(&t->rng), c->noise_clip);
 	pass_norm_running(

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define TFEVENTS_TAG_MAX 96	  /* longest tag */
+#define TFEVENTS_TAG_MAX 96	 /* longest tag */
 #define TFEVENTS_MAX_SCALARS 512 /* of an event */
 
 /* The record that begins a file. 0 or -EIO, of the stream. */

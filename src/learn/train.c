@@ -55,7 +55,7 @@ static void list_parts(struct train *t)
 	checkpoint_add(&t->parts, "train.", "best", ST_F64, 2, t->best);
 }
 
-static struct rollout_conf acting(const struct train *t, const struct setups *setups, bool certify)
+static struct rollout_conf acting(const struct train *t, const struct setups *setups)
 {
 	return (struct rollout_conf){
 		.setups = (struct setups *)setups,
@@ -63,7 +63,6 @@ static struct rollout_conf acting(const struct train *t, const struct setups *se
 		.exploration = t->conf->exploration,
 		.drift = t->conf->drift,
 		.seed = t->conf->seed,
-		.certify = certify ? &t->conf->certifier : NULL,
 		.shield = t->conf->shield,
 		.crew = t->crew,
 		.threads = t->io->threads,
@@ -72,20 +71,24 @@ static struct rollout_conf acting(const struct train *t, const struct setups *se
 
 static int make_rollouts(struct train *t)
 {
-	struct rollout_conf conf = acting(t, &t->conf->setups, t->conf->reward.lambda > 0);
+	struct rollout_conf conf = acting(t, &t->conf->setups);
 	struct mlp *policy = td3_policy_new(t->td3);
 	int err;
 
 	conf.drift_share = t->conf->drift_share;
+	conf.certify = t->conf->reward.lambda > 0 ? &t->conf->certifier : NULL;
 	err = policy ? rollout_new(&t->rollout, &conf, policy) : -ENOMEM;
 
 	if (err) {
 		mlp_free(policy);
 		return err;
 	}
-	conf = acting(t, &t->conf->held_out, t->conf->properties);
+	conf = acting(t, &t->conf->held_out);
+	conf.certify = t->conf->properties ? &t->conf->judge : NULL;
 	policy = td3_policy_new(t->td3);
-	err = policy ? held_out_new(&t->held_out, &conf, policy, t->conf->eval_decisions) : -ENOMEM;
+	err = policy ? held_out_new(&t->held_out, &conf, policy, t->conf->eval_decisions,
+			       t->conf->score_weight)
+		     : -ENOMEM;
 	if (err)
 		mlp_free(policy);
 	return err;
@@ -336,7 +339,7 @@ static int evaluate(struct train *t)
 	int err;
 
 	td3_policy(t->td3, held_out_policy(t->held_out));
-	err = held_out_run(t->held_out, t->conf->score_weight, &s);
+	err = held_out_run(t->held_out, &s);
 	if (!err && (!t->counts[HAS_BEST] || s.score > t->best[0])) {
 		t->counts[HAS_BEST] = 1;
 		t->best[0] = s.score;

@@ -27,7 +27,8 @@ struct train_conf {
 	double exploration, drift, drift_share;
 	struct property_file *properties; /* NULL: no certificates */
 	struct shield *shield; /* of these, in all environments that the policy acts in; or NULL */
-	struct certifier_conf certifier; /* of the reward and of evaluations */
+	struct certifier_conf certifier; /* of the reward ... */
+	struct certifier_conf judge;	/* ... and of evaluations, exact where that is possible */
 	struct certified_conf certified; /* the loss; weights 0: none */
 	double score_weight;		 /* of certificates in the held-out score */
 	struct replay_reward reward;
@@ -62,6 +63,8 @@ struct train_conf {
 	{OPT_REAL, 0, "tau", "X", "0.001", 0, 1, NULL, "how far targets follow in an update"}, \
 	{OPT_REAL, 0, "actor-rate", "X", "1e-4", 0, 1, NULL, "Adam's rate for the actor"}, \
 	{OPT_REAL, 0, "critic-rate", "X", "1e-3", 0, 1, NULL, "Adam's rate for the critics"}, \
+	{OPT_REAL, 0, "decay", "X", "0", 0, 1, NULL, \
+		"over this share of the updates, the last ones, both rates fall linearly to 0"}, \
 	{OPT_REAL, 0, "exploration", "X", "0.2", 0, 2, NULL, "standard deviation of the noise on actions"}, \
 	{OPT_REAL, 0, "target-noise", "X", "0.1", 0, 2, NULL, "standard deviation of the noise on target actions"}, \
 	{OPT_REAL, 0, "target-clip", "X", "0.2", 0, 2, NULL, "its limit"}, \
@@ -77,13 +80,13 @@ struct train_conf {
 	{OPT_REAL, 0, "lambda", "X", "0", 0, 1, NULL, "weight of the certificate in the reward; 0 trains Orca"}, \
 	{OPT_WORD, 0, "engine", "KIND", "auto", 0, 0, "auto|box|exact|linear", \
 		"what certifies the reward: auto is exact where one input varies, else as --wide-engine says"}, \
-	{OPT_WORD, 0, "wide-engine", "KIND", "box", 0, 0, "box|exact|linear", "... regions in which more inputs vary"}, \
+	{OPT_WORD, 0, "wide-engine", "KIND", "box", 0, 0, "box|exact|linear", "... regions in which more inputs vary; evaluations take exact up to two, then linear"}, \
 	{OPT_INT, 0, "slices", "N", "5", 1, 10000, NULL, "slices of a region for the box and linear engines"}, \
 	{OPT_INT, 0, "budget", "N", "100", 0, 1e9, NULL, "cells of the linear engine, a part"}, \
 	{OPT_REALS, 0, "loss-weight", "X,...", "0", 0, 1e6, NULL, \
 		"weight of the certified loss; several: at equal distances over the run"}, \
-	{OPT_WORD, 0, "loss", "KIND", "exact", 0, 0, "exact|box", "bounds that the certified loss pushes"}, \
-	{OPT_INT, 0, "loss-slices", "N", "5", 1, 1000, NULL, "slices of a region for --loss box"}, \
+	{OPT_WORD, 0, "loss-engine", "KIND", "exact", 0, 0, "exact|box", "bounds that the certified loss pushes"}, \
+	{OPT_INT, 0, "loss-slices", "N", "5", 1, 1000, NULL, "slices of a region for --loss-engine box"}, \
 	{OPT_INT, 0, "loss-decisions", "N", "128", 1, 65536, NULL, "decisions of a batch in the certified loss"}, \
 	{OPT_REAL, 0, "loss-forced", "X", "0.25", 0, 1, NULL, \
 		"share of them whose last changes get signs drawn anew"}, \

@@ -70,6 +70,8 @@ static int read_learner(struct train_conf *c, const struct opts *o)
 	t->extra_first = (uint64_t)opts_int(o, "loss-first");
 	t->noise = opts_real(o, "target-noise");
 	t->noise_clip = opts_real(o, "target-clip");
+	t->decay_from = (uint64_t)((1 - opts_real(o, "decay")) * c->updates);
+	t->decay_to = opts_real(o, "decay") > 0 ? c->updates + 1 : 0;
 	t->relative_q = opts_flag(o, "relative-q");
 	t->reach = opts_real(o, "reach");
 	t->reach_weight = opts_real(o, "reach-weight");
@@ -104,6 +106,7 @@ static int read_certificates(struct train_conf *c, const struct opts *o)
 		.qc = {.engine = engine_find(opts_text(o, "engine")),
 			.slices = (int)opts_int(o, "slices"),
 			.budget = (long)opts_int(o, "budget")}};
+	c->judge = c->certifier;
 	if (c->certifier.qc.engine == ENGINE_AUTO)
 		c->certifier.qc.wide = engine_find(opts_text(o, "wide-engine"));
 	return err;
@@ -117,7 +120,7 @@ static int read_loss(struct train_conf *c, const struct opts *o)
 
 	*l = (struct certified_conf){.properties = c->properties,
 		.table = c->table,
-		.box = !strcmp(opts_text(o, "loss"), "box"),
+		.box = !strcmp(opts_text(o, "loss-engine"), "box"),
 		.slices = (int)opts_int(o, "loss-slices"),
 		.decisions = (int)opts_int(o, "loss-decisions"),
 		.forced = opts_real(o, "loss-forced"),

@@ -56,9 +56,9 @@ static void add_training(struct figures *f)
 int figures_init(struct figures *f, const struct grid *g, const struct training *t)
 {
 	*f = (struct figures){.grid = g, .training = t};
-	f->fig = calloc(g->nsetups + 3 * (size_t)g->ncells +
-				(size_t)training_npanels() * (t->n + 1),
-		sizeof(*f->fig));
+	f->fig =
+		calloc(g->nsetups + 3 * (size_t)g->ncells + (size_t)training_npanels() * (t->n + 1),
+			sizeof(*f->fig));
 	if (!f->fig)
 		return -ENOMEM;
 	for (int s = 0; s < g->nsetups; s++) {
@@ -107,7 +107,8 @@ static int put_figure(
 	if (fig->kind == FIG_CURVES)
 		return plot_curves(script, f->grid, fig->setup, fig->trace, look);
 	if (fig->kind == FIG_FLOWS)
-		return plot_flows(script, f->grid, grid_cell(f->grid, fig->setup, fig->trace, fig->scheme), look);
+		return plot_flows(script, f->grid,
+			grid_cell(f->grid, fig->setup, fig->trace, fig->scheme), look);
 	plot_scatter(script, f->grid, fig->setup, fig->trace, look);
 	return 0;
 }
@@ -184,8 +185,8 @@ const struct figure *figures_find(
 	const struct figures *f, enum figure_kind kind, int setup, int trace, int scheme)
 {
 	for (int i = 0; i < f->n; i++)
-		if (f->fig[i].kind == kind && f->fig[i].setup == setup && f->fig[i].trace == trace &&
-			f->fig[i].scheme == scheme)
+		if (f->fig[i].kind == kind && f->fig[i].setup == setup &&
+			f->fig[i].trace == trace && f->fig[i].scheme == scheme)
 			return f->fig[i].svg ? &f->fig[i] : NULL;
 	return NULL;
 }
@@ -207,15 +208,16 @@ char *figure_label(const struct figures *f, const struct figure *fig)
 	if (fig->trace < 0)
 		return file_path("%s, %s", what[fig->kind], setup);
 	if (fig->scheme >= 0)
-		return file_path("%s, %s, %s, %s", what[fig->kind], f->grid->schemes[fig->scheme].name,
-			f->grid->traces[fig->trace], setup);
+		return file_path("%s, %s, %s, %s", what[fig->kind],
+			f->grid->schemes[fig->scheme].name, f->grid->traces[fig->trace], setup);
 	return file_path("%s, %s, %s", what[fig->kind], f->grid->traces[fig->trace], setup);
 }
 
 // A trace's name as part of a file name; its number keeps two that reduce to the same apart.
 static char *file_stem(const struct figures *f, const struct figure *fig)
 {
-	static const char *const what[] = {"utilisation-delay", "utilisation-delay", "series", "flows"};
+	static const char *const what[] = {
+		"utilisation-delay", "utilisation-delay", "series", "flows"};
 	char name[48], scheme[16] = "";
 	size_t n = 0;
 

@@ -10,8 +10,9 @@ enum figure_kind { FIG_OVERALL, FIG_TRACE, FIG_CURVES, FIG_FLOWS, FIG_TRAINING }
 
 struct figure {
 	enum figure_kind kind;
-	int setup, trace, scheme; /* trace < 0: over all; scheme < 0: all. Of training: panel, -1, run */
-	const char *svg;  /* one SVG document inside figures.text, NULL before it is drawn */
+	int setup, trace,
+		scheme;	 /* trace < 0: over all; scheme < 0: all. Of training: panel, -1, run */
+	const char *svg; /* one SVG document inside figures.text, NULL before it is drawn */
 	size_t len;
 };
 

@@ -1,4 +1,5 @@
-/* The report on result folders and training runs: one self-contained HTML page, and figures for a paper. */
+/* The report on result folders and training runs: one self-contained HTML page, and figures for a
+ * paper. */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 

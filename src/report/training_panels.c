@@ -3,7 +3,7 @@
 
 const struct training_panel training_panels[] = {
 	{"Held-out set-ups", "held-out-score",
-		"score, by which the best model is chosen: reward and reference QC, weighted", 0,
+		"score: of reward and reference QC; chooses the best model", 0,
 		{{"held_out/score", "score"}}},
 	{NULL, "held-out-raw", "raw reward", 0, {{"held_out/raw", "raw reward"}}},
 	{NULL, "reference-qc", "QC on reference decisions, the same for every policy", 0,
@@ -17,6 +17,8 @@ const struct training_panel training_panels[] = {
 		{{"held_out/qdelay_ms", "queueing delay"}}},
 	{NULL, "held-out-floor", "share of windows at the floor", 0,
 		{{"held_out/floor", "at the floor"}}},
+	{NULL, "held-out-moved", "share of windows that the shield moved", TRAINING_NONZERO,
+		{{"held_out/moved", "moved"}}},
 	{"Reward and certificates, on policy", "reward", "reward", 0,
 		{{"reward/raw", "raw"}, {"reward/trained", "with certificate"}}},
 	{NULL, "qc", "QC of the decisions that trigger", 0, {{"reward/qc", "all"}, {"qc/*", NULL}}},
@@ -29,6 +31,8 @@ const struct training_panel training_panels[] = {
 	{NULL, "actor-actions", "actions of the actor, over the batch", 0,
 		{{"actor/action", "mean"}, {"actor/action_abs", "mean size"}}},
 	{NULL, "floor", "share of windows at the floor", 0, {{"action/floor", "at the floor"}}},
+	{NULL, "moved", "share of windows that the shield moved", TRAINING_NONZERO,
+		{{"action/moved", "moved"}}},
 	{NULL, "pre-activation", "mean size of the actor\342\200\231s output before tanh", 0,
 		{{"actor/pre_abs", "size"}}},
 	{"Learner", "critic-loss", "critic loss", TRAINING_LOG,

@@ -238,7 +238,7 @@ static void put_axes(FILE *f, const struct plot *p, double unit, double top)
 {
 	const struct look *look = p->look;
 	double em = look->font, w = look->width, h = look->height;
-	double pad = p->hi > p->lo ? 0.06 * (p->hi - p->lo) : fmax(0.1 * fabs(p->hi), 1e-3);
+	double pad = p->hi > p->lo ? 0.06 * (p->hi - p->lo) : p->hi ? 0.1 * fabs(p->hi) : 1;
 
 	fprintf(f,
 		"set lmargin at screen %.4f\nset rmargin at screen %.4f\n"

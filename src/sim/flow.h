@@ -30,7 +30,7 @@ enum {
 };
 
 struct sacks {
-	struct sack_block b[MAX_SACKS];
+	struct sack_block b[MAX_SACKS + 1]; /* a power of two of bytes */
 };
 
 enum timer { TIMER_NONE, TIMER_RTO, TIMER_TLP, TIMER_REO };
@@ -184,6 +184,8 @@ static inline uint64_t receiver_deadline(const struct flow *f)
 /* output.c: sending */
 void sender_init(struct flow *f); /* of a flow that was in use, or is all zero: memory serves on */
 void sender_free(struct flow *f);
+void sender_trim(struct flow *f); /* gives back what is far more than needed */
+void sender_resize_sacks(struct flow *f, uint32_t mask);
 void sender_xmit(struct flow *f, int push_one); /* tcp_write_xmit; push_one 2 probes */
 void sender_push(struct flow *f); /* sender_xmit(f, 0), quick where nothing may leave */
 void sender_retransmit(struct flow *f, uint32_t seq);

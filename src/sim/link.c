@@ -65,7 +65,7 @@ int link_reset(struct link *l, const struct link_conf *conf, uint64_t seed,
 
 void link_free(struct link *l)
 {
-	free(l->q.p);
+	ring_free(&l->q);
 	free(l->hist);
 }
 

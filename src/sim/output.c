@@ -27,18 +27,40 @@ void sender_init(struct flow *f)
 		.rack_steps = 1};
 	minmax_reset(&s->min_rtt, 0, UINT32_MAX);
 	sent_clear(&s->sent);
-	if (s->sacks)
-		return;
-	s->sack_mask = SENDER_LEAST - 1;
-	s->sacks = malloc(SENDER_LEAST * sizeof(*s->sacks));
-	if (!s->sacks)
-		abort();
+	if (!s->sacks || (s->sack_mask >= SENDER_LEAST && blocks_shared(s->sent.blocks)))
+		sender_resize_sacks(f, SENDER_LEAST - 1);
+}
+
+static void free_sacks(struct sender *s)
+{
+	blocks_give(s->sent.blocks, s->sacks, (s->sack_mask + 1ull) * sizeof(*s->sacks));
+}
+
+void sender_resize_sacks(struct flow *f, uint32_t mask)
+{
+	struct sender *s = &f->s;
+	struct sacks *to = blocks_take(s->sent.blocks, (mask + 1ull) * sizeof(*to));
+
+	for (uint32_t i = s->sack_head; i != s->sack_tail; i++)
+		to[i & mask] = s->sacks[i & s->sack_mask];
+	free_sacks(s);
+	s->sacks = to;
+	s->sack_mask = mask;
+}
+
+void sender_trim(struct flow *f)
+{
+	struct sender *s = &f->s;
+
+	sent_trim(&s->sent);
+	if (s->sack_mask >= SENDER_LEAST && s->sack_tail - s->sack_head <= s->sack_mask / 8)
+		sender_resize_sacks(f, s->sack_mask / 2);
 }
 
 void sender_free(struct flow *f)
 {
 	sent_free(&f->s.sent);
-	free(f->s.sacks);
+	free_sacks(&f->s);
 }
 
 // tcp_tso_autosize: about a millisecond's worth at the pacing rate, more on short paths.

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/spare.h"
+
 /* On the path of every packet and ACK calls cost more than code. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
@@ -81,6 +83,7 @@ struct sack_block {
 struct ring {
 	struct pkt *p;
 	uint32_t mask, head, tail;
+	struct blocks *blocks; /* where its memory is from, NULL: malloc */
 };
 
 static inline uint32_t ring_len(const struct ring *r)
@@ -88,29 +91,40 @@ static inline uint32_t ring_len(const struct ring *r)
 	return r->tail - r->head;
 }
 
-/* Empties a ring and keeps its memory; gives one without memory some. */
+static inline void ring_free(struct ring *r)
+{
+	blocks_give(r->blocks, r->p, (r->mask + 1ull) * sizeof(*r->p));
+	r->p = NULL;
+}
+
+/* Makes an empty ring; it keeps memory that is not shared. */
 static inline void ring_clear(struct ring *r)
 {
 	r->head = r->tail = 0;
+	if (r->p && blocks_shared(r->blocks))
+		ring_free(r);
 	if (r->p)
 		return;
-	r->p = malloc(RING_LEAST * sizeof(*r->p));
-	if (!r->p)
-		abort();
+	r->p = blocks_take(r->blocks, RING_LEAST * sizeof(*r->p));
 	r->mask = RING_LEAST - 1;
 }
 
-static inline void ring_grow(struct ring *r)
+static inline void ring_resize(struct ring *r, uint32_t mask)
 {
-	uint32_t n = ring_len(r), mask = 2 * r->mask + 1;
-	struct pkt *p = malloc((mask + 1ull) * sizeof(*p));
+	uint32_t n = ring_len(r);
+	struct pkt *p = blocks_take(r->blocks, (mask + 1ull) * sizeof(*p));
 
-	if (!p)
-		abort();
 	for (uint32_t i = 0; i < n; i++)
 		p[i] = r->p[(r->head + i) & r->mask];
-	free(r->p);
-	*r = (struct ring){p, mask, 0, n};
+	ring_free(r);
+	*r = (struct ring){p, mask, 0, n, r->blocks};
+}
+
+/* Halves one that is under an eighth full. */
+static inline void ring_trim(struct ring *r)
+{
+	if (r->mask >= RING_LEAST && ring_len(r) <= r->mask / 8)
+		ring_resize(r, r->mask / 2);
 }
 
 /* Returns the copy in the ring, good until the next push. */
@@ -119,7 +133,7 @@ static inline struct pkt *ring_push(struct ring *r, const struct pkt *k)
 	struct pkt *in;
 
 	if (__builtin_expect(ring_len(r) > r->mask, 0))
-		ring_grow(r);
+		ring_resize(r, 2 * r->mask + 1);
 	in = &r->p[r->tail++ & r->mask];
 	*in = *k;
 	return in;

@@ -48,18 +48,8 @@ static void fill_sacks(struct flow *f, struct pkt *k)
 	if (!n)
 		return;
 	k->bytes += 4 + n * SACK_BYTES;
-	if (f->s.sack_tail - f->s.sack_head > f->s.sack_mask) {
-		uint32_t size = f->s.sack_mask + 1;
-		struct sacks *more = malloc(2 * size * sizeof(*more));
-
-		if (!more)
-			abort();
-		for (uint32_t i = f->s.sack_head; i != f->s.sack_tail; i++)
-			more[i & (2 * size - 1)] = f->s.sacks[i & (size - 1)];
-		free(f->s.sacks);
-		f->s.sacks = more;
-		f->s.sack_mask = 2 * size - 1;
-	}
+	if (f->s.sack_tail - f->s.sack_head > f->s.sack_mask)
+		sender_resize_sacks(f, 2 * f->s.sack_mask + 1);
 	k->aux = f->s.sack_tail++;
 	f->s.sacks[k->aux & f->s.sack_mask] = s;
 }

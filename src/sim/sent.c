@@ -1,72 +1,85 @@
 /* The rings and marks of what is in flight, and their growth. */
 #include "sim/sent.h"
 
-#include <stdlib.h>
-#include <string.h>
+#define LEAST 16       /* records at first */
+#define LEAST_MARKS 64 /* and marks */
 
-#define LEAST 16 /* records and marks at first */
-
-static void *need(size_t n, size_t size)
+// Changes the capacity; indices stay as they are.
+static void resize(struct sent *s, struct tx_ring *r, uint32_t mask)
 {
-	void *p = malloc(n * size);
+	struct tx_ring to = {.mask = mask, .head = r->head, .tail = r->tail};
 
-	if (!p)
-		abort();
-	return p;
+	to.tx = blocks_take(s->blocks, (mask + 1ull) * sizeof(*to.tx));
+	for (uint32_t i = r->head; i != r->tail; i++)
+		*tx_at(&to, i) = *tx_at(r, i);
+	blocks_give(s->blocks, r->tx, (r->mask + 1ull) * sizeof(*r->tx));
+	*r = to;
 }
 
-static void ring_reset(struct tx_ring *r)
+static void clear(struct sent *s, struct tx_ring *r)
 {
 	r->head = r->tail = 0;
-	if (r->tx)
-		return;
-	r->tx = need(LEAST, sizeof(*r->tx));
-	r->mask = LEAST - 1;
+	if (!r->tx || (r->mask >= LEAST && blocks_shared(s->blocks)))
+		resize(s, r, LEAST - 1);
+}
+
+static void free_marks(struct sent *s)
+{
+	blocks_give(s->blocks, s->mark, (s->mark_mask + 1ull) * sizeof(*s->mark));
+	s->mark = NULL;
 }
 
 void sent_clear(struct sent *s)
 {
-	ring_reset(&s->bursts);
-	ring_reset(&s->retx);
+	clear(s, &s->bursts);
+	clear(s, &s->retx);
 	s->retx_scan = 0;
 	s->detailed = false;
+	if (blocks_shared(s->blocks))
+		free_marks(s);
 }
 
 void sent_free(struct sent *s)
 {
-	free(s->bursts.tx);
-	free(s->retx.tx);
-	free(s->mark);
+	blocks_give(s->blocks, s->bursts.tx, (s->bursts.mask + 1ull) * sizeof(*s->bursts.tx));
+	blocks_give(s->blocks, s->retx.tx, (s->retx.mask + 1ull) * sizeof(*s->retx.tx));
+	free_marks(s);
 }
 
-// A record at the end; indices stay as they are.
-static struct tx *push(struct tx_ring *r)
+static void trim(struct sent *s, struct tx_ring *r)
 {
-	if (__builtin_expect(r->tail - r->head > r->mask, 0)) {
-		struct tx_ring more = {.mask = 2 * r->mask + 1, .head = r->head, .tail = r->tail};
+	if (r->mask >= LEAST && r->tail - r->head <= r->mask / 8)
+		resize(s, r, r->mask / 2);
+}
 
-		more.tx = need(more.mask + 1ull, sizeof(*more.tx));
-		for (uint32_t i = r->head; i != r->tail; i++)
-			*tx_at(&more, i) = *tx_at(r, i);
-		free(r->tx);
-		*r = more;
-	}
+void sent_trim(struct sent *s)
+{
+	trim(s, &s->bursts);
+	trim(s, &s->retx);
+	if (!s->detailed)
+		free_marks(s);
+}
+
+static struct tx *push(struct sent *s, struct tx_ring *r)
+{
+	if (__builtin_expect(r->tail - r->head > r->mask, 0))
+		resize(s, r, 2 * r->mask + 1);
 	return tx_at(r, r->tail++);
 }
 
 // Makes room for marks of packets [una, end), of which those below nxt have one.
 static void reserve_marks(struct sent *s, uint32_t una, uint32_t nxt, uint32_t end)
 {
-	uint32_t mask = s->mark ? s->mark_mask : LEAST - 1, *more;
+	uint32_t mask = s->mark ? s->mark_mask : LEAST_MARKS - 1, *more;
 
 	while (end - una > mask)
 		mask = 2 * mask + 1;
 	if (s->mark && mask == s->mark_mask)
 		return;
-	more = need(mask + 1ull, sizeof(*more));
+	more = blocks_take(s->blocks, (mask + 1ull) * sizeof(*more));
 	for (uint32_t seq = una; seq != nxt; seq++)
 		more[seq & mask] = s->mark[seq & s->mark_mask];
-	free(s->mark);
+	free_marks(s);
 	s->mark = more;
 	s->mark_mask = mask;
 }
@@ -92,7 +105,7 @@ void sent_detail(struct sent *s, uint32_t una, uint32_t nxt)
 
 struct tx *sent_burst(struct sent *s, uint32_t una, uint32_t seq, uint32_t n)
 {
-	struct tx *t = push(&s->bursts);
+	struct tx *t = push(s, &s->bursts);
 
 	t->seq = seq;
 	t->end = seq + n;
@@ -119,7 +132,7 @@ struct tx *sent_again(struct sent *s, uint32_t una, uint32_t seq)
 
 	if (s->retx.tail - s->retx.head > s->retx.mask)
 		drop_stale(s, una);
-	t = push(&s->retx);
+	t = push(s, &s->retx);
 	t->seq = seq;
 	t->end = seq + 1;
 	*sent_mark(s, seq) = (*sent_mark(s, seq) & TX_FLAGS) | TX_EVER_RETRANS |

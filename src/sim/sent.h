@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sim/spare.h"
+
 /* A mark: flags, and above them the low bits of an index into the ring of bursts, or with
  * TX_EVER_RETRANS of retransmissions. */
 enum tx_flag {
@@ -49,11 +51,15 @@ struct sent {
 	uint32_t mark_mask;
 	struct tx_ring retx; /* in the order they were sent */
 	uint32_t retx_scan;  /* those before it RACK needs no more */
+	struct blocks *blocks;
 };
 
-/* Nothing is in flight; memory serves on. */
+/* Nothing is in flight; memory that is not shared serves on. */
 void sent_clear(struct sent *s);
 void sent_free(struct sent *s);
+
+/* Gives back what is far more than needed. */
+void sent_trim(struct sent *s);
 
 /* Packets [una, nxt) are in flight and get marks, unless they have them. */
 void sent_detail(struct sent *s, uint32_t una, uint32_t nxt);

@@ -28,6 +28,7 @@ struct world {
 	struct rng rng;	   /* of the delay lines' lateness: */
 	uint32_t slack_ns; /* of the next sleep */
 	struct sources src;
+	struct blocks blocks; /* memory of all rings */
 	int paused; /* flow whose controller paused, -1 none */
 };
 
@@ -324,6 +325,7 @@ static uint32_t find_path(struct world *w, double delay_ms)
 		w->paths[i].delay_ns = ns;
 		if (ns < w->min_delay_ns)
 			w->min_delay_ns = ns;
+		w->paths[i].data.blocks = w->paths[i].acks.blocks = &w->blocks;
 		ring_clear(&w->paths[i].data);
 		ring_clear(&w->paths[i].acks);
 	}
@@ -368,6 +370,7 @@ static void init_flow(struct world *w, uint32_t i, const struct flow_conf *conf)
 		.cwnd_clamp = UINT32_MAX,
 		.min_rtt_us = UINT32_MAX,
 		.rng = &f->rng};
+	f->s.sent.blocks = &w->blocks;
 	sender_init(f);
 	receiver_init(&f->r);
 }
@@ -420,6 +423,8 @@ int world_reset(struct world *w, const struct world_conf *conf)
 	w->paused = -1;
 	w->min_delay_ns = NEVER;
 	rng_init(&w->rng, conf->seed, 1);
+	w->blocks.spare = conf->spare;
+	w->down.q.blocks = w->up.q.blocks = &w->blocks;
 	err = reserve(w, conf->nflows);
 	if (!err)
 		err = link_reset(&w->down, &w->conf.down, conf->seed, at_receiver, w);
@@ -460,15 +465,33 @@ void world_free(struct world *w)
 		free(w->flows[i].cc.priv);
 		sender_free(&w->flows[i]);
 		receiver_free(&w->flows[i].r);
-		free(w->paths[i].data.p);
-		free(w->paths[i].acks.p);
+		ring_free(&w->paths[i].data);
+		ring_free(&w->paths[i].acks);
 	}
 	link_free(&w->down);
 	link_free(&w->up);
+	blocks_share(&w->blocks);
 	sources_free(&w->src);
 	free(w->flows);
 	free(w->paths);
 	free(w);
+}
+
+void world_trim(struct world *w)
+{
+	ring_trim(&w->down.q);
+	ring_trim(&w->up.q);
+	for (int i = 0; i < w->npaths; i++) {
+		ring_trim(&w->paths[i].data);
+		ring_trim(&w->paths[i].acks);
+	}
+	for (int i = 0; i < w->conf.nflows; i++)
+		sender_trim(&w->flows[i]);
+}
+
+void world_share(struct world *w)
+{
+	blocks_share(&w->blocks);
 }
 
 uint64_t world_now(const struct world *w)

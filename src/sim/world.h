@@ -24,6 +24,7 @@
 
 #define WORLD_POLL_NS 50000
 
+struct spare; /* sim/spare.h */
 struct pcap; /* sim/pcap.h: where packets go, as a capture */
 
 struct flow_conf {
@@ -54,6 +55,9 @@ struct world_conf {
 	int nflows;
 	const struct flow_conf *flows;
 	struct pcap *pcap; /* kept by the caller, NULL: none */
+	/* Memory shared with other worlds, outlives them all, the same at every reset; NULL: the
+	   world keeps what it once needed. */
+	struct spare *spare;
 };
 
 /* Counters of one flow since the start. */
@@ -79,6 +83,13 @@ struct world *world_new(const struct world_conf *conf);
  */
 int world_reset(struct world *w, const struct world_conf *conf);
 void world_free(struct world *w);
+
+/*
+ * With spare memory. Trimming lets go of what the packets in flight do not need now, halving arrays
+ * that are far too large; the others can have it after world_share, called while none of them runs.
+ */
+void world_trim(struct world *w);
+void world_share(struct world *w);
 
 /*
  * Runs to until_ns. Returns -1 when that time is reached, or the index of a flow whose controller

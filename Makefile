@@ -28,8 +28,8 @@ BENCHES := $(patsubst bench/%.c,%,$(sort $(wildcard bench/*.c)))
 OPENCV := $(patsubst %,$(BUILD)/tests/onnx_opencv,$(wildcard /usr/include/opencv4/opencv2/dnn.hpp))
 FUZZERS := $(patsubst fuzz/f_%.c,f_%,$(sort $(wildcard fuzz/f_*.c)))
 FUZZ_SECONDS ?= 20
-# Independent judges of what we write: tests that want them skip where they are missing.
-JUDGES := libopencv-dnn-dev protobuf-compiler z3
+# Independent judges of what we write, and other sources of flows: tests that want them skip where they are missing.
+JUDGES := libopencv-dnn-dev protobuf-compiler z3 iperf3
 
 # Before a command: one short line in its place, or with V=1 the command itself.
 ifneq ($(V),1)

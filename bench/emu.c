@@ -293,22 +293,22 @@ static int measure(struct row *row, const char *self, const char *dir, const cha
 	struct delay_schedule delay;
 	char *outside = file_path("exec %s %s", self, send), *out = file_path("%s/out", dir);
 	char *argv[] = {(char *)self, (char *)receive, NULL};
-	struct emu_conf c = {.delay = &delay,
-		.mtu = 1500,
-		.memory = (uint64_t)EMU_MEMORY_MB << 20,
+	struct emu_conf c = {.path = {.mtu = 1500,
+				     .memory = (uint64_t)EMU_MEMORY_MB << 20,
+				     .own_outside = true,
+				     .realtime = true},
 		.log_dir = dir,
 		.title = "bench",
 		.argv = argv,
-		.outside = outside,
-		.own_outside = true,
-		.realtime = true};
+		.outside = outside};
 	static struct timer timer;
 	int status = 1, err = trace_open(&t, link);
 
 	delay_constant(&delay, 10000000);
 	setenv("BENCH_OUT", out, 1);
-	c.down = c.up = (struct emu_dir){
+	c.path.dir[ENGINE_DOWN] = c.path.dir[ENGINE_UP] = (struct chain_dir){
 		.trace = t, .queue = {.kind = QUEUE_DROPTAIL, .limit_pkts = queue}};
+	chain_delay(&c.path, &(struct path_stage){.kind = PATH_DELAY, .delay = &delay});
 	if (!err) {
 		timer_start(&timer);
 		err = emu_run(&c, &status);

@@ -39,10 +39,13 @@ static void try_queue(const char *text)
 
 static void try_frame(uint8_t *frame, size_t len)
 {
+	uint16_t from, to;
 	bool ect;
 
-	if (packet_look(frame, len, &ect))
-		packet_mark(frame);
+	if (!packet_look(frame, len, &ect))
+		return;
+	packet_ports(frame, len, &from, &to);
+	packet_mark(frame);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

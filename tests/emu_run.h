@@ -130,23 +130,28 @@ static inline int devices(void)
 	return n;
 }
 
-static inline int processes(const char *mark)
+// Processes whose command line begins as a pattern of grep says, in which $D may be.
+static inline int processes(const char *pattern)
 {
 	char *cmd = file_path("n=0; for p in /proc/[0-9]*; do cat $p/cmdline 2>/dev/null "
-			      "| tr '\\0' ' ' | grep -q '^sleep %s' && n=$((n+1)); done; exit $n",
-		mark);
+			      "| tr '\\0' ' ' | grep -q \"^%s\" && n=$((n+1)); done; exit $n",
+		pattern);
 	int n = shell(cmd);
 
 	free(cmd);
 	return n;
 }
 
+// No more devices than before, and no "sleep MARK".
 static inline void assert_all_gone(int before, const char *mark)
 {
-	for (int i = 0; i < WAIT_TRIES && (devices() > before || processes(mark)); i++)
+	char *pattern = file_path("sleep %s", mark);
+
+	for (int i = 0; i < WAIT_TRIES && (devices() > before || processes(pattern)); i++)
 		pause_ms(50);
 	assert_int_equal(devices(), before);
-	assert_int_equal(processes(mark), 0);
+	assert_int_equal(processes(pattern), 0);
+	free(pattern);
 }
 
 #endif

@@ -76,6 +76,8 @@ static inline struct run_result synthetic_run(const struct synthetic *c, const c
 	r.jain = 1;
 	r.triggered_pct = r.qc_mean = r.proven_mean = r.refuted_mean = r.fallback_pct = r.shield_pct = NAN;
 	r.jain_1s_mean = r.jain_1s_min = r.converge_s = r.friendliness = NAN;
+	r.trusted = r.late_p50_us = r.late_p99_us = r.late_max_us = r.device_drops = NAN;
+	r.emulator_cpu_pct = r.foreign_cpu_pct = r.window_limited_pct = NAN;
 	synthetic_id(&r);
 	*flow = (struct flow_result){.goodput_mbps = r.goodput_mbps,
 		.rtt_mean_ms = r.rtt_mean_ms,

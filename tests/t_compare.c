@@ -122,6 +122,38 @@ static void planted_difference_is_found(void **state)
 
 // The same controller twice: some set-up of a metric is marked in no more than the level's share of
 // comparisons.
+// A folder of the simulator's runs and one of the kernel's pair up; a mix has to be told apart.
+static void simulator_and_kernel_are_compared(void **state)
+{
+	struct made *a = calloc(1, sizeof(*a)), *b = calloc(1, sizeof(*b));
+	struct compare_conf conf = conf_of(a, b);
+	struct compare c;
+	char *text;
+
+	add_runs(a, &cubic, traces, 2, 1, 3);
+	add_runs(b, &cubic, traces, 2, 1, 3);
+	for (size_t i = 0; i < b->set.n; i++) {
+		strcpy(b->runs[i].on, "emu");
+		b->runs[i].id[0] = 'e';
+		b->runs[i].trusted = i > 0;
+	}
+	assert_int_equal(compare_init(&c, &conf), 0);
+	assert_int_equal(c.n, 4);
+	assert_int_equal(c.only_a + c.only_b, 0);
+	assert_int_equal(c.doubted, 1);
+	text = printed(&c);
+	assert_non_null(strstr(text, "cubic, sim against emu"));
+	assert_non_null(strstr(text, "do not trust 1 of the runs"));
+	free(text);
+	compare_free(&c);
+	strcpy(b->runs[0].on, "sim"); // now place is part of the set-up again
+	assert_int_equal(compare_init(&c, &conf), 0);
+	assert_int_equal(c.n, 1);
+	compare_free(&c);
+	free(a);
+	free(b);
+}
+
 static void equal_controllers_differ_rarely(void **state)
 {
 	enum { TRIALS = 300 };
@@ -345,6 +377,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(planted_difference_is_found),
+		cmocka_unit_test(simulator_and_kernel_are_compared),
 		cmocka_unit_test(equal_controllers_differ_rarely),
 		cmocka_unit_test(what_cannot_be_compared),
 		cmocka_unit_test(seeds_in_part),

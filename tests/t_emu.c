@@ -241,6 +241,31 @@ static void frames_are_told_apart(void **state)
 	assert_int_equal(packet_look(f, 0, &ect), 0);
 }
 
+static void ports_are_found(void **state)
+{
+	uint8_t f[PACKET_ETH + 48] = {[12] = 0x08};
+	uint8_t *ip = f + PACKET_ETH;
+	uint16_t a, b;
+
+	ip[0] = 0x46; // a header of 24 bytes
+	ip[9] = 6;
+	ip[24] = 0x14, ip[25] = 0x51, ip[26] = 0x27, ip[27] = 0x10;
+	assert_true(packet_ports(f, PACKET_ETH + 28, &a, &b));
+	assert_int_equal(a, 5201);
+	assert_int_equal(b, 10000);
+	assert_false(packet_ports(f, PACKET_ETH + 27, &a, &b)); // cut
+	ip[7] = 1;						// a later fragment
+	assert_false(packet_ports(f, sizeof(f), &a, &b));
+	ip[7] = 0, ip[9] = 1; // ICMP
+	assert_false(packet_ports(f, sizeof(f), &a, &b));
+	ip[0] = 0x60, ip[6] = 17;
+	ip[40] = 1, ip[41] = 2, ip[42] = 3, ip[43] = 4;
+	assert_true(packet_ports(f, sizeof(f), &a, &b));
+	assert_int_equal(a, 0x102);
+	assert_int_equal(b, 0x304);
+	assert_false(packet_ports(f, PACKET_ETH + 43, &a, &b));
+}
+
 /* --- Memory, the verdict --- */
 
 static void slots_are_reused_and_run_out(void **state)
@@ -298,6 +323,7 @@ int main(void)
 		cmocka_unit_test(bad_queues_are_refused),
 		cmocka_unit_test(marks_keep_the_checksum),
 		cmocka_unit_test(frames_are_told_apart),
+		cmocka_unit_test(ports_are_found),
 		cmocka_unit_test(slots_are_reused_and_run_out),
 		cmocka_unit_test(a_run_is_judged),
 	};

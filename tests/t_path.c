@@ -181,6 +181,48 @@ static void delay_and_link_are_in_order(void **state)
 	}
 }
 
+// Each flow has the delay of its line, overtaking included, and what is due next is told.
+static void flows_have_delays_of_their_own(void **state)
+{
+	static const uint64_t ms[3] = {30, 5, 12};
+	struct delay_schedule d[3];
+	struct trace g = grid(every_ms, 1);
+	static struct sink s;
+	const struct path_stage delay = {.kind = PATH_DELAY, .delay = d, .ndelay = 3};
+
+	for (int i = 0; i < 3; i++)
+		delay_constant(&d[i], ms[i] * MS_NS);
+	for (int first = 0; first < 2; first++) {
+		struct path_conf c = {
+			.link = {.trace = &g}, .out = take_out, .gone = take_gone, .arg = &s};
+		struct path p;
+		uint64_t last = 0;
+
+		memset(&s, 0, sizeof(s));
+		path_add(first ? &c.before : &c.after, &delay);
+		assert_int_equal(path_init(&p, &c), 0);
+		for (uint32_t i = 0; i < 6; i++)
+			path_arrive(&p, &(struct pkt){.seq = i, .flow = i, .bytes = 100}, 1000);
+		assert_int_equal(path_packets(&p), 6);
+		assert_false(path_idle(&p));
+		assert_int_equal(path_next(&p), first ? 1000 + 5 * MS_NS : 1 * MS_NS);
+		path_serve(&p, 100 * MS_NS);
+		assert_int_equal(s.nout, 6);
+		for (int i = 0; i < 6; i++) {
+			// the opportunity after the delay; the first opportunity, then the delay
+			uint64_t due = (1 + ms[(s.out[i] & 0xfff) % 3]) * MS_NS;
+
+			assert_int_equal(s.out[i] >> 12, due);
+			assert_true(due >= last);
+			last = due;
+		}
+		assert_true(path_idle(&p));
+		path_free(&p);
+	}
+	for (int i = 0; i < 3; i++)
+		delay_schedule_free(&d[i]);
+}
+
 /* --- Logs --- */
 
 static void replays(const char *gz, const char *trace, uint32_t packets)
@@ -279,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(how_often_a_path_is_served_changes_nothing),
 		cmocka_unit_test(delay_and_link_are_in_order),
+		cmocka_unit_test(flows_have_delays_of_their_own),
 		cmocka_unit_test(mahimahi_logs_replay_droptail),
 		cmocka_unit_test(mahimahi_logs_replay_cellular),
 		cmocka_unit_test(actual_times_are_a_further_column),

@@ -373,10 +373,46 @@ static void fairness_has_a_table(void **state)
 	}
 }
 
+// The simulator's, a kernel's, another kernel's with two sources: side by side in one set-up.
+static void kernels_are_schemes_of_their_own(void **state)
+{
+	static const struct {
+		const char *on, *kernel, *traffic, *first, *all;
+	} row[] = {{"sim", "", "", "cubic", "cubic"},
+		{"emu", "6.1", "flows", "cubic (kernel)", "cubic (kernel) (6.1)"},
+		{"emu", "6.2", "flows", NULL, "cubic (kernel) (6.2)"},
+		{"emu", "6.2", "iperf3", NULL, "cubic (kernel, iperf3)"}};
+	struct flow_result flow[4];
+	struct run_result run[4];
+	struct result_set set = {.runs = run, .n = 2};
+	struct grid g;
+
+	for (int i = 0; i < 4; i++) {
+		run[i] = synthetic_run(&controllers[0], "t", 12, 5, 1, &flow[i]);
+		strcpy(run[i].on, row[i].on);
+		strcpy(run[i].kernel, row[i].kernel);
+		strcpy(run[i].traffic, row[i].traffic);
+	}
+	assert_int_equal(grid_init(&g, &set), 0);
+	assert_int_equal(g.nsetups, 1);
+	assert_int_equal(g.nschemes, 2);
+	for (int i = 0; i < 2; i++)
+		assert_string_equal(g.schemes[i].name, row[i].first);
+	grid_free(&g);
+	set.n = 4;
+	assert_int_equal(grid_init(&g, &set), 0);
+	assert_int_equal(g.nsetups, 1);
+	assert_int_equal(g.nschemes, 4);
+	for (int i = 0; i < 4; i++)
+		assert_string_equal(g.schemes[i].name, row[i].all);
+	grid_free(&g);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fairness_has_a_table),
+		cmocka_unit_test(kernels_are_schemes_of_their_own),
 		cmocka_unit_test(page_is_whole),
 		cmocka_unit_test(long_numbers_leave_labels),
 		cmocka_unit_test(hostile_names_are_text),

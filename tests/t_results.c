@@ -219,7 +219,7 @@ static void headers_follow_specs(void **state)
 static void other_files_are_refused(void **state)
 {
 	static const char *const bad[] = {"{\"type\":\"header\",\"format\":\"canopy-results\","
-					  "\"version\":6,\"machine\":{},\"spec\":{}}\n",
+					  "\"version\":7,\"machine\":{},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"canopy-results\",\"version\":\"1\",\"machine\":{"
 		"},\"spec\":{}}\n",
 		"{\"type\":\"header\",\"format\":\"other\",\"version\":1,\"machine\":{},\"spec\":{}"
@@ -292,7 +292,12 @@ static void older_versions_are_read(void **state)
 					 "converged", "converge_s", "friendliness", "shares",
 					 "flow_args", NULL},
 				 *const after_3[] = {"properties", "triggered_pct", "qc_mean",
-					 "proven_mean", "refuted_mean", "fallback_pct", NULL};
+					 "proven_mean", "refuted_mean", "fallback_pct", NULL},
+				 *const after_4[] = {"shield_pct", NULL},
+				 *const after_5[] = {"kernel", "traffic", "trusted", "doubt",
+					 "late_p50_us", "late_p99_us", "late_max_us",
+					 "device_drops", "emulator_cpu_pct", "foreign_cpu_pct",
+					 "window_limited_pct", NULL};
 	struct flow_result flow, fair;
 	struct run_result run = run_of(3, &flow), want = run;
 
@@ -311,6 +316,13 @@ static void older_versions_are_read(void **state)
 	snprintf(run.properties, sizeof(run.properties), "deep-buffer");
 	run.qc_mean = 0.5;
 	check_older(run, after_3, NULL, 3, want);
+	run = want;
+	run.shield_pct = 5;
+	check_older(run, after_4, NULL, 4, want);
+	run = want;
+	snprintf(run.kernel, sizeof(run.kernel), "6.18.0");
+	run.trusted = run.late_p50_us = 1;
+	check_older(run, after_5, NULL, 5, want);
 }
 
 static void malformed_records_are_refused(void **state)

@@ -44,10 +44,11 @@ static const struct opt opts[] = {
 struct parts {
 	struct trace *down, *up;
 	struct delay_schedule delay;
+	char *outer;
 };
 
 static int parse_link(
-	const struct opts *o, const char *name, struct emu_dir *d, struct trace **trace)
+	const struct opts *o, const char *name, struct chain_dir *d, struct trace **trace)
 {
 	char *queue = file_path("%s-queue", name), *loss = file_path("%s-loss", name);
 	const char *what = opts_text(o, name), *from = opts_given(o, queue) ? queue : "queue";
@@ -96,25 +97,43 @@ static int parse_onoff(const struct opts *o, struct onoff_conf *out)
 	return err;
 }
 
+static int parse_delay(const struct opts *o, struct parts *p)
+{
+	int err = 0;
+
+	if (opts_text(o, "delay-file"))
+		err = delay_load(&p->delay, opts_text(o, "delay-file"));
+	else
+		delay_constant(&p->delay, opts_real(o, "delay") * 1e6);
+	if (!err)
+		p->outer = file_path(p->delay.n > 1 ? "[delay schedule]" : "[delay %g ms]",
+			p->delay.steps[0].delay_ns * 1e-6);
+	return err;
+}
+
 static int parse(const struct opts *o, struct emu_conf *c, struct parts *p)
 {
-	int err = parse_link(o, "down", &c->down, &p->down);
+	struct chain_dir *down = &c->path.dir[ENGINE_DOWN], *up = &c->path.dir[ENGINE_UP];
+	struct path_stage onoff = {.kind = PATH_ONOFF}, delay = {.kind = PATH_DELAY};
+	int err = parse_link(o, "down", down, &p->down);
 
 	if (!err)
-		err = parse_link(o, "up", &c->up, &p->up);
+		err = parse_link(o, "up", up, &p->up);
 	if (!err)
-		err = parse_burst(o, &c->down.burst_loss);
-	c->up.burst_loss = c->down.burst_loss;
+		err = parse_burst(o, &down->burst_loss);
+	up->burst_loss = down->burst_loss;
 	if (!err)
-		err = parse_onoff(o, &c->onoff);
-	if (!err && opts_text(o, "delay-file"))
-		err = delay_load(&p->delay, opts_text(o, "delay-file"));
-	else if (!err)
-		delay_constant(&p->delay, opts_real(o, "delay") * 1e6);
+		err = parse_onoff(o, &onoff.onoff);
+	if (!err)
+		err = parse_delay(o, p);
 	if (err)
 		return err;
-	c->delay = &p->delay;
-	c->jitter_ns = opts_real(o, "jitter") * 1e6;
+	delay.delay = &p->delay;
+	delay.jitter_ns = opts_real(o, "jitter") * 1e6;
+	chain_delay(&c->path, &delay);
+	for (int i = 0; i < ENGINE_DIRS && onoff.onoff.on_ns; i++)
+		path_add(&c->path.dir[i].before, &onoff);
+	c->outer = p->outer;
 	c->log_dir = opts_text(o, "log");
 	emu_opts_read(c, o, "emu");
 	return 0;
@@ -133,6 +152,7 @@ static int run(struct opts *o)
 	trace_free(p.down);
 	trace_free(p.up);
 	delay_schedule_free(&p.delay);
+	free(p.outer);
 	free((char *)c.title);
 	return status;
 }

@@ -1,4 +1,4 @@
-/* canopy eval: runs a grid of controllers over traces in the simulator. */
+/* canopy eval: runs a grid of controllers over traces, simulated or emulated. */
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/work.h"
 #include "cli/cmd.h"
+#include "emu/netns.h"
 #include "eval/eval.h"
 #include "eval/table.h"
 
@@ -23,7 +24,8 @@ static const struct opt opts[] = {
 		"write packet captures that Wireshark reads, taken before the bottleneck"},
 	{OPT_FLAG, 0, "decisions", NULL, "no", 0, 0, NULL,
 		"write every report and decision of policy flows"},
-	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL, "worker threads, all cores by default"},
+	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL,
+		"runs at a time: by default as many as there are cores, on emu one"},
 	{.kind = OPT_END},
 };
 
@@ -113,6 +115,21 @@ static void warn_of_idle(const struct result_set *set, struct ids *ids)
 			idle > 1 ? "s" : "");
 }
 
+static void warn_of_doubts(const struct result_set *set, struct ids *ids)
+{
+	const char *why = NULL;
+	int n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		if (set->runs[i].trusted == 0 && in_plan(ids, &set->runs[i])) {
+			why = why ? why : set->runs[i].doubt;
+			n++;
+		}
+	if (n)
+		pr_warn("do not trust %d of %d runs (%s%s)\n", n, ids->n, why,
+			n > 1 ? ", for one" : "");
+}
+
 // The table of the plan's runs, as the folder has them.
 static int show_table(const struct plan *g, const char *dir)
 {
@@ -126,6 +143,7 @@ static int show_table(const struct plan *g, const char *dir)
 		qsort(ids.id, ids.n, sizeof(*ids.id), by_id);
 		table_print(stdout, &set, in_plan, &ids);
 		warn_of_idle(&set, &ids);
+		warn_of_doubts(&set, &ids);
 	}
 	result_set_free(&set);
 	free(ids.id);
@@ -136,24 +154,36 @@ static int run(struct opts *o)
 {
 	struct eval_conf conf = {
 		.dir = opts_text(o, "output"),
-		.threads = opts_given(o, "threads") ? opts_int(o, "threads") : work_cpus(),
 		.series = opts_flag(o, "series"),
 		.logs = opts_flag(o, "logs"),
 		.pcap = opts_flag(o, "pcap"),
 		.decisions = opts_flag(o, "decisions"),
 	};
 	struct plan g;
+	bool emu;
 	int err;
 
 	if (!conf.dir || !*conf.dir) {
 		pr_err("name a result folder with --output\n");
 		return EXIT_USAGE;
 	}
+	emu = !strcmp(opts_text(o, "on"), "emu");
+	conf.threads = opts_given(o, "threads") ? opts_int(o, "threads") : emu ? 1 : work_cpus();
+	if (emu && (conf.pcap || conf.decisions)) {
+		pr_err("--%s: is of the simulator; with --on emu there is none\n",
+			conf.pcap ? "pcap" : "decisions");
+		return EXIT_FAILED;
+	}
 	if (plan_init(&g, o))
 		return EXIT_FAILED;
 	warn_of_buffers(&g);
 	warn_of_shields(&g);
 	conf.spec = spec_of(o);
+	if (emu && netns_privileges(&emu)) {
+		json_decref(conf.spec);
+		plan_free(&g);
+		return EXIT_FAILED;
+	}
 	err = conf.spec ? eval_run(&g, &conf) : -EINVAL;
 	json_decref(conf.spec);
 	if (!err)
@@ -163,14 +193,24 @@ static int run(struct opts *o)
 }
 
 const struct cmd cmd_eval[] = {
-	{"eval", NULL, "", 0, 0, "Run controllers over traces in the simulator",
+	{"eval", NULL, "", 0, 0, "Run controllers over traces, simulated or with the real kernel",
 		"Runs every combination of controllers, traces, buffers, delays, losses, noises and\n"
 		"seeds, and prints utilisation, queueing delay and drops. The queue may manage itself\n"
 		"(--queue codel or pie, with --ecn to mark instead of dropping); --loss-burst loses\n"
 		"packets in bursts (Gilbert-Elliott) besides --loss. Runs that the folder has are\n"
 		"not made again, so the same command resumes, and more --runs or --traces extend it;\n"
 		"a stored run is told by everything that determines it. canopy report draws the folder.\n\n"
-		"  canopy eval -c cubic,bbr -t wired12,cellular:1 -o results/first",
+		"  canopy eval -c cubic,bbr -t wired12,cellular:1 -o results/first\n\n"
+		"--on emu makes the same runs, as long as they last, with this kernel's TCP over the\n"
+		"emulator (canopy emu), both ends in namespaces of their own. The controllers are the\n"
+		"kernel's, whatever it has; records, series and logs are the same, and say besides how\n"
+		"far a run can be trusted. Socket buffers may grow so far that they limit no flow. Seeds\n"
+		"decide starts and losses; the rest of a run is never the same twice. One run at a time,\n"
+		"unless -j asks for more, which then compete for processors. --pcap, --decisions,\n"
+		"policies, --noise, --hz and --emulator are the simulator's. Needs root or user\n"
+		"namespaces. canopy report and canopy compare take both kinds of folders together.\n\n"
+		"  canopy eval --on emu -c cubic,bbr -t wired12,cellular:1 -o results/kernel\n"
+		"  canopy report results/first results/kernel",
 		opts, run},
 	{.name = NULL},
 };

@@ -22,7 +22,7 @@ static const struct opt opts[] = {
 };
 
 static int open_direction(
-	struct emu_dir *d, struct trace **trace, const struct mahimahi *m, int dir)
+	struct chain_dir *d, struct trace **trace, const struct mahimahi *m, int dir)
 {
 	const struct mahimahi_link *l = &m->link[dir];
 	int err = l->trace ? emu_opts_trace(trace, l->trace, m->once) : 0;
@@ -30,7 +30,6 @@ static int open_direction(
 	d->trace = *trace;
 	d->once = m->once;
 	d->queue = l->queue;
-	d->log = l->log;
 	d->before = m->before[dir];
 	d->after = m->after[dir];
 	return err;
@@ -59,16 +58,18 @@ static char **make_command(const struct mahimahi *m, char *self, char *seed, boo
 
 static int run_path(const struct opts *o, const struct mahimahi *m)
 {
-	struct emu_conf c = {.prefix = m->prefix};
+	struct emu_conf c = {.prefix = m->prefix,
+		.log = {[ENGINE_DOWN] = m->link[MAHIMAHI_DOWN].log,
+			[ENGINE_UP] = m->link[MAHIMAHI_UP].log}};
 	char self[SELF_MAX], *outer = file_path("%.*s", m->outer, m->prefix), *seed = NULL;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	struct trace *down = NULL, *up = NULL;
 	char **command = NULL;
-	int status, err = open_direction(&c.up, &up, m, MAHIMAHI_UP);
+	int status, err = open_direction(&c.path.dir[ENGINE_UP], &up, m, MAHIMAHI_UP);
 
 	self[n > 0 ? n : 0] = 0;
 	if (!err)
-		err = open_direction(&c.down, &down, m, MAHIMAHI_DOWN);
+		err = open_direction(&c.path.dir[ENGINE_DOWN], &down, m, MAHIMAHI_DOWN);
 	if (err) {
 		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 		goto out;
@@ -77,7 +78,7 @@ static int run_path(const struct opts *o, const struct mahimahi *m)
 	emu_opts_read(&c, o, "mm");
 	if (m->meter && !*m->command)
 		pr_warn("mm-link: there are no graphs; the end of the run says what they would\n");
-	seed = file_path("--seed=%" PRIu64, c.seed + 1);
+	seed = file_path("--seed=%" PRIu64, c.path.seed + 1);
 	command = make_command(m, self, seed, opts_flag(o, "quiet"));
 	status = emu_opts_run(&c, command);
 out:

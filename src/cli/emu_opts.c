@@ -36,15 +36,15 @@ static char *make_title(const struct opts *o, const char *name)
 void emu_opts_read(struct emu_conf *c, const struct opts *o, const char *name)
 {
 	c->title = make_title(o, name);
-	c->ecn = opts_flag(o, "ecn");
-	c->mtu = opts_int(o, "mtu");
-	c->memory = (uint64_t)opts_int(o, "memory") << 20;
-	c->seed = opts_int(o, "seed");
+	c->path.ecn = opts_flag(o, "ecn");
+	c->path.mtu = opts_int(o, "mtu");
+	c->path.memory = (uint64_t)opts_int(o, "memory") << 20;
+	c->path.seed = opts_int(o, "seed");
 	c->log_actual = opts_flag(o, "log-actual");
 	c->json = opts_text(o, "json");
 	c->outside = opts_text(o, "outside");
-	c->own_outside = c->outside != NULL;
-	c->realtime = opts_flag(o, "realtime");
+	c->path.own_outside = c->outside != NULL;
+	c->path.realtime = opts_flag(o, "realtime");
 	c->status = opts_flag(o, "status");
 }
 
@@ -72,7 +72,7 @@ int emu_opts_run(struct emu_conf *c, char *const *command)
 
 	c->argv = *command ? command : fallback;
 	c->status = c->status && *command; // not into an interactive shell
-	if (netns_privileges(&c->own_outside) || emu_run(c, &status))
+	if (netns_privileges(&c->path.own_outside) || emu_run(c, &status))
 		return EXIT_FAILED;
 	return status;
 }

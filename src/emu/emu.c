@@ -3,49 +3,38 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/work.h"
-#include "emu/emulator.h"
 #include "emu/logpipe.h"
-#include "emu/netns.h"
 #include "emu/spawn.h"
 #include "emu/status.h"
 #include "emu/summary.h"
 #include "sim/link_log.h"
 
-#define UNLIMITED_BPS 1000000000000ull /* a link so fast that there is none */
 #define NS_PER_S 1000000000ull
-#define NICE -20
+#define TICK_NS 20000000ull /* between looks at the commands */
 #define PREFIX "MAHIMAHI_SHELL_PREFIX"
 #define ENVIRONMENT 9 /* variables and the NULL */
 
 struct run {
 	const struct emu_conf *conf;
-	struct netns net;
+	struct chain chain;
 	struct spawn inside, outside;
-	struct emulator engine;
-	struct quality quality;
 	struct status status;
 	struct logpipe *pipe[ENGINE_DIRS];
 	struct link_log *log[ENGINE_DIRS];
-	struct trace once[ENGINE_DIRS]; /* traces that end, see open_once */
-	uint64_t end_ns;		/* when the first of them does */
-	uint64_t asked_ns;		/* when the command was asked to end, 0: it was not */
-	bool asked_again, outside_ended;
+	uint64_t asked_ns; /* when the command was asked to end */
+	bool asked, asked_again, outside_ended;
 };
 
-static const struct trace unlimited = {.name = "unlimited", .rate_bps = UNLIMITED_BPS};
 static const char *const names[ENGINE_DIRS] = {"down", "up"};
 
 /* --- Signals --- */
@@ -86,23 +75,19 @@ static const char *inherited(const char *name, const char *otherwise)
 // What stands in a log's line of mahimahi's configuration.
 static char *describe(const struct emu_conf *c)
 {
-	if (c->outer)
-		return file_path("%s%s", inherited(PREFIX, ""), c->outer);
-	if (!c->delay)
-		return NULL;
-	return file_path(c->delay->n > 1 ? "[delay schedule]" : "[delay %g ms]",
-		c->delay->steps[0].delay_ns * 1e-6);
+	return c->outer ? file_path("%s%s", inherited(PREFIX, ""), c->outer) : NULL;
 }
 
-static int open_log(struct run *r, int dir, const struct emu_dir *d)
+static int open_log(struct run *r, int dir)
 {
 	const struct emu_conf *c = r->conf;
+	const struct chain_dir *d = &c->path.dir[dir];
 	char queue[QUEUE_TEXT], *config = describe(c);
-	char *path =
-		d->log ? file_path("%s", d->log) : file_path("%s/%s.log", c->log_dir, names[dir]);
+	char *path = c->log[dir] ? file_path("%s", c->log[dir])
+				 : file_path("%s/%s.log", c->log_dir, names[dir]);
 	struct timespec t;
 	struct link_log_conf lc = {.direction = dir ? "Uplink" : "Downlink",
-		.trace = d->trace ? d->trace->name : unlimited.name,
+		.trace = d->trace ? d->trace->name : chain_unlimited.name,
 		.command = c->title,
 		.queue = queue_text(&d->queue, queue),
 		.config = config,
@@ -135,104 +120,31 @@ static int close_logs(struct run *r)
 
 /* --- Setting up --- */
 
-// The trace again, with one more opportunity so far away that it is never reached.
-static const struct trace *open_once(struct run *r, int i, const struct trace *t)
-{
-	struct trace *once = &r->once[i];
-	uint64_t end_ns = t->t_ms[t->n - 1] * 1000000ull;
-
-	*once = *t;
-	once->t_ms = malloc((t->n + 1) * sizeof(*t->t_ms));
-	if (!once->t_ms)
-		abort();
-	memcpy(once->t_ms, t->t_ms, t->n * sizeof(*t->t_ms));
-	once->t_ms[once->n++] = UINT32_MAX;
-	if (end_ns < r->end_ns)
-		r->end_ns = end_ns;
-	return once;
-}
-
-static int add_stages(struct path_conf *pc, const struct emu_conf *c, bool towards_command)
-{
-	struct path_stage delay = {
-		.kind = PATH_DELAY, .delay = c->delay, .jitter_ns = c->jitter_ns};
-	struct path_stage onoff = {.kind = PATH_ONOFF, .onoff = c->onoff};
-	struct path_stages own = pc->before;
-	bool fits = true;
-
-	pc->before.n = 0;
-	if (c->delay && towards_command)
-		fits = path_add(&pc->before, &delay);
-	if (c->onoff.on_ns)
-		fits = path_add(&pc->before, &onoff) && fits;
-	for (int i = 0; i < own.n; i++)
-		fits = path_add(&pc->before, &own.stage[i]) && fits;
-	if (c->delay && !towards_command)
-		fits = path_add(&pc->after, &delay) && fits;
-	return fits ? 0 : -E2BIG;
-}
-
-static int open_direction(struct run *r, int i, const struct emu_dir *d, const char *dev)
-{
-	const struct emu_conf *c = r->conf;
-	struct emulator_dir *e = &r->engine.dir[i];
-	const struct trace *trace = d->once ? open_once(r, i, d->trace) : d->trace;
-	struct path_conf pc = {.link = {.trace = trace ? trace : &unlimited,
-				       .queue = d->queue.kind,
-				       .limit_pkts = d->queue.limit_pkts,
-				       .limit_bytes = d->queue.limit_bytes,
-				       .aqm = d->queue.aqm,
-				       .loss = d->loss,
-				       .burst_loss = d->burst_loss,
-				       .log = r->log[i],
-				       .stats = true},
-		.before = d->before,
-		.after = d->after,
-		.seed = 2 * c->seed + i,
-		.out = emulator_out,
-		.gone = emulator_gone,
-		.arg = e};
-	int err = add_stages(&pc, c, i == ENGINE_DOWN);
-
-	if (!err)
-		err = path_init(&e->path, &pc);
-	return err ? err : port_open(&e->port, dev, c->mtu);
-}
-
 static int open_engine(struct run *r)
 {
 	const struct emu_conf *c = r->conf;
-	int err = emulator_init(&r->engine, &r->quality, c->mtu, c->memory);
+	int err = c->log_dir ? file_mkdirs(c->log_dir) : 0;
 
-	if (!err && c->log_dir)
-		err = file_mkdirs(c->log_dir);
-	if (!err && (c->log_dir || c->down.log))
-		err = open_log(r, ENGINE_DOWN, &c->down);
-	if (!err && (c->log_dir || c->up.log))
-		err = open_log(r, ENGINE_UP, &c->up);
-	if (!err)
-		err = open_direction(r, ENGINE_DOWN, &c->down, NETNS_OUTSIDE);
-	if (!err)
-		err = open_direction(r, ENGINE_UP, &c->up, NETNS_INSIDE);
-	r->engine.ecn = c->ecn;
-	if (err == -ENOMEM)
-		pr_err("no memory for %" PRIu64 " MB of packets\n", c->memory >> 20);
-	return err;
+	for (int i = 0; i < ENGINE_DIRS && !err; i++)
+		if (c->log_dir || c->log[i])
+			err = open_log(r, i);
+	return err ? err : chain_engine(&r->chain, r->log);
 }
 
 // The outermost outside: an emulator inside another passes on what it was told.
 static const char *base(const struct run *r)
 {
-	const char *outside = r->net.outside.addr4;
+	const char *outside = r->chain.net.outside.addr4;
 
-	return r->net.nested ? inherited("MAHIMAHI_BASE", outside) : outside;
+	return r->chain.net.nested ? inherited("MAHIMAHI_BASE", outside) : outside;
 }
 
 // What a command learns about where it is; ended by NULL. One block: free it.
 static char **environment(const struct run *r, bool inside)
 {
-	const struct netns_end *self = inside ? &r->net.inside : &r->net.outside;
-	const struct netns_end *peer = inside ? &r->net.outside : &r->net.inside;
+	const struct netns *net = &r->chain.net;
+	const struct netns_end *self = inside ? &net->inside : &net->outside;
+	const struct netns_end *peer = inside ? &net->outside : &net->inside;
 	const char *prefix = r->conf->prefix;
 	char *text = file_path("MAHIMAHI_BASE=%s\nCANOPY_ADDR=%s\nCANOPY_ADDR6=%s\nCANOPY_PEER=%s\n"
 			       "CANOPY_PEER6=%s\nCANOPY_SIDE=%s\nCANOPY_DEV=%s\n" PREFIX "=%s%s",
@@ -252,9 +164,11 @@ static char **environment(const struct run *r, bool inside)
 
 static int prepare(struct run *r, struct spawn *s, char *const *argv, bool inside)
 {
+	const struct netns *n = &r->chain.net;
 	char **env = environment(r, inside);
-	int netns = inside ? r->net.inside.netns : r->net.outside.netns;
-	int err = spawn_prepare(s, argv, env, netns, r->net.middle);
+	const struct spawn_what what = {.name = argv[0], .argv = argv, .env = env};
+	int err = spawn_prepare(
+		s, &what, inside ? n->inside.netns : n->outside.netns, n->middle);
 
 	free(env[0]);
 	free(env);
@@ -272,32 +186,14 @@ static int prepare_commands(struct run *r)
 	return err;
 }
 
-// Ahead of what it carries, where that is allowed; on time to the nanosecond.
-static bool take_priority(void)
-{
-	struct sched_param p = {.sched_priority = 1};
-
-	prctl(PR_SET_TIMERSLACK, 1);
-	if (!sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &p))
-		return true;
-	return !setpriority(PRIO_PROCESS, 0, NICE);
-}
-
-static void lose_priority(void)
-{
-	struct sched_param p = {0};
-
-	sched_setscheduler(0, SCHED_OTHER, &p);
-	setpriority(PRIO_PROCESS, 0, 0);
-}
-
 /* --- Running --- */
 
 static void ask_to_stop(struct run *r, uint64_t now)
 {
-	if (!r->asked_ns) {
+	if (!r->asked) {
+		r->asked = true;
 		r->asked_ns = now;
-		if (stop_by_user || now >= r->end_ns)
+		if (stop_by_user || now >= r->chain.end_ns)
 			spawn_ask(&r->inside);
 	}
 	if (stop_signals > 1 || now - r->asked_ns > EMU_GRACE_S * NS_PER_S) {
@@ -309,56 +205,37 @@ static void ask_to_stop(struct run *r, uint64_t now)
 	}
 }
 
-static bool tick(void *arg)
+static uint64_t tick(void *arg, uint64_t now)
 {
 	struct run *r = arg;
-	uint64_t now = emulator_now(&r->engine);
+	uint64_t end = r->chain.end_ns, next = now + TICK_NS;
 
-	status_show(&r->status, &r->engine, now);
+	status_show(&r->status, &r->chain.engine, now);
 	if (r->conf->outside && !r->outside_ended && spawn_poll(&r->outside)) {
 		r->outside_ended = true;
 		if (r->outside.status)
 			pr_warn("the command outside ended with status %d\n", r->outside.status);
 	}
 	if (spawn_poll(&r->inside))
-		return false;
-	if (stop_signals || now >= r->end_ns)
+		return 0;
+	if (stop_signals || now >= end)
 		ask_to_stop(r, now);
-	return !r->inside.ended;
-}
-
-static void count_drops(struct run *r)
-{
-	struct quality *q = &r->quality;
-
-	for (int i = 0; i < ENGINE_DIRS; i++) {
-		struct port *p = &r->engine.dir[i].port;
-
-		port_read_drops(p);
-		q->ring_drops += p->stats.ring_drops;
-		q->send_drops += p->stats.send_drops;
-		q->oversize += p->stats.oversize;
-	}
-	q->device_drops = netns_drops(&r->net);
-	// A send that a device refused counts there too.
-	q->device_drops -= q->device_drops < q->send_drops ? q->device_drops : q->send_drops;
+	if (r->inside.ended)
+		return 0;
+	return now < end && end < next ? end : next;
 }
 
 static void go(struct run *r)
 {
-	r->quality.realtime = r->conf->realtime && take_priority();
-	quality_start(&r->quality);
+	chain_start(&r->chain);
 	status_init(&r->status, r->conf->status);
-	emulator_start(&r->engine);
 	if (r->conf->outside)
 		spawn_go(&r->outside);
 	spawn_go(&r->inside);
-	emulator_run(&r->engine, tick, r);
+	chain_run(&r->chain, tick, r);
 	status_end(&r->status);
-	lose_priority();
-	count_drops(r);
 	spawn_kill(&r->outside);
-	quality_end(&r->quality);
+	chain_judge(&r->chain);
 }
 
 static void say_where(const struct netns *n)
@@ -372,19 +249,17 @@ static void say_where(const struct netns *n)
 static int run(struct run *r, int *status)
 {
 	const struct emu_conf *c = r->conf;
-	int err = quality_init(&r->quality);
+	int err = chain_network(&r->chain, &c->path);
 
-	if (!err)
-		err = netns_open(&r->net, c->own_outside, c->mtu);
 	if (!err)
 		err = prepare_commands(r);
 	if (!err)
 		err = open_engine(r);
 	if (!err) {
-		say_where(&r->net);
+		say_where(&r->chain.net);
 		go(r);
-		*status = r->asked_ns && !stop_signals ? 0 : r->inside.status;
-		err = summary_write(c, &r->engine, &r->quality, *status);
+		*status = r->asked && !stop_signals ? 0 : r->inside.status;
+		err = summary_write(c, &r->chain.engine, &r->chain.quality, *status);
 	}
 	return err;
 }
@@ -397,17 +272,12 @@ int emu_run(const struct emu_conf *conf, int *status)
 	if (!r)
 		return -ENOMEM;
 	r->conf = conf;
-	r->end_ns = UINT64_MAX;
 	catch_signals();
 	err = run(r, status);
 	spawn_kill(&r->inside);
 	spawn_kill(&r->outside);
 	closed = close_logs(r);
-	emulator_free(&r->engine);
-	netns_close(&r->net);
-	quality_free(&r->quality);
-	for (int i = 0; i < ENGINE_DIRS; i++)
-		free(r->once[i].t_ms);
+	chain_close(&r->chain);
 	free(r);
 	return err ? err : closed;
 }

@@ -99,6 +99,21 @@ void emulator_gone(void *arg, const struct pkt *k, uint64_t now_ns)
 
 /* --- In --- */
 
+// From the outside the source is the outside's port.
+static uint32_t flow_of(const struct emulator_dir *d, const struct port_frame *f)
+{
+	const int *from = d->e->flow_port;
+	uint16_t out, in;
+	bool down = d == &d->e->dir[ENGINE_DOWN];
+
+	if ((!from[0] && !from[1]) ||
+		!packet_ports(f->data, f->len, down ? &out : &in, down ? &in : &out))
+		return 0;
+	if (from[0])
+		return out >= from[0] ? out - from[0] : 0;
+	return in >= from[1] ? in - from[1] : 0;
+}
+
 static void take(struct emulator_dir *d, const struct port_frame *f)
 {
 	struct emulator *e = d->e;
@@ -114,31 +129,29 @@ static void take(struct emulator_dir *d, const struct port_frame *f)
 	}
 	memcpy(pool_at(&e->pool, k.seq), f->data, f->len);
 	k.flags = ect && e->ecn ? PKT_ECT : 0;
+	k.flow = flow_of(d, f);
 	e->packet_ns = f->at_ns;
 	path_arrive(&d->path, &k, f->at_ns > e->start_ns ? f->at_ns - e->start_ns : 0);
 }
 
-// Everything that has come and everything that is due. Returns the time it knew.
-static uint64_t work(struct emulator *e)
+// Everything that came and everything that is due up to a time of the paths.
+static void advance(struct emulator *e, const struct port_clock *clock, uint64_t until)
 {
-	struct port_clock clock = port_clock_read();
 	struct port_frame f;
-	uint64_t now = clock.now_ns - e->start_ns;
 
 	for (int i = 0; i < ENGINE_DIRS; i++) {
 		struct emulator_dir *d = &e->dir[i];
 
-		d->path.clock_ns = now;
-		while (port_next(&d->port, &clock, &f)) {
+		d->path.clock_ns = clock->now_ns - e->start_ns;
+		while (port_next(&d->port, clock, e->start_ns + until, &f)) {
 			take(d, &f);
 			port_done(&d->port);
 		}
 	}
 	for (int i = 0; i < ENGINE_DIRS; i++) {
-		path_serve(&e->dir[i].path, now);
+		path_serve(&e->dir[i].path, until);
 		flush(&e->dir[i]);
 	}
-	return now;
 }
 
 /* --- Sleep --- */
@@ -204,17 +217,19 @@ static void sleep_until(struct emulator *e, uint64_t wake)
 
 void emulator_run(struct emulator *e, emulator_tick_fn *tick, void *arg)
 {
-	uint64_t now;
+	for (;;) {
+		struct port_clock clock = port_clock_read();
+		uint64_t now = clock.now_ns - e->start_ns;
 
-	while (true) {
-		now = work(e);
-		if (now >= e->tick_ns) {
-			e->tick_ns = now + ENGINE_TICK_NS;
-			if (!tick(arg))
-				break;
+		while (e->tick_ns <= now) {
+			advance(e, &clock, e->tick_ns);
+			for (int i = 0; i < ENGINE_DIRS; i++)
+				link_count(&e->dir[i].path.link, e->tick_ns);
+			e->tick_ns = tick(arg, e->tick_ns);
+			if (!e->tick_ns)
+				return;
 		}
+		advance(e, &clock, now);
 		sleep_until(e, wake_time(e, now));
 	}
-	for (int i = 0; i < ENGINE_DIRS; i++)
-		link_count(&e->dir[i].path.link, now);
 }

@@ -37,11 +37,13 @@ struct emulator {
 	struct emulator_dir dir[ENGINE_DIRS];
 	struct pool pool;
 	struct quality *quality;
-	bool ecn;	    /* packets may be marked */
-	uint64_t start_ns;  /* CLOCK_MONOTONIC at time 0 of the paths */
-	uint64_t packet_ns; /* when the last packet came */
-	uint64_t tick_ns;   /* when the owner is called next */
-	uint64_t spin_ns;   /* the due time that is spun for rather than slept */
+	bool ecn;		    /* packets may be marked */
+	int flow_port[ENGINE_DIRS]; /* a packet's flow is its port at that end (outside, inside)
+				       minus this; both 0: all are flow 0 */
+	uint64_t start_ns;	    /* CLOCK_MONOTONIC at time 0 of the paths */
+	uint64_t packet_ns;	    /* when the last packet came */
+	uint64_t tick_ns;	    /* the time of the paths at which the owner is called next */
+	uint64_t spin_ns;	    /* the due time that is spun for rather than slept */
 };
 
 /* Memory for packets of at most mtu bytes, memory bytes in all. The ports and paths are the owner's
@@ -56,9 +58,12 @@ void emulator_gone(void *arg, const struct pkt *k, uint64_t now_ns);
 /* Time 0 is now. */
 void emulator_start(struct emulator *e);
 
-/* Runs until tick, called every ENGINE_TICK_NS, returns false. */
-#define ENGINE_TICK_NS 20000000ull
-typedef bool emulator_tick_fn(void *arg);
+/*
+ * Runs until tick returns 0. It is called at 0 and then at the times it returns, each later than
+ * the one before, when everything due up to that time of the paths has happened and nothing later
+ * has, capacity counted: how late the emulator is changes nothing of what the links have then.
+ */
+typedef uint64_t emulator_tick_fn(void *arg, uint64_t now_ns);
 void emulator_run(struct emulator *e, emulator_tick_fn *tick, void *arg);
 
 /* Nanoseconds since emulator_start. */

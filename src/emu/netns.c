@@ -77,7 +77,7 @@ int netns_privileges(bool *own_outside)
 		return 0;
 	err = enter_user_namespace();
 	if (err || !have_caps()) {
-		pr_err("canopy emu needs root (CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN: try "
+		pr_err("the emulator needs root (CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN: try "
 		       "sudo), or a system\nthat lets users have namespaces "
 		       "(user.max_user_namespaces over 0, kernel.unprivileged_userns_clone 1,\n"
 		       "kernel.apparmor_restrict_unprivileged_userns 0, where there are such "

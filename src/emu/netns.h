@@ -65,7 +65,8 @@ int netns_privileges(bool *own_outside);
  */
 int netns_open(struct netns *n, bool own_outside, uint32_t mtu);
 
-/* Deletes the devices, returns to the home namespace, closes. All zero is fine. */
+/* Deletes the devices, returns to the home namespace where that is allowed, closes. All zero is
+ * fine. */
 void netns_close(struct netns *n);
 
 /* Packets that the devices themselves dropped since they were made. */

@@ -1,9 +1,12 @@
 /* IPv4 and IPv6 headers, as far as the emulator looks. */
 #include "emu/packet.h"
 
+#include <netinet/in.h>
+
 #define IP4_HEADER 20
 #define IP6_HEADER 40
 #define ECN_MASK 3
+#define FRAGMENT_OFFSET 0x1fff
 
 static unsigned word(const uint8_t *p)
 {
@@ -41,6 +44,21 @@ uint16_t packet_look(const uint8_t *frame, size_t len, bool *ect)
 		return 0;
 	*ect = ecn != 0;
 	return len - PACKET_ETH + PACKET_TUN;
+}
+
+bool packet_ports(const uint8_t *frame, size_t len, uint16_t *source, uint16_t *destination)
+{
+	const uint8_t *ip = frame + PACKET_ETH;
+	bool six = (ip[0] >> 4) == 6;
+	size_t at = PACKET_ETH + (six ? IP6_HEADER : (ip[0] & 0xf) * 4u);
+	uint8_t protocol = six ? ip[6] : ip[9];
+	bool fragment = !six && word(ip + 6) & FRAGMENT_OFFSET;
+
+	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || fragment || len < at + 4)
+		return false;
+	*source = word(frame + at);
+	*destination = word(frame + at + 2);
+	return true;
 }
 
 void packet_mark(uint8_t *frame)

@@ -20,6 +20,9 @@
  */
 uint16_t packet_look(const uint8_t *frame, size_t len, bool *ect);
 
+/* The ports of TCP or UDP in a frame that packet_look took; false where it has none. */
+bool packet_ports(const uint8_t *frame, size_t len, uint16_t *source, uint16_t *destination);
+
 /* Sets CE (RFC 3168) on a frame that packet_look took; IPv4's checksum follows (RFC 1624). */
 void packet_mark(uint8_t *frame);
 

@@ -1,11 +1,20 @@
 /* A direction of the path in the order of due times. */
 #include "emu/path.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/link_log.h"
 
 #define STREAMS 11 /* of the direction's seed, one a stage; the link has the first few */
+#define LINE_STREAMS (2 * PATH_STAGES) /* from one delay line of a stage to its next one */
+
+/* A delay line and the stage that has it. */
+struct place {
+	int stage;
+	struct delay *line;
+};
 
 bool path_add(struct path_stages *s, const struct path_stage *stage)
 {
@@ -31,7 +40,7 @@ static bool pass(struct path *p, const struct path_stages *stages, struct path_s
 		const struct path_stage *s = &stages->stage[i];
 
 		if (s->kind == PATH_DELAY) {
-			delay_push(&state[i].delay, k, t_ns);
+			delay_push(&state[i].lines[k->flow % state[i].nlines], k, t_ns);
 			return false;
 		}
 		if (s->kind == PATH_LOSS && rng_uniform(&state[i].rng) < s->loss) {
@@ -80,19 +89,37 @@ static void gone(void *arg, const struct pkt *k, uint64_t now_ns)
 
 /* --- Set-up --- */
 
-static void init_stages(
+static int init_lines(
+	struct path_state *state, const struct path_stage *s, uint64_t seed, uint64_t stream)
+{
+	int n = s->ndelay ? s->ndelay : 1;
+
+	state->lines = calloc(n, sizeof(*state->lines));
+	if (!state->lines)
+		return -ENOMEM;
+	state->nlines = n;
+	for (int i = 0; i < n; i++)
+		delay_init(&state->lines[i], &s->delay[i], s->jitter_ns, seed,
+			stream + i * LINE_STREAMS);
+	return 0;
+}
+
+static int init_stages(
 	const struct path_stages *stages, struct path_state *state, uint64_t seed, uint64_t stream)
 {
-	for (int i = 0; i < stages->n; i++, stream++) {
+	int err = 0;
+
+	for (int i = 0; i < stages->n && !err; i++, stream++) {
 		const struct path_stage *s = &stages->stage[i];
 
 		if (s->kind == PATH_DELAY)
-			delay_init(&state[i].delay, s->delay, s->jitter_ns, seed, stream);
+			err = init_lines(&state[i], s, seed, stream);
 		else if (s->kind == PATH_ONOFF)
 			onoff_init(&state[i].onoff, &s->onoff, seed, stream);
 		else
 			rng_init(&state[i].rng, seed, stream);
 	}
+	return err;
 }
 
 int path_init(struct path *p, const struct path_conf *conf)
@@ -105,16 +132,23 @@ int path_init(struct path *p, const struct path_conf *conf)
 	if (err)
 		return err;
 	p->link.gone = gone;
-	init_stages(&p->conf.before, p->before, conf->seed, STREAMS);
-	init_stages(&p->conf.after, p->after, conf->seed, STREAMS + PATH_STAGES);
-	return 0;
+	err = init_stages(&conf->before, p->before, conf->seed, STREAMS);
+	if (!err)
+		err = init_stages(&conf->after, p->after, conf->seed, STREAMS + PATH_STAGES);
+	if (err) {
+		path_free(p);
+		p->conf.out = NULL;
+	}
+	return err;
 }
 
 static void free_stages(const struct path_stages *stages, struct path_state *state)
 {
-	for (int i = 0; i < stages->n; i++)
-		if (stages->stage[i].kind == PATH_DELAY)
-			delay_free(&state[i].delay);
+	for (int i = 0; i < stages->n; i++) {
+		for (int j = 0; j < state[i].nlines; j++)
+			delay_free(&state[i].lines[j]);
+		free(state[i].lines);
+	}
 }
 
 void path_free(struct path *p)
@@ -128,22 +162,27 @@ void path_free(struct path *p)
 
 /* --- Time --- */
 
-// The earliest due time of the stages, the last one's where several are due then.
-static uint64_t earliest(const struct path_stages *stages, const struct path_state *state, int *at)
+// The earliest due time of the stages, and of which: the last one where several are due then.
+static uint64_t earliest(
+	const struct path_stages *stages, const struct path_state *state, struct place *at)
 {
 	uint64_t first = PATH_NEVER;
 
 	for (int i = stages->n - 1; i >= 0; i--)
-		if (stages->stage[i].kind == PATH_DELAY && delay_due(&state[i].delay) < first) {
-			first = delay_due(&state[i].delay);
-			*at = i;
+		for (int j = 0; j < state[i].nlines; j++) {
+			uint64_t due = delay_due(&state[i].lines[j]);
+
+			if (due < first) {
+				first = due;
+				*at = (struct place){i, &state[i].lines[j]};
+			}
 		}
 	return first;
 }
 
-static struct pkt pop(struct path_state *s)
+static struct pkt pop(struct delay *d)
 {
-	return s->delay.line.p[s->delay.line.head++ & s->delay.line.mask];
+	return d->line.p[d->line.head++ & d->line.mask];
 }
 
 void path_serve(struct path *p, uint64_t now_ns)
@@ -151,7 +190,7 @@ void path_serve(struct path *p, uint64_t now_ns)
 	if (now_ns > p->now_ns)
 		p->now_ns = now_ns;
 	for (;;) {
-		int b = 0, a = 0;
+		struct place b, a;
 		uint64_t before = earliest(&p->conf.before, p->before, &b);
 		uint64_t after = earliest(&p->conf.after, p->after, &a);
 		uint64_t link = p->link.next_ns;
@@ -159,13 +198,13 @@ void path_serve(struct path *p, uint64_t now_ns)
 
 		// what is further on goes first: all opportunities up to an arrival are used before
 		if (after <= link && after <= before && after <= p->now_ns) {
-			k = pop(&p->after[a]);
-			pass_after(p, a + 1, &k, k.t_ns);
+			k = pop(a.line);
+			pass_after(p, a.stage + 1, &k, k.t_ns);
 		} else if (link <= before && link <= p->now_ns) {
 			link_serve(&p->link, link);
 		} else if (before <= p->now_ns) {
-			k = pop(&p->before[b]);
-			pass_before(p, b + 1, &k, k.t_ns);
+			k = pop(b.line);
+			pass_before(p, b.stage + 1, &k, k.t_ns);
 		} else {
 			return;
 		}
@@ -186,9 +225,9 @@ static bool link_busy(const struct path *p)
 
 uint64_t path_next(const struct path *p)
 {
-	int i;
-	uint64_t after = earliest(&p->conf.after, p->after, &i);
-	uint64_t until = link_busy(p) ? p->link.next_ns : earliest(&p->conf.before, p->before, &i);
+	struct place at;
+	uint64_t after = earliest(&p->conf.after, p->after, &at);
+	uint64_t until = link_busy(p) ? p->link.next_ns : earliest(&p->conf.before, p->before, &at);
 
 	return after < until ? after : until;
 }
@@ -198,8 +237,8 @@ static uint64_t delayed(const struct path_stages *stages, const struct path_stat
 	uint64_t n = 0;
 
 	for (int i = 0; i < stages->n; i++)
-		if (stages->stage[i].kind == PATH_DELAY)
-			n += ring_len(&state[i].delay.line);
+		for (int j = 0; j < state[i].nlines; j++)
+			n += ring_len(&state[i].lines[j].line);
 	return n;
 }
 

@@ -26,7 +26,8 @@ enum path_kind { PATH_DELAY, PATH_LOSS, PATH_ONOFF };
 
 struct path_stage {
 	enum path_kind kind;
-	const struct delay_schedule *delay; /* of PATH_DELAY; kept by the caller */
+	const struct delay_schedule *delay; /* [ndelay] of PATH_DELAY; kept by the caller */
+	int ndelay; /* flow f has delay[f % ndelay], and no order with those of another; 0 is 1 */
 	uint64_t jitter_ns;
 	double loss; /* of PATH_LOSS: the probability */
 	struct onoff_conf onoff;
@@ -53,7 +54,8 @@ struct path_conf {
 
 /* What a stage remembers. */
 struct path_state {
-	struct delay delay;
+	struct delay *lines; /* [nlines] of PATH_DELAY */
+	int nlines;
 	struct onoff onoff;
 	struct rng rng;
 };

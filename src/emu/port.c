@@ -137,7 +137,8 @@ void port_done(struct port *p)
 	p->next = p->next + 1 == p->frames ? 0 : p->next + 1;
 }
 
-bool port_next(struct port *p, const struct port_clock *clock, struct port_frame *f)
+bool port_next(
+	struct port *p, const struct port_clock *clock, uint64_t until_ns, struct port_frame *f)
 {
 	for (;;) {
 		struct tpacket2_hdr *h = slot(p);
@@ -153,6 +154,8 @@ bool port_next(struct port *p, const struct port_clock *clock, struct port_frame
 		at = h->tp_sec * NS_PER_S + h->tp_nsec + clock->from_real_ns;
 		if (at > clock->now_ns)
 			at = clock->now_ns;
+		if (at > until_ns)
+			return false;
 		if (at > p->last_ns)
 			p->last_ns = at;
 		*f = (struct port_frame){(const uint8_t *)h + h->tp_mac, h->tp_len, p->last_ns};

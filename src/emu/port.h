@@ -51,8 +51,12 @@ struct port_clock {
 };
 struct port_clock port_clock_read(void);
 
-/* The next frame that came; false when there is none. Stamps never fall nor exceed clock's now. */
-bool port_next(struct port *p, const struct port_clock *clock, struct port_frame *f);
+/*
+ * The next frame that came up to until_ns (CLOCK_MONOTONIC); false when there is none. Stamps never
+ * fall nor exceed clock's now.
+ */
+bool port_next(
+	struct port *p, const struct port_clock *clock, uint64_t until_ns, struct port_frame *f);
 void port_done(struct port *p);
 
 /* Adds a frame to the batch, which holds PORT_BATCH; the data must stay until port_flush. */

@@ -50,19 +50,23 @@ static void mount_proc(void)
 		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
-static void __attribute__((noreturn)) run_command(char *const *argv)
+static void __attribute__((noreturn)) run_command(const struct spawn_what *w)
 {
 	signal(SIGTERM, SIG_DFL);
 	if (signal(SIGHUP, SIG_DFL) == SIG_IGN) // nohup
 		signal(SIGHUP, SIG_IGN);
 	hold_requests(SIG_UNBLOCK);
-	execvp(argv[0], argv);
-	pr_err("%s: %s\n", argv[0], strerror(errno));
+	if (w->main) {
+		signal(SIGINT, SIG_IGN);
+		_exit(w->main(w->arg));
+	}
+	execvp(w->argv[0], w->argv);
+	pr_err("%s: %s\n", w->name, strerror(errno));
 	_exit(CANNOT_START);
 }
 
 // Process 1 of the namespace: waits for everything, ends with the command.
-static void __attribute__((noreturn)) first_process(char *const *argv, char *const *env, int gate)
+static void __attribute__((noreturn)) first_process(const struct spawn_what *w, int gate)
 {
 	struct sigaction pass = {.sa_handler = pass_on};
 	char byte;
@@ -75,11 +79,11 @@ static void __attribute__((noreturn)) first_process(char *const *argv, char *con
 	signal(SIGINT, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	mount_proc();
-	for (; *env; env++)
+	for (char *const *env = w->env; env && *env; env++)
 		putenv(*env);
 	command = fork();
 	if (!command)
-		run_command(argv);
+		run_command(w);
 	sigaction(SIGTERM, &pass, NULL);
 	sigaction(SIGHUP, &pass, NULL);
 	hold_requests(SIG_UNBLOCK);
@@ -89,7 +93,7 @@ static void __attribute__((noreturn)) first_process(char *const *argv, char *con
 	_exit(pid == command ? as_exit(status) : CANNOT_START);
 }
 
-int spawn_prepare(struct spawn *s, char *const *argv, char *const *env, int netns, int back)
+int spawn_prepare(struct spawn *s, const struct spawn_what *what, int netns, int back)
 {
 	struct clone_args args = {.flags = CLONE_NEWPID | CLONE_NEWNS, .exit_signal = SIGCHLD};
 	int gate[2], err = 0;
@@ -104,7 +108,7 @@ int spawn_prepare(struct spawn *s, char *const *argv, char *const *env, int netn
 	pid = err ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (!pid) {
 		close(gate[1]);
-		first_process(argv, env, gate[0]);
+		first_process(what, gate[0]);
 	}
 	if (pid < 0 && !err)
 		err = -errno;
@@ -113,7 +117,7 @@ int spawn_prepare(struct spawn *s, char *const *argv, char *const *env, int netn
 	if (setns(back, CLONE_NEWNET) && !err)
 		err = -errno;
 	if (err) {
-		pr_err("%s: a process namespace: %s\n", argv[0], strerror(-err));
+		pr_err("%s: a process namespace: %s\n", what->name, strerror(-err));
 		close(gate[1]);
 		return err;
 	}

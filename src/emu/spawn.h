@@ -17,9 +17,17 @@ struct spawn {
 	int status; /* exit status, 128 + signal, 127 where the command could not start */
 };
 
-/* Prepares argv (ended by NULL) in a namespace; env is "NAME=value" texts ended by NULL, added to
- * ours. Leaves the process in the namespace back. Prints. 0 or -errno. */
-int spawn_prepare(struct spawn *s, char *const *argv, char *const *env, int netns, int back);
+/* What runs: a program, or a function of ours (whose interrupts are then ours to pass on). */
+struct spawn_what {
+	const char *name;	/* for messages */
+	char *const *argv;	/* ended by NULL, or NULL: */
+	int (*main)(void *arg); /* its value is the exit status */
+	void *arg;
+	char *const *env; /* "NAME=value" texts ended by NULL, added to ours; or NULL */
+};
+
+/* Prepares it in a namespace. Leaves the process in the namespace back. Prints. 0 or -errno. */
+int spawn_prepare(struct spawn *s, const struct spawn_what *what, int netns, int back);
 
 void spawn_go(struct spawn *s);
 

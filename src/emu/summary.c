@@ -17,7 +17,7 @@ static double mbps(uint64_t bytes, double seconds)
 	return seconds > 0 ? bytes * 8e-6 / seconds : 0;
 }
 
-static json_t *direction(const struct emu_dir *conf, const struct emulator_dir *d, double seconds)
+static json_t *direction(const struct chain_dir *conf, const struct emulator_dir *d, double seconds)
 {
 	const struct link_stats *s = &d->path.link.stats;
 	char queue[QUEUE_TEXT];
@@ -88,9 +88,11 @@ int summary_write(const struct emu_conf *conf, const struct emulator *e, const s
 	double seconds = emulator_now(e) * 1e-9;
 	json_t *j = json_pack("{s:s, s:i, s:s, s:s, s:I, s:f, s:i, s:o, s:o, s:o}", "format",
 		"canopy-emu", "version", 1, "canopy", CANOPY_VERSION, "command", conf->title,
-		"seed", (json_int_t)conf->seed, "duration_s", seconds, "exit_status", exit_status,
-		"down", direction(&conf->down, &e->dir[ENGINE_DOWN], seconds), "up",
-		direction(&conf->up, &e->dir[ENGINE_UP], seconds), "quality", quality_json(q));
+		"seed", (json_int_t)conf->path.seed, "duration_s", seconds, "exit_status",
+		exit_status, "down",
+		direction(&conf->path.dir[ENGINE_DOWN], &e->dir[ENGINE_DOWN], seconds), "up",
+		direction(&conf->path.dir[ENGINE_UP], &e->dir[ENGINE_UP], seconds), "quality",
+		quality_json(q));
 	int err = 0;
 
 	say(e, q, seconds);

@@ -129,6 +129,32 @@ static bool implied(const struct compare_conf *conf, const struct col *c)
 	       (names(&conf->only_a, trace) || names(&conf->only_b, trace));
 }
 
+// Where each side is of one place, simulator or emulator, that is what is compared.
+static bool one_place_each(const struct pairing *p)
+{
+	const struct run_result *first[2] = {NULL, NULL};
+
+	for (int i = 0; i < p->n; i++) {
+		const struct row *r = &p->rows[i];
+
+		if (!first[r->side])
+			first[r->side] = r->run;
+		else if (strcmp(first[r->side]->on, r->run->on))
+			return false;
+	}
+	return true;
+}
+
+static void drop_key(struct pairing *p, const struct col *c)
+{
+	int n = 0;
+
+	for (int i = 0; i < p->nkeys; i++)
+		if (p->keys[i] != c)
+			p->keys[n++] = p->keys[i];
+	p->nkeys = n;
+}
+
 static int collect(struct pairing *p, const struct compare_conf *conf)
 {
 	const struct result_set *sets[] = {conf->a, conf->b};
@@ -157,6 +183,8 @@ static int collect(struct pairing *p, const struct compare_conf *conf)
 			return -EINVAL;
 		}
 	}
+	if (one_place_each(p))
+		drop_key(p, results_col("on"));
 	qsort_r(p->rows, p->n, sizeof(*p->rows), by_all, p);
 	return 0;
 }
@@ -170,11 +198,12 @@ static const char *shown(const struct col *c, const struct run_result *r, char b
 // Two runs of one side, set-up and seed: says by what to tell them apart.
 static int refuse_double(const struct pairing *p, const struct row *x, const struct row *y)
 {
-	static const char *const more[] = {"model", "queue_pkts"};
+	static const char *const more[] = {"model", "queue_pkts", "kernel", "traffic"};
+	const int all = NKEYS + sizeof(more) / sizeof(more[0]);
 	const char *side = x->side ? "b" : "a", *dir = x->side ? p->conf->name_b : p->conf->name_a;
 	char u[RESULTS_NUM], v[RESULTS_NUM];
 
-	for (int i = 0; i < NKEYS + 2; i++) {
+	for (int i = 0; i < all; i++) {
 		const struct col *c = results_col(i < NKEYS ? key_names[i] : more[i - NKEYS]);
 
 		if (!compare_values(c, x->run, y->run))
@@ -289,6 +318,10 @@ static void test_setup(
 					 : stats_welch(x, s->na, y, s->nb, conf->level);
 	}
 	c->few += s->na < 2 || s->nb < 2;
+	for (int i = 0; i < s->na; i++)
+		c->doubted += a[i].run->trusted == 0;
+	for (int i = 0; i < s->nb; i++)
+		c->doubted += b[i].run->trusted == 0;
 }
 
 static void test_setups(struct compare *c, struct pairing *p, double *room)
@@ -405,7 +438,7 @@ char *compare_label(const struct compare *c, const struct compare_setup *s)
 		const char *column, *format;
 	} parts[] = {{"trace", "%s"}, {"buffer_bdp", "%s BDP"}, {"delay_ms", "%s ms"},
 		{"queue", "%s"}, {"loss", "loss %s"}, {"noise", "noise %s"}, {"controller", "%s"},
-		{"flow_args", "flows %s"}};
+		{"flow_args", "flows %s"}, {"on", "%s"}};
 	char *text, u[RESULTS_NUM], v[RESULTS_NUM];
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -418,7 +451,8 @@ char *compare_label(const struct compare *c, const struct compare_setup *s)
 		bool differ = strcmp(a, b) != 0;
 		char *both = file_path(differ ? "%s against %s" : "%s", a, b);
 
-		if (differ || i < 3 || i == 6 || (*a && strcmp(a, "0") && strcmp(a, "droptail"))) {
+		if (differ || i < 3 || i == 6 ||
+			(*a && strcmp(a, "0") && strcmp(a, "droptail") && strcmp(a, "sim"))) {
 			fputs(i ? ", " : "", f);
 			fprintf(f, parts[i].format, both);
 		}

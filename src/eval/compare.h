@@ -3,10 +3,11 @@
  *
  * A set-up is what the key columns say (controller, trace, nominal rate, buffer, delay, loss,
  * noise, queue, duration, simulator or emulator, number of flows); seeds repeat it. A filter names
- * values of columns; a column that either side's filter names does not have to agree. Each metric
- * of each set-up in both collections is tested: pairs of equal seeds by Student's test, independent
- * repeats by Welch's (base/stats.h). Holm's correction is over the set-ups of a metric, so that
- * with chance 1 - level no set-up of it is marked wrongly.
+ * values of columns; a column that either side's filter names does not have to agree, nor does
+ * where the runs were made if that is the same for all of a side. Each metric of each set-up in
+ * both collections is tested: pairs of equal seeds by Student's test, independent repeats by
+ * Welch's (base/stats.h). Holm's correction is over the set-ups of a metric, so that with chance 1
+ * - level no set-up of it is marked wrongly.
  *
  * The verdict over all set-ups is Wilcoxon's signed-rank test on their mean differences, Holm's
  * correction over the metrics: it asks whether A is more often and further on one side than set-ups
@@ -72,6 +73,7 @@ struct compare {
 	int n;
 	int only_a, only_b; /* set-ups that the other side lacks */
 	int few;	    /* set-ups with too few repeats for a test */
+	int doubted;	    /* runs among them that are not to be trusted */
 	struct compare_overall overall[COMPARE_METRICS];
 };
 

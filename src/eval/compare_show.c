@@ -94,6 +94,11 @@ static void print_counts(FILE *out, const struct compare *c)
 			"either side, and 5 "
 			"to say much (canopy eval --runs 5)\n",
 			c->few, c->n);
+	if (c->doubted)
+		fprintf(out,
+			"do not trust %d of the runs over the emulator: their records say why "
+			"(canopy report)\n",
+			c->doubted);
 	if (c->only_a || c->only_b)
 		fprintf(out, "left out: %d set-up%s only in A, %d only in B\n", c->only_a,
 			c->only_a == 1 ? "" : "s", c->only_b);
@@ -170,11 +175,11 @@ int compare_json(FILE *out, const struct compare *c)
 	for (int m = 0; m < c->conf->nmetrics; m++)
 		json_object_set_new(overall, c->conf->metrics[m]->name,
 			overall_json(&c->overall[m], c->conf->level));
-	all = json_pack("{s:s, s:i, s:s, s:s, s:s, s:f, s:i, s:i, s:i, s:o, s:o}", "format",
+	all = json_pack("{s:s, s:i, s:s, s:s, s:s, s:f, s:i, s:i, s:i, s:i, s:o, s:o}", "format",
 		COMPARE_FORMAT, "version", COMPARE_VERSION, "canopy", CANOPY_VERSION, "a",
 		c->conf->name_a, "b", c->conf->name_b, "level", c->conf->level, "only_a", c->only_a,
-		"only_b", c->only_b, "too_few_repeats", c->few, "setups", setups, "overall",
-		overall);
+		"only_b", c->only_b, "too_few_repeats", c->few, "untrusted_runs", c->doubted,
+		"setups", setups, "overall", overall);
 	err = all && !json_dumpf(all, out, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) ? 0 : -ENOMEM;
 	fputc('\n', out);
 	json_decref(all);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/work.h"
+#include "eval/run_emu.h"
 
 struct todo {
 	const struct run_conf *run;
@@ -134,8 +135,10 @@ static void tick(void *arg, double simulated_s)
 static int job(void *arg, int i, int thread)
 {
 	struct eval *e = arg;
+	struct todo *t = &e->todo[i];
 
-	return run_one(&e->todo[i].result, e->todo[i].run, &e->io);
+	return t->run->on == RUN_EMU ? run_emulated(&t->result, t->run, &e->io)
+				     : run_one(&t->result, t->run, &e->io);
 }
 
 static int done(void *arg, int i)
@@ -165,7 +168,8 @@ static int run_all(struct eval *e, int threads)
 	for (int i = 0; i < e->n; i++)
 		total += e->todo[i].run->duration_s;
 	pthread_mutex_init(&e->lock, NULL);
-	progress_start(&e->progress, "simulated s", total);
+	progress_start(&e->progress,
+		e->n && e->todo[0].run->on == RUN_EMU ? "s of runs" : "simulated s", total);
 	err = e->n ? work_run(&w) : 0;
 	progress_end(&e->progress);
 	pthread_mutex_destroy(&e->lock);

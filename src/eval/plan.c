@@ -2,18 +2,58 @@
 #include "eval/plan.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "base/log.h"
+#include "emu/iperf3.h"
 #include "policy/setup.h"
 #include "sim/world.h"
+
+static bool on_emu(const struct opts *o)
+{
+	return !strcmp(opts_text(o, "on"), "emu");
+}
+
+// Options that say nothing of a run where it is to be.
+static int check_place(const struct opts *o)
+{
+	static const char *const simulated[] = {"hz", "emulator", "noise", "noise-feature", "noise-kind",
+		"properties", "let", "engine", "slices", "budget", "fallback"};
+	bool iperf3 = !strcmp(opts_text(o, "with"), "iperf3");
+
+	for (size_t i = 0; i < sizeof(simulated) / sizeof(simulated[0]) && on_emu(o); i++)
+		if (opts_given(o, simulated[i])) {
+			pr_err("--%s: is of the simulator; with --on emu there is none\n", simulated[i]);
+			return -EINVAL;
+		}
+	if (opts_given(o, "with") && !on_emu(o)) {
+		pr_err("--with: goes with --on emu\n");
+		return -EINVAL;
+	}
+	if (on_emu(o) && !strcmp(opts_text(o, "pacing"), "off")) {
+		pr_err("--pacing: the kernel's controllers pace or not as they do; --on emu knows auto and on\n");
+		return -EINVAL;
+	}
+	if (iperf3 && !strcmp(opts_text(o, "pacing"), "on")) {
+		pr_err("--pacing: iperf3 paces at a fixed rate only\n");
+		return -EINVAL;
+	}
+	if (iperf3 && opts_real(o, "flow-time") != floor(opts_real(o, "flow-time"))) {
+		pr_err("--flow-time: iperf3 takes whole seconds\n");
+		return -EINVAL;
+	}
+	return iperf3 ? iperf3_have() : 0;
+}
 
 static int read_schemes(struct plan *g, const struct opts *o)
 {
 	char **names;
 	int n = opts_texts(o, "controllers", &names), err = 0;
 
+	g->schemes.kernel = on_emu(o);
 	for (int i = 0; i < n && !err; i++)
 		err = scheme_add(&g->schemes, names[i]);
 	free(names);
@@ -122,8 +162,11 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 {
 	static const enum queue_kind kinds[] = {
 		QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_INFINITE, QUEUE_CODEL, QUEUE_PIE};
+	struct utsname u;
 
 	*c = (struct run_conf){
+		.on = on_emu(o) ? RUN_EMU : RUN_SIM,
+		.traffic = strcmp(opts_text(o, "with"), "iperf3") ? RUN_FLOWS : RUN_IPERF3,
 		.up = &g->uplink,
 		.queue = kinds[word_index(RUN_QUEUES, opts_text(o, "queue"))],
 		.ecn = opts_flag(o, "ecn"),
@@ -141,6 +184,8 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 		.ms_delay = strcmp(opts_text(o, "emulator"), "ideal") != 0,
 		.poll_ns = strcmp(opts_text(o, "emulator"), "mahimahi") ? 0 : WORLD_POLL_NS,
 	};
+	if (c->on == RUN_EMU && !uname(&u))
+		snprintf(c->kernel, sizeof(c->kernel), "%s", u.release);
 	if (c->pacing == 2)
 		c->pacing = -1;
 	if (c->skip_end_s >= c->duration_s) {
@@ -308,7 +353,9 @@ int plan_init(struct plan *g, const struct opts *o)
 
 	memset(g, 0, sizeof(*g));
 	g->nextra = opts_reals(o, "extra-delays", &g->extra);
-	err = read_axis(o, "buffers", &g->buffers, &g->nbuffers);
+	err = check_place(o);
+	if (!err)
+		err = read_axis(o, "buffers", &g->buffers, &g->nbuffers);
 	if (!err)
 		err = read_axis(o, "delays", &g->delays, &g->ndelays);
 	if (!err)

@@ -28,8 +28,13 @@ struct plan {
 /* clang-format off */
 /* Rows of an option table; the names are the keys of spec files. */
 #define PLAN_OPTS \
+	{OPT_WORD, 0, "on", "WHERE", "sim", 0, 0, "sim|emu", \
+		"in the simulator, or over the emulator with this kernel's TCP, in real time"}, \
+	{OPT_WORD, 0, "with", "SOURCE", "flows", 0, 0, RUN_TRAFFICS, \
+		"on emu: what sends and receives, Canopy's own flows or iperf3"}, \
 	{OPT_TEXTS, 'c', "controllers", "NAMES", "cubic", 0, 0, NULL, \
-		"classic controllers and model files; a+b mixes flows, MODEL@zero fixes the action at 0, " \
+		"classic controllers and model files (on emu: the kernel's controllers); a+b mixes flows, " \
+		"MODEL@zero fixes the action at 0, " \
 		"@drift lets it drift, MODEL@fallback keeps CUBIC's window where too little is proven, " \
 		"MODEL@shield installs the nearest window that the properties allow"}, \
 	{OPT_TEXTS, 't', "traces", "TRACES", NULL, 0, 0, NULL, "mahimahi trace files or generated traces"}, \
@@ -55,7 +60,7 @@ struct plan {
 		"MODEL@fallback keeps CUBIC's window where less than this is proven"}, \
 	{OPT_INT, 0, "seed", "N", "1", 0, 1e15, NULL, "first seed"}, \
 	{OPT_INT, 'n', "runs", "N", "1", 1, PLAN_MAX_RUNS, NULL, "runs of each combination: seeds SEED, SEED + 1, ..."}, \
-	{OPT_REAL, 'd', "duration", "S", "60", 0.1, 1e5, NULL, "simulated seconds of a run"}, \
+	{OPT_REAL, 'd', "duration", "S", "60", 0.1, 1e5, NULL, "seconds of a run"}, \
 	{OPT_REAL, 0, "skip-end", "S", "0", 0, 1e5, NULL, "seconds at the end that metrics leave out"}, \
 	{OPT_TEXT, 0, "uplink", "TRACE", "wired192", 0, 0, NULL, "trace of the ACKs' link"}, \
 	{OPT_WORD, 0, "queue", "KIND", "droptail", 0, 0, RUN_QUEUES, "queue discipline, both directions"}, \

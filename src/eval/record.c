@@ -78,6 +78,17 @@ const struct col results_cols[] = {
 	MAYBE(run_result, converge_s, "s", 0, 1e9, 3),
 	MAYBE(run_result, friendliness, "", 0, RESULTS_MAX_FLOWS, 3),
 	TEXT(run_result, shares, true, 3),
+	TEXT(run_result, kernel, true, 6),
+	TEXT(run_result, traffic, true, 6),
+	MAYBE(run_result, trusted, "", 0, 1, 6),
+	TEXT(run_result, doubt, true, 6),
+	MAYBE(run_result, late_p50_us, "us", 0, BIG, 6),
+	MAYBE(run_result, late_p99_us, "us", 0, BIG, 6),
+	MAYBE(run_result, late_max_us, "us", 0, BIG, 6),
+	MAYBE(run_result, device_drops, "packets", 0, BIG, 6),
+	MAYBE(run_result, emulator_cpu_pct, "%", 0, BIG, 6),
+	MAYBE(run_result, foreign_cpu_pct, "%", 0, 100.001, 6),
+	MAYBE(run_result, window_limited_pct, "%", 0, BIG, 6),
 	{.name = NULL},
 };
 
@@ -124,6 +135,17 @@ static int64_t int_at(const struct col *c, const void *rec)
 double results_value(const struct col *c, const struct run_result *run)
 {
 	return c->type == COL_INT ? (double)int_at(c, run) : real_at(c, run);
+}
+
+const char *results_show(const struct run_result *r, char buf[RESULTS_SHOWN])
+{
+	bool flows = !*r->traffic || !strcmp(r->traffic, "flows");
+
+	snprintf(buf, RESULTS_SHOWN, "%s%s%s%s", r->controller,
+		strcmp(r->on, "emu") ? "" : " (kernel", flows ? "" : ", ", flows ? "" : r->traffic);
+	if (!strcmp(r->on, "emu"))
+		strcat(buf, ")");
+	return buf;
 }
 
 const char *results_number(double x, char *buf)

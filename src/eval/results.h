@@ -16,10 +16,11 @@
 #include <stdio.h>
 
 #define RESULTS_FORMAT "canopy-results"
-#define RESULTS_VERSION 5 /* also reads 1 to 4, which lack the columns with a later since */
+#define RESULTS_VERSION 6 /* also reads 1 to 5, which lack the columns with a later since */
 #define RESULTS_NAME 128 /* longest name and its NUL; longer ones are refused */
 #define RESULTS_ARGS 96 /* parameters of a queue or of bursts of loss, and the NUL */
 #define RESULTS_SHARES 640 /* as many controllers as a mix can name */
+#define RESULTS_DOUBT 640  /* why a run is not trusted, and the NUL */
 #define RESULTS_MAX_FLOWS 4096
 
 /* Of one flow. Names are UTF-8. Where "or NaN" stands the value may be absent: null in the files.
@@ -72,6 +73,12 @@ struct run_result {
 	double converge_s;	     /* or NaN: none converged */
 	double friendliness;	     /* or NaN: not cubic and one other */
 	char shares[RESULTS_SHARES]; /* empty: never several flows */
+	/* Of runs over the emulator; empty and NaN in the simulator's. */
+	char kernel[RESULTS_NAME], traffic[16];
+	double trusted; /* 1 or 0, or NaN, as the rest */
+	char doubt[RESULTS_DOUBT]; /* why not; empty: trusted */
+	double late_p50_us, late_p99_us, late_max_us, device_drops;
+	double emulator_cpu_pct, foreign_cpu_pct, window_limited_pct;
 	int nflows;
 	struct flow_result *flows; /* [nflows] the caller's in results_add, the set's when loaded */
 
@@ -97,6 +104,11 @@ extern const struct col results_cols[],
 /* The column of that name, NULL if there is none; its value in a run (COL_INT and COL_REAL). */
 const struct col *results_col(const char *name);
 double results_value(const struct col *c, const struct run_result *run);
+
+/* The controller as people are shown it, "cubic (kernel)" where it was the kernel's, with "iperf3"
+ * where that sent. Returns buf. */
+#define RESULTS_SHOWN (RESULTS_NAME + 32)
+const char *results_show(const struct run_result *run, char buf[RESULTS_SHOWN]);
 
 /* Shortest of %.15g and %.17g that reads back as x; buf of RESULTS_NUM bytes. Returns buf. */
 #define RESULTS_NUM 32

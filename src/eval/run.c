@@ -2,7 +2,6 @@
 #include "eval/run.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/rng.h"
 #include "eval/decisions.h"
 #include "eval/fairness.h"
+#include "eval/measure.h"
 #include "eval/series.h"
 #include "policy/setup.h"
 #include "sim/link_log.h"
@@ -33,45 +33,15 @@ struct run {
 	uint64_t *in_order; /* [flows] */
 };
 
-static const struct sender *sender_of(const struct run_conf *c, int flow)
-{
-	return &c->scheme->senders[flow % c->scheme->n];
-}
-
 /* --- Set-up --- */
 
 static int open_log(struct link_log **out, const struct run *r, bool down)
 {
-	const struct run_conf *c = r->conf;
-	const struct trace *t = (down ? c->down : c->up)->trace;
-	char *shown = file_path("logs/%s.%s", c->id, down ? "down" : "up");
-	char *path = file_path("%s/%s", r->io->dir, shown), *part = file_part(path);
-	char *command = file_path(
-		"'canopy' 'eval' (version %s) '--controllers=%s' '--traces=%s' '--buffers=%g' "
-		"'--delays=%g' '--loss=%g' '--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
-		CANOPY_VERSION, c->scheme->name, c->down->trace->name, c->buffer_bdp, c->delay_ms,
-		c->loss, c->noise.size, c->seed, c->duration_s);
-	char args[RESULTS_ARGS];
-	bool managed = *run_queue_args(c, args);
-	char *queue = c->queue == QUEUE_INFINITE
-			      ? file_path("infinite")
-			      : file_path("%s [packets=%" PRIu32 "%s%s]", run_queue_name(c->queue),
-					c->queue_pkts, managed ? " " : "", args);
-	char *config = file_path("[delay %g ms]", c->delay_ms);
-	const struct link_log_conf conf = {.direction = down ? "Downlink" : "Uplink",
-		.trace = t->name,
-		.command = command,
-		.queue = queue,
-		.config = config,
-		.shown = shown};
-	int err = link_log_open(out, part, &conf);
+	char *path = run_log_path(r->conf, r->io->dir, down), *part = file_part(path);
+	int err = run_log_open(out, r->conf, down, part, 0);
 
-	free(shown);
 	free(part);
 	free(path);
-	free(command);
-	free(queue);
-	free(config);
 	return err;
 }
 
@@ -88,19 +58,17 @@ static int open_pcap(struct run *r)
 static int set_flow(struct run *r, int i, struct rng *rng)
 {
 	const struct run_conf *c = r->conf;
-	const struct sender *s = sender_of(c, i);
+	const struct sender *s = run_sender(c, i);
 	struct flow_conf *f = &r->flows[i];
 
 	*f = (struct flow_conf){
 		.cc = s->cc ? s->cc : &cc_policy,
 		.cc_arg = s->cc ? NULL : &r->decisions[i].policy,
 		.delay_ms = c->delay_ms + (c->nextra ? c->extra_ms[i % c->nextra] : 0),
-		.start_ns = c->stagger_s * i * SEC + setup_start_ns(rng),
 		.ecn = c->ecn,
 		.pacing = c->pacing,
 	};
-	if (c->flow_s > 0)
-		f->stop_ns = f->start_ns + c->flow_s * SEC;
+	run_flow_times(c, i, rng, &f->start_ns, &f->stop_ns);
 	return s->cc ? 0 : decisions_init(&r->decisions[i], c, s, i, r->io->decisions);
 }
 
@@ -148,33 +116,21 @@ static int set_up(struct run *r)
 
 /* --- While it runs --- */
 
-// Mbit/s of bytes in ns.
-static double mbps(uint64_t bytes, uint64_t ns)
-{
-	return ns ? bytes * 8e3 / ns : 0;
-}
-
 // Closes the bin that ends now.
 static int add_bin(struct run *r, uint64_t now_ns)
 {
 	const struct link_stats *l = world_down(r->world);
-	uint64_t len = now_ns - r->bin_ns, out = l->departures - r->link.departures;
+	uint64_t len = now_ns - r->bin_ns;
 	double *row = series_row(&r->series);
 
 	if (!row)
 		return -ENOMEM;
-	row[SERIES_T] = now_ns * 1e-9;
-	row[SERIES_CAPACITY] = mbps(l->capacity_bytes - r->link.capacity_bytes, len);
-	row[SERIES_THROUGHPUT] = mbps(l->bytes_out - r->link.bytes_out, len);
-	if (out)
-		row[SERIES_QDELAY] = (l->delay_sum_ns - r->link.delay_sum_ns) * 1e-6 / out;
-	row[SERIES_QUEUE] = l->queue_pkts;
-	row[SERIES_DROPS] = l->drops - r->link.drops;
+	measure_bin(row, l, &r->link, now_ns, len);
 	for (int i = 0; i < r->conf->flows; i++) {
 		const struct cc *cc = world_cc(r->world, i);
 		uint64_t got = world_flow(r->world, i)->in_order;
 
-		row[SERIES_FLOW(i, SERIES_RATE)] = mbps((got - r->in_order[i]) * cc->mss, len);
+		row[SERIES_FLOW(i, SERIES_RATE)] = measure_mbps((got - r->in_order[i]) * cc->mss, len);
 		row[SERIES_FLOW(i, SERIES_CWND)] = cc->cwnd;
 		if (cc->srtt_us8)
 			row[SERIES_FLOW(i, SERIES_SRTT)] = cc->srtt_us8 / 8e3;
@@ -193,22 +149,19 @@ static const struct policy_stats *stats_of(const struct run *r, int flow)
 	return r->flows[flow].cc_arg ? policy_stats(world_cc(r->world, flow)) : NULL;
 }
 
-static void measure_flow(struct flow_result *out, const struct run *r, int i, uint64_t now_ns)
+static struct flow_count count_flow(const struct run *r, int i)
 {
 	const struct flow_stats *s = world_flow(r->world, i);
-	const struct policy_stats *p = stats_of(r, i);
 	const struct flow_conf *f = &r->flows[i];
-	uint64_t stop = f->stop_ns && f->stop_ns < now_ns ? f->stop_ns : now_ns;
 
-	snprintf(out->controller, sizeof(out->controller), "%s", sender_of(r->conf, i)->name);
-	out->goodput_mbps = mbps(s->in_order * world_cc(r->world, i)->mss, stop - f->start_ns);
-	out->rtt_mean_ms = s->rtts ? s->rtt_sum_us / 1e3 / s->rtts : NAN;
-	out->retrans = s->retrans;
-	out->rtos = s->rtos;
-	out->start_s = f->start_ns * 1e-9;
-	out->stop_s = stop * 1e-9;
-	out->decisions = p ? p->decisions : 0;
-	out->policy_start_s = p && p->start_us ? p->start_us * 1e-6 : NAN;
+	return (struct flow_count){.start_ns = f->start_ns,
+		.stop_ns = f->stop_ns,
+		.bytes = s->in_order * world_cc(r->world, i)->mss,
+		.rtt_sum_ms = s->rtt_sum_us / 1e3,
+		.rtts = s->rtts,
+		.rtt_min_ms = s->min_rtt_us / 1e3,
+		.retrans = s->retrans,
+		.rtos = s->rtos};
 }
 
 static double share_pct(double part, double of)
@@ -242,94 +195,46 @@ static void measure_guards(struct run_result *out, const struct run *r)
 	out->shield_pct = share_pct(steps_in[GUARD_SHIELD], of[GUARD_SHIELD]);
 }
 
-// Sums and means over the flows.
-static void measure_flows(struct run_result *out, const struct run *r, uint64_t now_ns)
+// Of the policy flows.
+static void measure_policies(struct run_result *out, const struct run *r)
 {
-	double rtt_sum = 0, rtts = 0, time = 0, acted = 0, rewards = 0, rewarded = 0, sum = 0,
-	       squares = 0;
-	uint64_t bytes = 0;
+	double time = 0, acted = 0, rewards = 0, rewarded = 0;
 
-	out->rtt_min_ms = NAN;
 	for (int i = 0; i < out->nflows; i++) {
-		const struct flow_stats *s = world_flow(r->world, i);
+		const struct policy_stats *p = stats_of(r, i);
 		struct flow_result *f = &out->flows[i];
 
-		measure_flow(f, r, i, now_ns);
-		bytes += s->in_order * world_cc(r->world, i)->mss;
-		rtt_sum += s->rtt_sum_us / 1e3;
-		rtts += s->rtts;
-		if (s->rtts)
-			out->rtt_min_ms = fmin(out->rtt_min_ms, s->min_rtt_us / 1e3);
-		out->retrans += f->retrans;
-		out->rtos += f->rtos;
-		out->decisions += f->decisions;
-		sum += f->goodput_mbps;
-		squares += f->goodput_mbps * f->goodput_mbps;
-		if (!stats_of(r, i))
+		if (!p)
 			continue;
+		f->decisions = p->decisions;
+		f->policy_start_s = p->start_us ? p->start_us * 1e-6 : NAN;
+		out->decisions += f->decisions;
 		time += f->stop_s - f->start_s;
 		acted += isnan(f->policy_start_s) ? 0 : fmax(0, f->stop_s - f->policy_start_s);
-		rewards += stats_of(r, i)->reward_sum;
-		rewarded += stats_of(r, i)->rewards;
+		rewards += p->reward_sum;
+		rewarded += p->rewards;
 	}
-	out->goodput_mbps = mbps(bytes, now_ns);
-	out->rtt_mean_ms = rtts > 0 ? rtt_sum / rtts : NAN;
-	measure_guards(out, r);
 	out->acted_pct = time > 0 ? 100 * acted / time : NAN;
 	out->reward_mean = rewarded > 0 ? rewards / rewarded : NAN;
-	out->jain = squares > 0 ? sum * sum / (out->nflows * squares) : NAN;
-}
-
-static void measure_link(struct run_result *out, const struct link_stats *l, uint64_t now_ns)
-{
-	out->duration_s = now_ns * 1e-9;
-	out->capacity_mbps = mbps(l->capacity_bytes, now_ns);
-	out->throughput_mbps = mbps(l->bytes_out, now_ns);
-	out->util_pct = l->capacity_bytes ? 100.0 * l->bytes_out / l->capacity_bytes : 0;
-	out->arrivals = l->arrivals;
-	out->departures = l->departures;
-	out->drops = l->drops;
-	out->drop_pct = l->arrivals ? 100.0 * l->drops / l->arrivals : 0;
-	out->marks = l->marks;
-	out->qdelay_mean_ms = out->qdelay_p50_ms = out->qdelay_p95_ms = out->qdelay_max_ms = NAN;
-	if (!l->departures)
-		return;
-	out->qdelay_mean_ms = l->delay_sum_ns * 1e-6 / l->departures;
-	out->qdelay_p50_ms = link_delay_quantile_ms(l, 0.5);
-	out->qdelay_p95_ms = link_delay_quantile_ms(l, 0.95);
-	out->qdelay_max_ms = l->delay_max_ns * 1e-6;
 }
 
 static int measure(struct run_result *out, const struct run *r, uint64_t now_ns)
 {
-	const struct run_conf *c = r->conf;
-	const struct scheme_model *model = scheme_model(c->scheme);
+	struct flow_count *f = calloc(r->conf->flows, sizeof(*f));
+	int err = f ? measure_begin(out, r->conf) : -ENOMEM;
 
-	memset(out, 0, sizeof(*out));
-	out->flows = calloc(c->flows, sizeof(*out->flows));
-	if (!out->flows)
-		return -ENOMEM;
-	out->nflows = c->flows;
-	snprintf(out->id, sizeof(out->id), "%s", c->id);
-	snprintf(out->on, sizeof(out->on), "sim");
-	snprintf(out->controller, sizeof(out->controller), "%s", c->scheme->name);
-	snprintf(out->model, sizeof(out->model), "%s", model ? model->model->sha256 : "");
-	snprintf(out->trace, sizeof(out->trace), "%s", c->down->trace->name);
-	snprintf(out->queue, sizeof(out->queue), "%s", run_queue_name(c->queue));
-	out->nominal_mbps = c->nominal_mbps;
-	out->buffer_bdp = c->buffer_bdp;
-	out->queue_pkts = c->queue_pkts;
-	out->delay_ms = c->delay_ms;
-	out->loss = c->loss;
-	run_queue_args(c, out->queue_args);
-	run_burst_args(c, out->loss_burst);
-	run_flow_args(c, out->flow_args);
-	out->ecn = c->ecn;
-	out->noise = c->noise.size;
-	out->seed = c->seed;
+	if (err)
+		goto out;
+	for (int i = 0; i < r->conf->flows; i++)
+		f[i] = count_flow(r, i);
 	measure_link(out, world_down(r->world), now_ns);
-	measure_flows(out, r, now_ns);
-	return fairness_measure(out, &r->series, RUN_BIN_MS * 1e-3);
+	measure_flows(out, f, now_ns);
+	measure_policies(out, r);
+	measure_guards(out, r);
+	err = fairness_measure(out, &r->series, RUN_BIN_MS * 1e-3);
+out:
+	free(f);
+	return err;
 }
 
 /* --- The whole --- */
@@ -343,8 +248,7 @@ static void run_until(struct world *w, uint64_t until_ns)
 // Runs to the end; the metrics are those of the moment the last skip_end_s begin.
 static int drive(struct run_result *out, struct run *r)
 {
-	uint64_t end = r->conf->duration_s * SEC,
-		 cut = (r->conf->duration_s - r->conf->skip_end_s) * SEC;
+	uint64_t end = run_end_ns(r->conf), cut = run_cut_ns(r->conf);
 	uint64_t now = 0, bin = RUN_BIN_MS * MS, ticked = 0;
 	int err = 0;
 

@@ -1,5 +1,6 @@
 /*
- * One run of an evaluation: a simulated dumbbell, its metrics, time series, logs and decisions.
+ * One run of an evaluation: a dumbbell in the simulator, or of this kernel's flows over the
+ * emulator (eval/run_emu.h), its metrics, time series, logs and decisions.
  *
  * Everything that determines a run is in struct run_conf, and its id is a digest of that, so that equal ids
  * mean equal bytes, whatever the folder, the thread or the day.
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/rng.h"
 #include "eval/guard.h"
 #include "eval/results.h"
 #include "eval/scheme.h"
@@ -19,8 +21,11 @@
 
 /* Raise it when the simulator, the monitor or the metrics change what a run gives: ids change with it. */
 #define RUN_SIM_VERSION 7
+#define RUN_EMU_VERSION 1 /* the same for runs over the emulator */
 
 #define RUN_BIN_MS 100 /* of the time series */
+
+#define RUN_KERNEL 65 /* as in struct utsname */
 
 /* A trace with its digest, taken once. */
 struct run_trace {
@@ -28,7 +33,18 @@ struct run_trace {
 	char digest[65];
 };
 
+/* Where a run is: in virtual time, or over the emulator with this kernel's flows. */
+enum run_on { RUN_SIM, RUN_EMU };
+
+/* What makes the flows of RUN_EMU; names in RUN_TRAFFICS. */
+enum run_traffic { RUN_FLOWS, RUN_IPERF3 };
+#define RUN_TRAFFICS "flows|iperf3"
+const char *run_traffic_name(enum run_traffic t);
+
 struct run_conf {
+	enum run_on on;
+	enum run_traffic traffic;
+	char kernel[RUN_KERNEL]; /* its release; empty for RUN_SIM */
 	const struct scheme *scheme;
 	const struct run_trace *down, *up;
 	enum queue_kind queue;
@@ -49,7 +65,7 @@ struct run_conf {
 	const double *extra_ms;  /* [nextra] flow i's path is longer by extra_ms[i % nextra] one-way */
 	int nextra;
 	int pacing;              /* -1 as the controller asks, 0 off, 1 on */
-	uint32_t hz;
+	uint32_t hz;             /* and the rest: of the simulator */
 	bool ms_delay;           /* and poll_ns: of struct world_conf */
 	uint32_t poll_ns;
 	char id[17];
@@ -67,6 +83,31 @@ const char *run_burst_args(const struct run_conf *conf, char buf[RESULTS_ARGS]);
 
 /* "stagger=20 time=60 extra=0,40" in s and ms, what is 0 left out, cut where it does not fit. Returns buf. */
 const char *run_flow_args(const struct run_conf *conf, char buf[RESULTS_NAME]);
+
+/* The run's end, and that of its metrics. */
+static inline uint64_t run_end_ns(const struct run_conf *c)
+{
+	return c->duration_s * 1e9;
+}
+
+static inline uint64_t run_cut_ns(const struct run_conf *c)
+{
+	return (c->duration_s - c->skip_end_s) * 1e9;
+}
+
+/* Who sends flow i. */
+const struct sender *run_sender(const struct run_conf *conf, int flow);
+
+/* When flow i starts and stops (0: never), in ns; rng: SETUP_START_STREAM, flows in order. */
+void run_flow_times(const struct run_conf *conf, int flow, struct rng *rng, uint64_t *start_ns,
+	uint64_t *stop_ns);
+
+/* Where a link's log goes, malloc'ed. Opening it, at the path given, for a run that began init_ms
+ * after the epoch: prints the error. 0 or -errno. */
+char *run_log_path(const struct run_conf *conf, const char *dir, bool down);
+struct link_log;
+int run_log_open(struct link_log **out, const struct run_conf *conf, bool down, const char *path,
+	uint64_t init_ms);
 
 /* Everything that determines the run as canonical text, malloc'ed. */
 char *run_text(const struct run_conf *conf);

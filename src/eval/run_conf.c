@@ -5,8 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "eval/run.h"
+#include "policy/setup.h"
+#include "sim/link_log.h"
+
+const char *run_traffic_name(enum run_traffic t)
+{
+	static const char *const names[] = {[RUN_FLOWS] = "flows", [RUN_IPERF3] = "iperf3"};
+
+	return names[t];
+}
 
 const char *run_queue_name(enum queue_kind kind)
 {
@@ -71,13 +81,65 @@ const char *run_flow_args(const struct run_conf *c, char buf[RESULTS_NAME])
 	return buf;
 }
 
+const struct sender *run_sender(const struct run_conf *c, int flow)
+{
+	return &c->scheme->senders[flow % c->scheme->n];
+}
+
+void run_flow_times(
+	const struct run_conf *c, int flow, struct rng *rng, uint64_t *start_ns, uint64_t *stop_ns)
+{
+	*start_ns = c->stagger_s * flow * 1e9 + setup_start_ns(rng);
+	*stop_ns = c->flow_s > 0 ? *start_ns + c->flow_s * 1e9 : 0;
+}
+
+char *run_log_path(const struct run_conf *c, const char *dir, bool down)
+{
+	return file_path("%s/logs/%s.%s", dir, c->id, down ? "down" : "up");
+}
+
+int run_log_open(struct link_log **out, const struct run_conf *c, bool down, const char *path,
+	uint64_t init_ms)
+{
+	char args[RESULTS_ARGS];
+	bool managed = *run_queue_args(c, args);
+	char *shown = file_path("logs/%s.%s", c->id, down ? "down" : "up");
+	char *command = file_path("'canopy' 'eval' (version %s)%s '--controllers=%s' "
+				  "'--traces=%s' '--buffers=%g' '--delays=%g' '--loss=%g' "
+				  "'--noise=%g' '--seed=%" PRIu64 "' '--duration=%g'",
+		CANOPY_VERSION, c->on == RUN_EMU ? " '--on=emu'" : "", c->scheme->name,
+		c->down->trace->name, c->buffer_bdp, c->delay_ms, c->loss, c->noise.size, c->seed,
+		c->duration_s);
+	char *queue = c->queue == QUEUE_INFINITE
+			      ? file_path("infinite")
+			      : file_path("%s [packets=%" PRIu32 "%s%s]", run_queue_name(c->queue),
+					c->queue_pkts, managed ? " " : "", args);
+	char *config = file_path("[delay %g ms]", c->delay_ms);
+	const struct link_log_conf conf = {.direction = down ? "Downlink" : "Uplink",
+		.trace = (down ? c->down : c->up)->trace->name,
+		.command = command,
+		.queue = queue,
+		.config = config,
+		.init_ms = init_ms,
+		.shown = shown};
+	int err = link_log_open(out, path, &conf);
+
+	free(shown);
+	free(command);
+	free(queue);
+	free(config);
+	return err;
+}
+
 static void put_senders(FILE *f, const struct scheme *s)
 {
 	for (int i = 0; i < s->n; i++) {
 		const struct sender *one = &s->senders[i];
 
 		fprintf(f, "sender %s %s %s\n", one->name,
-			one->cc ? one->cc->name : one->model->model->sha256,
+			one->cc	     ? one->cc->name
+			: one->model ? one->model->model->sha256
+				     : "kernel",
 			one->variant ? sender_variants[one->variant] + 1 : "-");
 	}
 }
@@ -104,7 +166,11 @@ char *run_text(const struct run_conf *c)
 
 	if (!f)
 		abort();
-	fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
+	if (c->on == RUN_EMU)
+		fprintf(f, "canopy run, emulator %d, kernel %s, %s\n", RUN_EMU_VERSION, c->kernel,
+			run_traffic_name(c->traffic));
+	else
+		fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
 	put_senders(f, c->scheme);
 	put_guard(f, c);
 	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);
@@ -122,8 +188,10 @@ char *run_text(const struct run_conf *c)
 		c->flow_s);
 	for (int i = 0; i < c->flows && i < c->nextra; i++)
 		fprintf(f, " %.17g", c->extra_ms[i]);
-	fprintf(f, "\npacing %d hz %" PRIu32 " ms-delay %d poll %" PRIu32 "\n", c->pacing, c->hz, c->ms_delay,
-		c->poll_ns);
+	fprintf(f, "\npacing %d", c->pacing);
+	if (c->on == RUN_SIM)
+		fprintf(f, " hz %" PRIu32 " ms-delay %d poll %" PRIu32, c->hz, c->ms_delay, c->poll_ns);
+	fputc('\n', f);
 	if (fclose(f))
 		abort();
 	return text;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/opts.h"
+#include "emu/flows.h"
 
 #define MODEL_END ".safetensors"
 const char *const sender_variants[SENDER_VARIANTS] = {"", "@zero", "@drift", "@fallback", "@shield"};
@@ -121,12 +122,33 @@ static int unknown(const char *what)
 	return -EINVAL;
 }
 
+// Of the kernel: what it has, whatever the simulator has.
+static int add_kernel_sender(struct scheme *s, const char *what)
+{
+	int err;
+
+	if (strchr(what, '/') || strchr(what, '@') || ends_with(what, MODEL_END) ||
+		is_checkpoint(what)) {
+		pr_err(OPTION ": '%s': a policy cannot run in the kernel's flows yet; --on sim "
+			      "runs it\n",
+			what);
+		return -EINVAL;
+	}
+	err = flows_controller(what, OPTION);
+	if (!err)
+		s->senders[s->n++].name = file_path("%s", what);
+	return err;
+}
+
 static int add_sender(struct scheme_set *set, struct scheme *s, const char *what)
 {
 	struct sender *one = &s->senders[s->n];
-	char *path = file_path("%s", what);
+	char *path;
 	int err = 0;
 
+	if (set->kernel)
+		return add_kernel_sender(s, what);
+	path = file_path("%s", what);
 	one->cc = cc_find(what);
 	for (int v = SENDER_VARIANTS - 1; v > 0 && !one->cc && !one->variant; v--)
 		if (ends_with(path, sender_variants[v])) {

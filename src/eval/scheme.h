@@ -8,6 +8,8 @@
  *   ...@fallback             the policy, but CUBIC's own window where too little of the properties is proven
  *   ...@shield               the policy, its window moved to the nearest one that the properties allow
  *   cubic+bbr                several of these, taking turns flow by flow
+ *
+ * Of runs over the emulator (set.kernel) it is a controller of this kernel, or several.
  */
 #ifndef EVAL_SCHEME_H
 #define EVAL_SCHEME_H
@@ -28,7 +30,7 @@ extern const char *const sender_variants[SENDER_VARIANTS]; /* "", "@zero", ... *
 struct sender {
 	char *name;                       /* in results: "cubic", "m", "m@zero" */
 	const struct cc_ops *cc;          /* a classic controller, or NULL: the policy below */
-	const struct scheme_model *model; /* the set's */
+	const struct scheme_model *model; /* the set's; NULL with cc NULL: the kernel's of that name */
 	enum sender_variant variant; /* of a policy */
 };
 
@@ -51,6 +53,7 @@ struct scheme_set {
 	int n;
 	struct scheme_model *models[SCHEME_MODELS];
 	int nmodels;
+	bool kernel; /* set it before the first scheme */
 };
 
 /*

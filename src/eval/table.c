@@ -67,14 +67,15 @@ static bool same_place(const struct run_result *a, const struct run_result *b)
 	       a->ecn == b->ecn && !strcmp(a->loss_burst, b->loss_burst) && !strcmp(a->flow_args, b->flow_args);
 }
 
-static bool same_cell(const struct run_result *a, const struct run_result *b)
-{
-	return same_place(a, b) && a->noise == b->noise && !strcmp(a->controller, b->controller);
-}
-
 static bool same_scheme(const struct run_result *a, const struct run_result *b)
 {
-	return a->noise == b->noise && !strcmp(a->controller, b->controller);
+	return a->noise == b->noise && !strcmp(a->controller, b->controller) &&
+	       !strcmp(a->on, b->on) && !strcmp(a->traffic, b->traffic);
+}
+
+static bool same_cell(const struct run_result *a, const struct run_result *b)
+{
+	return same_place(a, b) && same_scheme(a, b);
 }
 
 // Adds r to its group, most likely a late one; a new group otherwise.
@@ -111,10 +112,10 @@ static void print_mean(FILE *out, const struct summary *m, const struct column *
 
 static void print_group(FILE *out, const struct groups *gs, const struct group *g, int width)
 {
-	char name[RESULTS_NAME + 32];
+	char name[RESULTS_SHOWN + 32], shown[RESULTS_SHOWN];
 
 	snprintf(name, sizeof(name), g->first->noise > 0 ? "%s (noise %g)" : "%s",
-		g->first->controller, g->first->noise);
+		results_show(g->first, shown), g->first->noise);
 	fprintf(out, "  %-*s", width, name);
 	for (int c = 0; c < COLUMNS; c++)
 		if (gs->shown[c])
@@ -149,7 +150,9 @@ static int name_width(const struct groups *gs)
 	int width = 12;
 
 	for (int i = 0; i < gs->n; i++) {
-		int n = strlen(gs->g[i].first->controller) + (gs->g[i].first->noise > 0 ? 13 : 0);
+		const struct run_result *r = gs->g[i].first;
+		char shown[RESULTS_SHOWN];
+		int n = strlen(results_show(r, shown)) + (r->noise > 0 ? 13 : 0);
 
 		width = n > width ? n : width;
 	}

@@ -31,8 +31,8 @@ struct place {
 
 static bool same_setup(const struct run_result *a, const struct run_result *b)
 {
-	return !strcmp(a->on, b->on) && a->buffer_bdp == b->buffer_bdp &&
-	       !strcmp(a->queue, b->queue) && a->delay_ms == b->delay_ms && a->loss == b->loss &&
+	return a->buffer_bdp == b->buffer_bdp && !strcmp(a->queue, b->queue) &&
+	       a->delay_ms == b->delay_ms && a->loss == b->loss &&
 	       a->noise == b->noise && !strcmp(a->queue_args, b->queue_args) && a->ecn == b->ecn &&
 	       !strcmp(a->loss_burst, b->loss_burst) && !strcmp(a->flow_args, b->flow_args);
 }
@@ -62,15 +62,18 @@ static int trace_of(struct grid *g, const struct run_result *run)
 static int scheme_of(struct grid *g, const struct run_result *run)
 {
 	struct scheme *s;
+	char name[RESULTS_SHOWN];
 	int i;
 
+	results_show(run, name);
 	for (i = 0; i < g->nschemes; i++)
-		if (!strcmp(g->schemes[i].name, run->controller) &&
-			!strcmp(g->schemes[i].model, run->model))
+		if (!strcmp(g->schemes[i].name, name) && !strcmp(g->schemes[i].model, run->model) &&
+			!strcmp(g->schemes[i].kernel, run->kernel))
 			return i;
 	s = &g->schemes[g->nschemes++];
-	snprintf(s->name, sizeof(s->name), "%s", run->controller);
+	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->model = run->model;
+	s->kernel = run->kernel;
 	return i;
 }
 
@@ -91,35 +94,46 @@ static int compare_places(const void *a, const void *b)
 
 // --- Labels ---
 
-// Names shared by two models get the start of their digests.
+// Is that scheme called as another, whose name may have been added to?
+static bool named_twice(const struct grid *g, int scheme)
+{
+	const char *name = g->schemes[scheme].name;
+	size_t len = strlen(name);
+
+	for (int j = 0; j < g->nschemes; j++)
+		if (j != scheme && !strncmp(g->schemes[j].name, name, len) &&
+			(!g->schemes[j].name[len] ||
+				(!strncmp(g->schemes[j].name + len, " (", 2) &&
+					strncmp(g->schemes[j].name + len, " (kernel", 8))))
+			return true;
+	return false;
+}
+
+// Names shared by two models get the start of their digests, by two kernels their releases.
 static void tell_schemes_apart(struct grid *g)
 {
 	for (int i = 0; i < g->nschemes; i++) {
-		bool twice = false;
-		size_t len = strlen(g->schemes[i].name);
+		struct scheme *s = &g->schemes[i];
+		size_t len = strlen(s->name);
 
-		for (int j = 0; j < g->nschemes; j++)
-			twice |= j != i && !strncmp(g->schemes[i].name, g->schemes[j].name, len) &&
-				 (!g->schemes[j].name[len] ||
-					 !strncmp(g->schemes[j].name + len, " (", 2)) &&
-				 strcmp(g->schemes[i].model, g->schemes[j].model);
-		if (twice && g->schemes[i].model[0])
-			snprintf(g->schemes[i].name + len, sizeof(g->schemes[i].name) - len,
-				" (%.8s)", g->schemes[i].model);
+		if (!named_twice(g, i))
+			continue;
+		if (s->model[0])
+			snprintf(s->name + len, sizeof(s->name) - len, " (%.8s)", s->model);
+		else if (s->kernel[0])
+			snprintf(s->name + len, sizeof(s->name) - len, " (%s)", s->kernel);
 	}
 }
 
 static void label_setup(struct grid *g, struct setup *s)
 {
 	const struct run_result *r = s->like, *first = g->setups[0].like;
-	bool queue = false, on = false;
+	bool queue = false;
 	char *w = s->slug;
 	size_t n;
 
-	for (int i = 1; i < g->nsetups; i++) {
+	for (int i = 1; i < g->nsetups; i++)
 		queue |= strcmp(g->setups[i].like->queue, first->queue) != 0;
-		on |= strcmp(g->setups[i].like->on, first->on) != 0;
-	}
 	n = snprintf(s->label, sizeof(s->label), "buffer %g BDP, delay %g ms", r->buffer_bdp,
 		r->delay_ms);
 	if (queue || (strcmp(r->queue, "droptail") && r->queue[0]))
@@ -134,11 +148,8 @@ static void label_setup(struct grid *g, struct setup *s)
 	if (*r->flow_args)
 		n += snprintf(s->label + n, sizeof(s->label) - n, ", flows %s", r->flow_args);
 	if (r->noise > 0)
-		n += snprintf(s->label + n, sizeof(s->label) - n, ", noise \302\261%g %%",
+		snprintf(s->label + n, sizeof(s->label) - n, ", noise \302\261%g %%",
 			100 * r->noise);
-	if (on || !strcmp(r->on, "emu"))
-		snprintf(s->label + n, sizeof(s->label) - n, ", %s",
-			!strcmp(r->on, "emu") ? "emulated" : "simulated");
 	for (const char *p = s->label; *p && w < s->slug + sizeof(s->slug) - 1; p++)
 		if (isalnum((unsigned char)*p) || *p == '.')
 			*w++ = *p;

@@ -1,7 +1,8 @@
 /*
  * What a set of runs covers: schemes x traces x set-ups, the runs of each cell and their
- * statistics. A scheme is a controller as named (two models of one name are two schemes); a set-up
- * is everything about the path but the trace; seeds repeat a cell. Schemes, traces and set-ups are
+ * statistics. A scheme is a controller as named (two models of one name are two schemes, and a
+ * controller simulated and the kernel's own are, see results_show); a set-up is everything about
+ * the path but the trace; seeds repeat a cell. Schemes, traces and set-ups are
  * numbered in the order of first appearance.
  */
 #ifndef REPORT_GRID_H
@@ -34,9 +35,9 @@ struct setup {
 };
 
 struct scheme {
-	char name[RESULTS_NAME +
-		  16]; /* with the start of the digest where the name alone is not unique */
-	const char *model;
+	char name[RESULTS_SHOWN + RESULTS_NAME]; /* with the start of the digest, or the kernel's
+						    release, where the name alone is not unique */
+	const char *model, *kernel;
 };
 
 struct grid {

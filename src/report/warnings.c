@@ -34,6 +34,8 @@ static int idle_flows(const struct run_result *r)
 // Why a run's numbers are not to be trusted, or NULL.
 static const char *suspect(const struct run_result *r)
 {
+	if (r->trusted == 0)
+		return *r->doubt ? r->doubt : "its record says that it is not to be trusted";
 	if (r->departures == 0)
 		return "nothing departed from the bottleneck";
 	if (r->departures > r->arrivals)
@@ -49,11 +51,11 @@ static const char *suspect(const struct run_result *r)
 
 static void put_run(FILE *out, const struct run_result *r, const char *why)
 {
-	char seed[24];
+	char seed[24], name[RESULTS_SHOWN];
 
 	snprintf(seed, sizeof(seed), "%lld", (long long)r->seed);
-	html_printf(out, "<li>%s on %s, seed %s (<code>%s</code>): %s</li>\n", r->controller,
-		r->trace, seed, r->id, why);
+	html_printf(out, "<li>%s on %s, seed %s (<code>%s</code>): %s</li>\n",
+		results_show(r, name), r->trace, seed, r->id, why);
 }
 
 // Means over different traces do not compare.

@@ -119,7 +119,7 @@ static void test_limits(void **state)
 
 // A recorded partition, gone through again for every point.
 struct leaves {
-	int n, depth;
+	int ndims, n, depth;
 	struct {
 		bool leaf;
 		double normal[REGION_INPUTS], offset;
@@ -134,7 +134,7 @@ static void put_cut(void *arg, const double *normal, double offset)
 	struct leaves *l = arg;
 
 	assert_true(l->n < 65536 && l->depth < 256);
-	memcpy(l->node[l->n].normal, normal, 2 * sizeof(*normal));
+	memcpy(l->node[l->n].normal, normal, l->ndims * sizeof(*normal));
 	l->node[l->n].offset = offset;
 	l->node[l->n].leaf = false;
 	l->open[l->depth++] = l->n++;
@@ -273,6 +273,7 @@ static void certify(struct bench *b, const struct property_file *f, const struct
 		if (part.status != PART_TRIGGERED || part.region.ndims > 2)
 			continue;
 		b->leaves.n = b->leaves.depth = 0;
+		b->leaves.ndims = part.region.ndims;
 		assert_int_equal(
 			shielded_run(b->engine, ENGINE_AUTO, shield, d, &part, &ask, &a), 0);
 		assert_int_equal(b->leaves.depth, 0);

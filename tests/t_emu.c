@@ -29,8 +29,7 @@ static uint64_t pop(struct delay *d, uint32_t *seq)
 {
 	uint64_t due = delay_due(d);
 
-	*seq = ring_head(&d->line)->seq;
-	d->line.head++;
+	*seq = delay_pop(d).seq;
 	return due;
 }
 
@@ -95,6 +94,33 @@ static void jitter_stays_within_its_bounds_and_in_order(void **state)
 		assert_true(due >= last);
 		last = due;
 	}
+	delay_free(&d);
+	delay_schedule_free(&s);
+}
+
+// Due at floor(t) + 10 ms; let go when the process acts, which an arrival makes it do as well.
+static void a_polling_line_acts_late(void **state)
+{
+	struct delay_schedule s;
+	struct delay d;
+	uint32_t seq;
+	uint64_t at;
+
+	delay_constant(&s, 10 * MS_NS);
+	delay_init(&d, &s, 0, 1, 1);
+	d.poll_ns = 50000;
+	delay_push(&d, &(struct pkt){.seq = 1}, 5300000);
+	assert_in_range(delay_due(&d), 15370000, 20 * MS_NS);
+	delay_push(&d, &(struct pkt){.seq = 2}, 5600000); // asleep from then on
+	assert_in_range(delay_due(&d), 15670000, 20 * MS_NS);
+	delay_push(&d, &(struct pkt){.seq = 3}, 15100000);
+	assert_int_equal(pop(&d, &seq), 15100000);
+	assert_int_equal(seq, 1);
+	assert_int_equal(pop(&d, &seq), 15100000);
+	assert_int_equal(seq, 2);
+	at = pop(&d, &seq);
+	assert_in_range(at, 25170000, 30 * MS_NS);
+	assert_true(delay_due(&d) == UINT64_MAX);
 	delay_free(&d);
 	delay_schedule_free(&s);
 }
@@ -317,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(delay_follows_its_schedule),
 		cmocka_unit_test(jitter_stays_within_its_bounds_and_in_order),
+		cmocka_unit_test(a_polling_line_acts_late),
 		cmocka_unit_test(bad_schedules_are_refused),
 		cmocka_unit_test(onoff_changes_when_it_should),
 		cmocka_unit_test(queues_are_read_and_shown),

@@ -9,11 +9,12 @@
 
 /* --- Ends --- */
 
-// Signals the emulator while its command and what that started sleep; returns its status.
+// Signals the emulator while its command and what that started sleep, once the command has
+// touched $D/MARK; returns the emulator's status.
 static int signalled(int sig, const char *mark, const char *command)
 {
-	char *cmd = file_path("exec $C emu -q -d 5 -D 10mbit -- sh -c 'sleep %s & touch $D/%s; %s'",
-		mark, mark, command);
+	char *cmd =
+		file_path("exec $C emu -q -d 5 -D 10mbit -- sh -c 'sleep %s & %s'", mark, command);
 	pid_t pid = background(cmd);
 
 	free(cmd);
@@ -28,13 +29,14 @@ static void every_end_leaves_nothing_behind(void **state)
 
 	need_root();
 	before = devices();
-	assert_int_equal(signalled(SIGTERM, "1001", "sleep 1001"), 143);
+	assert_int_equal(signalled(SIGTERM, "1001", "touch $D/1001; sleep 1001"), 143);
 	assert_all_gone(before, "1001");
-	assert_int_equal(signalled(SIGINT, "1002", "sleep 1002"), 143);
+	assert_int_equal(signalled(SIGINT, "1002", "touch $D/1002; sleep 1002"), 143);
 	assert_all_gone(before, "1002");
 	// a command that does not listen is killed after a while
-	assert_int_equal(
-		signalled(SIGTERM, "1003", "trap : TERM; while :; do sleep 1003; done"), 137);
+	assert_int_equal(signalled(SIGTERM, "1003",
+				 "trap : TERM; touch $D/1003; while :; do sleep 1003; done"),
+		137);
 	assert_all_gone(before, "1003");
 	// one that ends leaves its children to be killed
 	assert_int_equal(shell("$C emu -q -- sh -c 'setsid sleep 1004 & sleep 0.2'"), 0);
@@ -49,7 +51,7 @@ static void a_killed_emulator_leaves_nothing_behind(void **state)
 
 	need_root();
 	before = devices();
-	assert_int_equal(signalled(SIGKILL, "1006", "sleep 1006"), 128 + SIGKILL);
+	assert_int_equal(signalled(SIGKILL, "1006", "touch $D/1006; sleep 1006"), 128 + SIGKILL);
 	assert_all_gone(before, "1006");
 }
 
@@ -67,16 +69,15 @@ static void the_next_start_cleans_up(void **state)
 	}
 	emu = background("exec $C emu -q -- sh -c 'touch $D/held; sleep 1007'");
 	wait_for_file("held");
-	cmd = file_path("exec nsenter -t %d -n sleep 1008", emu);
+	cmd = file_path("exec nsenter -t %d -n sh -c 'touch $D/entered; exec sleep 1008'", emu);
 	holder = background(cmd);
 	free(cmd);
-	pause_ms(300);
+	wait_for_file("entered");
 	assert_int_equal(shell("ip link add canopyx type dummy 2>/dev/null || ip link add canopyx "
 			       "type veth peer name canopyy"),
 		0);
 	kill(emu, SIGKILL);
 	ended(emu);
-	pause_ms(200);
 	cmd = file_path(
 		"dev=$(cut -d' ' -f4 /run/canopy/emu-%d) && ip link show $dev >/dev/null && "
 		"$C emu -- true 2>$D/err && grep -q \"removed $dev\" $D/err && "
@@ -106,9 +107,12 @@ static void hung_up_and_stopped_commands_end(void **state)
 
 	need_root();
 	before = devices();
-	assert_int_equal(signalled(SIGHUP, "1010", "sleep 1010"), 143);
+	assert_int_equal(signalled(SIGHUP, "1010", "touch $D/1010; sleep 1010"), 143);
 	assert_all_gone(before, "1010");
-	assert_int_equal(signalled(SIGTERM, "1011", "kill -STOP $$"), 137);
+	assert_int_equal(signalled(SIGTERM, "1011",
+				 "{ until grep -q \"^State:.T\" /proc/$$/status; do sleep 0.01; "
+				 "done; touch $D/1011; } & kill -STOP $$"),
+		137);
 	assert_all_gone(before, "1011");
 	// nohup is heeded
 	assert_int_equal(
@@ -121,10 +125,14 @@ static void a_killed_emulator_takes_those_inside_it(void **state)
 
 	need_root();
 	before = devices();
-	assert_int_equal(signalled(SIGKILL, "1013", "$C mm-delay 5 $C mm-loss uplink 0 sleep 1013"),
+	assert_int_equal(
+		signalled(SIGKILL, "1013",
+			"$C mm-delay 5 $C mm-loss uplink 0 sh -c \"touch $D/1013; sleep 1013\""),
 		128 + SIGKILL);
 	assert_all_gone(before, "1013");
-	assert_int_equal(signalled(SIGTERM, "1014", "exec $C mm-delay 5 sleep 1014"), 143);
+	assert_int_equal(signalled(SIGTERM, "1014",
+				 "exec $C mm-delay 5 sh -c \"touch $D/1014; sleep 1014\""),
+		143);
 	assert_all_gone(before, "1014");
 }
 
@@ -134,8 +142,9 @@ static void the_outside_may_end_before(void **state)
 
 	need_root();
 	before = devices();
-	assert_int_equal(shell("$C emu --outside 'exit 3' -- sh -c 'sleep 0.3; exit 5' 2>$D/err; "
-			       "[ $? = 5 ] && grep -q 'outside ended with status 3' $D/err"),
+	assert_int_equal(
+		shell("$C emu --outside 'exit 3' -- sh -c 'until grep -q \"outside ended with "
+		      "status 3\" $D/err; do sleep 0.05; done; exit 5' 2>$D/err; [ $? = 5 ]"),
 		0);
 	assert_int_equal(shell("$C emu -q --outside 'kill -9 $$' -- sleep 0.2"), 0);
 	assert_all_gone(before, "1015");

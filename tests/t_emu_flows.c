@@ -137,7 +137,7 @@ static void what_cannot_be_is_refused_in_a_line(void **state)
 		{"controllers=models/m.safetensors", "a policy cannot run"},
 		{"controllers=m@zero", "a policy cannot run"},
 		{"hz=1000", "--hz: is of the simulator"},
-		{"emulator=ideal", "--emulator: is of the simulator"},
+		{"emulator=grid", "--emulator: --on emu knows ideal and mahimahi"},
 		{"noise=0.05", "--noise: is of the simulator"},
 		{"properties=deep-buffer", "--properties: is of the simulator"},
 		{"pacing=off", "--pacing"},

@@ -115,13 +115,16 @@ static void neighbours_have_addresses_of_their_own(void **state)
 {
 	assert_int_equal(
 		shell("touch $D/addrs; timeout 100 $C emu -q -- sh -c 'for i in 1 2 3 4 5 6 7; do "
-		      "$C mm -q mm-delay 1 sh -c \"echo \\$CANOPY_ADDR >>$D/addrs; until [ -e $D/go ]; "
-		      "do sleep 0.1; done\" & done; until [ $(wc -l <$D/addrs) = 7 ]; do sleep 0.1; "
+		      "$C mm -q mm-delay 1 sh -c \"echo \\$CANOPY_ADDR >>$D/addrs; until [ -e "
+		      "$D/go ]; "
+		      "do sleep 0.1; done\" & done; until [ $(wc -l <$D/addrs) = 7 ]; do sleep "
+		      "0.1; "
 		      "done; $C mm-delay 1 true 2>$D/err; touch $D/go; wait'; "
 		      "[ $(sort -u $D/addrs | wc -l) = 7 ] && grep -q 'no more can' $D/err"),
 		0);
 	assert_int_equal(
-		shell("timeout 100 $C emu -q -- sh -c '$C mm -q mm-delay 1 sh -c \"echo \\$CANOPY_ADDR "
+		shell("timeout 100 $C emu -q -- sh -c '$C mm -q mm-delay 1 sh -c \"echo "
+		      "\\$CANOPY_ADDR "
 		      ">$D/one; $S serve x 1000\" & until [ -s $D/one ]; do sleep 0.1; done; "
 		      "export A=$(cat $D/one); "
 		      "$C mm -q mm-delay 1 sh -c \"until $S get A 1000; do sleep 0.2; done\"'"),

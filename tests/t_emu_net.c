@@ -58,7 +58,9 @@ static void both_ways_and_both_families(void **state)
 		0);
 	assert_int_equal(
 		shell("$C emu -q -d 5 -D wired48 --outside '$S take x 300000 && touch $D/took' "
-		      "-- sh -c '$S put CANOPY_PEER 300000 && sleep 0.3' && [ -e $D/took ]"),
+		      "-- sh -c '$S put CANOPY_PEER 300000 && for i in $(seq 100); do [ -e $D/took "
+		      "] "
+		      "&& exit; sleep 0.1; done; exit 1'"),
 		0);
 	free(serve);
 }

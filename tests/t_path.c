@@ -17,6 +17,7 @@
 #include "eval/log_metrics.h"
 #include "golden.h"
 #include "replay.h"
+#include "sim/world.h"
 #include "sim_fixture.h"
 
 #define MS_NS 1000000ull
@@ -60,6 +61,7 @@ static void take_gone(void *arg, const struct pkt *k, uint64_t now_ns)
 
 struct late {
 	bool delay_first, smooth;
+	uint32_t poll_ns;
 	enum queue_kind queue;
 	uint64_t every_ns; /* path_serve is called so often */
 };
@@ -89,6 +91,7 @@ static void run_path(const struct late *how, const char *log, struct sink *s)
 				      .aqm = AQM_CODEL_CONF,
 				      .loss = 0.02,
 				      .burst_loss = {.p = 0.01, .r = 0.3, .bad = 0.9}},
+		.poll_ns = how->poll_ns,
 		.seed = 9,
 		.out = take_out,
 		.gone = take_gone,
@@ -133,8 +136,8 @@ static void how_often_a_path_is_served_changes_nothing(void **state)
 	char *log[2] = {file_path("%s/often", dir), file_path("%s/seldom", dir)};
 	static struct sink s[2];
 
-	for (int i = 0; i < COUNT(kinds) * 4; i++) {
-		struct late how = {i & 1, i & 2, kinds[i / 4], 50000};
+	for (int i = 0; i < COUNT(kinds) * 8; i++) {
+		struct late how = {i & 1, i & 2, i & 4 ? WORLD_POLL_NS : 0, kinds[i / 8], 50000};
 		char *text[2];
 		size_t len[2];
 
@@ -221,6 +224,50 @@ static void flows_have_delays_of_their_own(void **state)
 	}
 	for (int i = 0; i < 3; i++)
 		delay_schedule_free(&d[i]);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+// Lone packets at any fraction of a millisecond: each of two processes sleeps whole milliseconds
+// from when it got the packet, floored, and wakes by its slack and what link_wakeup_ns adds late.
+static void late_paths_sleep_as_mahimahi_does(void **state)
+{
+	enum { N = 1000, LEAST_NS = WORLD_POLL_NS + 20000 };
+	struct trace g = grid(every_ms, 1);
+	struct delay_schedule d;
+	static struct sink s;
+	struct path_stage delay = {.kind = PATH_DELAY, .delay = &d};
+	struct path_conf c = {.link = {.trace = &g},
+		.poll_ns = WORLD_POLL_NS,
+		.seed = 3,
+		.out = take_out,
+		.gone = take_gone,
+		.arg = &s};
+	static uint64_t over[N];
+	struct path p;
+
+	delay_constant(&d, 10 * MS_NS);
+	path_add(&c.before, &delay);
+	assert_int_equal(path_init(&p, &c), 0);
+	for (uint64_t i = 0; i < N; i++) {
+		uint64_t at = i * 50 * MS_NS + i * 997;
+
+		path_arrive(&p, &(struct pkt){.seq = i, .bytes = 1504}, at);
+		path_serve(&p, at + 49 * MS_NS);
+		assert_int_equal(s.nout, i + 1);
+		over[i] = (s.out[i] >> 12) - at - 11 * MS_NS;
+	}
+	path_free(&p);
+	delay_schedule_free(&d);
+	qsort(over, N, sizeof(*over), by_value);
+	assert_true(over[0] >= 2 * LEAST_NS);
+	// twice an exponential of 35 us more: its median is 1.68 times that
+	assert_in_range(over[N / 2], 2 * LEAST_NS + 45000, 2 * LEAST_NS + 75000);
 }
 
 /* --- Logs --- */
@@ -322,6 +369,7 @@ int main(void)
 		cmocka_unit_test(how_often_a_path_is_served_changes_nothing),
 		cmocka_unit_test(delay_and_link_are_in_order),
 		cmocka_unit_test(flows_have_delays_of_their_own),
+		cmocka_unit_test(late_paths_sleep_as_mahimahi_does),
 		cmocka_unit_test(mahimahi_logs_replay_droptail),
 		cmocka_unit_test(mahimahi_logs_replay_cellular),
 		cmocka_unit_test(actual_times_are_a_further_column),

@@ -207,8 +207,9 @@ const struct cmd cmd_eval[] = {
 		"far a run can be trusted. Socket buffers may grow so far that they limit no flow. Seeds\n"
 		"decide starts and losses; the rest of a run is never the same twice. One run at a time,\n"
 		"unless -j asks for more, which then compete for processors. --pcap, --decisions,\n"
-		"policies, --noise, --hz and --emulator are the simulator's. Needs root or user\n"
-		"namespaces. canopy report and canopy compare take both kinds of folders together.\n\n"
+		"policies, --noise and --hz are the simulator's; with --emulator mahimahi packets leave\n"
+		"as late as by its processes. Needs root or user namespaces. canopy report and canopy\n"
+		"compare take both kinds of folders together.\n\n"
 		"  canopy eval --on emu -c cubic,bbr -t wired12,cellular:1 -o results/kernel\n"
 		"  canopy report results/first results/kernel",
 		opts, run},

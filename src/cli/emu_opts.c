@@ -40,6 +40,7 @@ void emu_opts_read(struct emu_conf *c, const struct opts *o, const char *name)
 	c->path.mtu = opts_int(o, "mtu");
 	c->path.memory = (uint64_t)opts_int(o, "memory") << 20;
 	c->path.seed = opts_int(o, "seed");
+	c->path.late = opts_flag(o, "late");
 	c->log_actual = opts_flag(o, "log-actual");
 	c->json = opts_text(o, "json");
 	c->outside = opts_text(o, "outside");

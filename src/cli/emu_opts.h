@@ -11,6 +11,8 @@
 	{OPT_FLAG, 0, "ecn", NULL, "no", 0, 0, NULL,                                               \
 		"codel and pie mark packets of ECN-capable transports instead of dropping them"},  \
 		{OPT_INT, 0, "seed", "N", "1", 0, 1e15, NULL, "seed of all that is random"},       \
+		{OPT_FLAG, 0, "late", NULL, "no", 0, 0, NULL,                                      \
+			"as late as mahimahi's processes, which sleep whole milliseconds"},        \
 		{OPT_FLAG, 0, "log-actual", NULL, "no", 0, 0, NULL,                                \
 			"logs say besides when packets really left"},                              \
 		{OPT_FILE, 0, "json", "FILE", NULL, 0, 0, NULL, "write the summary here"},         \

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "sim/world.h"
 
 #define UNLIMITED_BPS 1000000000000ull /* a link so fast that there is none */
 #define NICE -20
@@ -65,6 +66,7 @@ static int open_direction(struct chain *c, int i, struct link_log *log, const ch
 				       .stats = true},
 		.before = d->before,
 		.after = d->after,
+		.poll_ns = conf->late ? WORLD_POLL_NS : 0,
 		.seed = 2 * conf->seed + i,
 		.out = emulator_out,
 		.gone = emulator_gone,

@@ -33,6 +33,7 @@ struct chain_conf {
 	struct chain_dir dir[ENGINE_DIRS]; /* towards the inside; from it */
 	int flow_port[ENGINE_DIRS];	   /* see struct emulator */
 	bool ecn;
+	bool late; /* as mahimahi's processes: the path's poll_ns is Linux's */
 	uint32_t mtu;
 	uint64_t memory, seed; /* bytes for packets; of all that is random */
 	bool own_outside, realtime;

@@ -10,7 +10,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/opts.h"
+#include "sim/link.h"
 
+#define NS_PER_MS 1000000ull
 #define FILE_MAX ((size_t)64 << 20)
 #define TIME_MAX_S 1e6
 #define WORD_MAX 64
@@ -136,6 +138,16 @@ void delay_free(struct delay *d)
 	free(d->line.p);
 }
 
+// The process polls for whole milliseconds of a clock that it has floored.
+static void sleep_from(struct delay *d, uint64_t now_ns)
+{
+	uint64_t due = ring_head(&d->line)->t_ns;
+
+	d->wake_ns = due <= now_ns
+			     ? now_ns
+			     : due + now_ns % NS_PER_MS + d->poll_ns + link_wakeup_ns(&d->rng);
+}
+
 void delay_push(struct delay *d, const struct pkt *k, uint64_t now_ns)
 {
 	const struct delay_schedule *s = d->schedule;
@@ -148,13 +160,27 @@ void delay_push(struct delay *d, const struct pkt *k, uint64_t now_ns)
 		due += 2 * d->jitter_ns * rng_uniform(&d->rng);
 		due = due > d->jitter_ns ? due - d->jitter_ns : 0;
 	}
-	due += now_ns;
+	due += d->poll_ns ? now_ns / NS_PER_MS * NS_PER_MS : now_ns;
 	if (due > d->last_ns)
 		d->last_ns = due;
 	ring_push(&d->line, k)->t_ns = d->last_ns;
+	if (d->poll_ns)
+		sleep_from(d, now_ns);
 }
 
 uint64_t delay_due(const struct delay *d)
 {
-	return ring_len(&d->line) ? ring_head(&d->line)->t_ns : UINT64_MAX;
+	if (!ring_len(&d->line))
+		return UINT64_MAX;
+	return d->poll_ns ? d->wake_ns : ring_head(&d->line)->t_ns;
+}
+
+struct pkt delay_pop(struct delay *d)
+{
+	struct pkt k = *ring_head(&d->line);
+
+	d->line.head++;
+	if (d->poll_ns && ring_len(&d->line))
+		sleep_from(d, d->wake_ns);
+	return k;
 }

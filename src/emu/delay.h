@@ -6,6 +6,10 @@
  * d is constant or follows a schedule, u is uniform in [-jitter, jitter] (a sum under 0 counts as
  * 0). Times are exact, not on mm-delay's millisecond grid. Nothing is dropped.
  *
+ * With poll_ns the line is mm-delay's process instead, as sim/world.h has it: t is floored to
+ * milliseconds, and packets leave when the process acts, which sleeps whole milliseconds from each
+ * arrival and wake on.
+ *
  * A schedule is a text file with two numbers a line, a time in seconds and a delay in ms that holds
  * from then on: times grow, the first is 0; # starts a comment. The last delay holds for ever.
  */
@@ -43,8 +47,11 @@ void delay_schedule_free(struct delay_schedule *s);
 struct delay {
 	const struct delay_schedule *schedule; /* kept by the caller */
 	uint64_t jitter_ns;
+	uint32_t poll_ns; /* timer slack of a polling process; 0: acts on time. Set it after
+			     delay_init */
 	size_t step;
 	uint64_t last_ns; /* due time of the packet that came last */
+	uint64_t wake_ns; /* when the process acts next */
 	struct rng rng;
 	struct ring line; /* t_ns is the due time */
 };
@@ -56,7 +63,10 @@ void delay_free(struct delay *d);
 /* A packet comes at now_ns, which never falls. */
 void delay_push(struct delay *d, const struct pkt *k, uint64_t now_ns);
 
-/* When the first packet leaves, UINT64_MAX for none; the packet stands at ring_head(&d->line). */
+/* When the first packet leaves, UINT64_MAX for none. */
 uint64_t delay_due(const struct delay *d);
+
+/* Takes it off: there is one. */
+struct pkt delay_pop(struct delay *d);
 
 #endif

@@ -167,8 +167,7 @@ static int prepare(struct run *r, struct spawn *s, char *const *argv, bool insid
 	const struct netns *n = &r->chain.net;
 	char **env = environment(r, inside);
 	const struct spawn_what what = {.name = argv[0], .argv = argv, .env = env};
-	int err = spawn_prepare(
-		s, &what, inside ? n->inside.netns : n->outside.netns, n->middle);
+	int err = spawn_prepare(s, &what, inside ? n->inside.netns : n->outside.netns, n->middle);
 
 	free(env[0]);
 	free(env);

@@ -43,7 +43,8 @@ int netlink_address(int fd, int index, int family, const void *addr, int prefix)
 /* A default route through a device. */
 int netlink_default_route(int fd, int index, int family);
 
-/* Packets to a net are refused unless a route more special takes them. -EEXIST: they are already. */
+/* Packets to a net are refused unless a route more special takes them. -EEXIST: they are already.
+ */
 int netlink_unreachable(int fd, int family, const void *addr, int prefix);
 
 /* Whether a route more special than the default leads to an address already. */

@@ -89,8 +89,8 @@ static void gone(void *arg, const struct pkt *k, uint64_t now_ns)
 
 /* --- Set-up --- */
 
-static int init_lines(
-	struct path_state *state, const struct path_stage *s, uint64_t seed, uint64_t stream)
+static int init_lines(struct path_state *state, const struct path_stage *s,
+	const struct path_conf *conf, uint64_t stream)
 {
 	int n = s->ndelay ? s->ndelay : 1;
 
@@ -98,22 +98,25 @@ static int init_lines(
 	if (!state->lines)
 		return -ENOMEM;
 	state->nlines = n;
-	for (int i = 0; i < n; i++)
-		delay_init(&state->lines[i], &s->delay[i], s->jitter_ns, seed,
+	for (int i = 0; i < n; i++) {
+		delay_init(&state->lines[i], &s->delay[i], s->jitter_ns, conf->seed,
 			stream + i * LINE_STREAMS);
+		state->lines[i].poll_ns = conf->poll_ns;
+	}
 	return 0;
 }
 
-static int init_stages(
-	const struct path_stages *stages, struct path_state *state, uint64_t seed, uint64_t stream)
+static int init_stages(const struct path_conf *conf, const struct path_stages *stages,
+	struct path_state *state, uint64_t stream)
 {
+	uint64_t seed = conf->seed;
 	int err = 0;
 
 	for (int i = 0; i < stages->n && !err; i++, stream++) {
 		const struct path_stage *s = &stages->stage[i];
 
 		if (s->kind == PATH_DELAY)
-			err = init_lines(&state[i], s, seed, stream);
+			err = init_lines(&state[i], s, conf, stream);
 		else if (s->kind == PATH_ONOFF)
 			onoff_init(&state[i].onoff, &s->onoff, seed, stream);
 		else
@@ -128,13 +131,14 @@ int path_init(struct path *p, const struct path_conf *conf)
 
 	memset(p, 0, sizeof(*p));
 	p->conf = *conf;
-	err = link_init(&p->link, &conf->link, conf->seed, crossed, p);
+	p->conf.link.poll_ns = conf->poll_ns;
+	err = link_init(&p->link, &p->conf.link, conf->seed, crossed, p);
 	if (err)
 		return err;
 	p->link.gone = gone;
-	err = init_stages(&conf->before, p->before, conf->seed, STREAMS);
+	err = init_stages(conf, &conf->before, p->before, STREAMS);
 	if (!err)
-		err = init_stages(&conf->after, p->after, conf->seed, STREAMS + PATH_STAGES);
+		err = init_stages(conf, &conf->after, p->after, STREAMS + PATH_STAGES);
 	if (err) {
 		path_free(p);
 		p->conf.out = NULL;
@@ -180,11 +184,6 @@ static uint64_t earliest(
 	return first;
 }
 
-static struct pkt pop(struct delay *d)
-{
-	return d->line.p[d->line.head++ & d->line.mask];
-}
-
 void path_serve(struct path *p, uint64_t now_ns)
 {
 	if (now_ns > p->now_ns)
@@ -198,13 +197,13 @@ void path_serve(struct path *p, uint64_t now_ns)
 
 		// what is further on goes first: all opportunities up to an arrival are used before
 		if (after <= link && after <= before && after <= p->now_ns) {
-			k = pop(a.line);
-			pass_after(p, a.stage + 1, &k, k.t_ns);
+			k = delay_pop(a.line);
+			pass_after(p, a.stage + 1, &k, after);
 		} else if (link <= before && link <= p->now_ns) {
 			link_serve(&p->link, link);
 		} else if (before <= p->now_ns) {
-			k = pop(b.line);
-			pass_before(p, b.stage + 1, &k, k.t_ns);
+			k = delay_pop(b.line);
+			pass_before(p, b.stage + 1, &k, before);
 		} else {
 			return;
 		}

@@ -47,6 +47,8 @@ typedef void path_fn(void *arg, const struct pkt *k, uint64_t due_ns);
 struct path_conf {
 	struct link_conf link;
 	struct path_stages before, after;
+	uint32_t poll_ns; /* 0: all on time; else links of a trace and delays are as late as
+			     mahimahi's processes, see sim/world.h */
 	uint64_t seed;
 	path_fn *out, *gone;
 	void *arg;

@@ -102,6 +102,7 @@ static int set_path(struct run *r)
 		.dir = {[ENGINE_DOWN] = direction(c, c->down), [ENGINE_UP] = direction(c, c->up)},
 		.flow_port = {r->source->from_port, r->source->to_port},
 		.ecn = c->ecn,
+		.late = c->poll_ns > 0,
 		.mtu = MTU,
 		.memory = memory_for(c),
 		.seed = c->seed,

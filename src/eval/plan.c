@@ -20,7 +20,7 @@ static bool on_emu(const struct opts *o)
 // Options that say nothing of a run where it is to be.
 static int check_place(const struct opts *o)
 {
-	static const char *const simulated[] = {"hz", "emulator", "noise", "noise-feature", "noise-kind",
+	static const char *const simulated[] = {"hz", "noise", "noise-feature", "noise-kind",
 		"properties", "let", "engine", "slices", "budget", "fallback"};
 	bool iperf3 = !strcmp(opts_text(o, "with"), "iperf3");
 
@@ -29,6 +29,10 @@ static int check_place(const struct opts *o)
 			pr_err("--%s: is of the simulator; with --on emu there is none\n", simulated[i]);
 			return -EINVAL;
 		}
+	if (on_emu(o) && !strcmp(opts_text(o, "emulator"), "grid")) {
+		pr_err("--emulator: --on emu knows ideal and mahimahi\n");
+		return -EINVAL;
+	}
 	if (opts_given(o, "with") && !on_emu(o)) {
 		pr_err("--with: goes with --on emu\n");
 		return -EINVAL;
@@ -162,7 +166,11 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 {
 	static const enum queue_kind kinds[] = {
 		QUEUE_DROPTAIL, QUEUE_DROPHEAD, QUEUE_INFINITE, QUEUE_CODEL, QUEUE_PIE};
+	const char *emulator = opts_text(o, "emulator");
 	struct utsname u;
+
+	if (!strcmp(emulator, "auto"))
+		emulator = on_emu(o) ? "ideal" : "mahimahi";
 
 	*c = (struct run_conf){
 		.on = on_emu(o) ? RUN_EMU : RUN_SIM,
@@ -181,8 +189,8 @@ static int read_common(struct run_conf *c, const struct plan *g, const struct op
 		.guard = &g->guard,
 		.pacing = word_index("off|on|auto", opts_text(o, "pacing")),
 		.hz = opts_int(o, "hz"),
-		.ms_delay = strcmp(opts_text(o, "emulator"), "ideal") != 0,
-		.poll_ns = strcmp(opts_text(o, "emulator"), "mahimahi") ? 0 : WORLD_POLL_NS,
+		.ms_delay = strcmp(emulator, "ideal") != 0,
+		.poll_ns = strcmp(emulator, "mahimahi") ? 0 : WORLD_POLL_NS,
 	};
 	if (c->on == RUN_EMU && !uname(&u))
 		snprintf(c->kernel, sizeof(c->kernel), "%s", u.release);

@@ -79,8 +79,9 @@ struct plan {
 	{OPT_REALS, 0, "extra-delays", "MS", "0", 0, 1e4, NULL, "added to the one-way delays of the flows in turn"}, \
 	{OPT_WORD, 0, "pacing", "WHEN", "auto", 0, 0, "auto|on|off", "pacing; auto as the controller asks"}, \
 	{OPT_INT, 0, "hz", "N", "250", 100, 1000, NULL, "kernel ticks a second"}, \
-	{OPT_WORD, 0, "emulator", "KIND", "mahimahi", 0, 0, "mahimahi|grid|ideal", \
-		"delays: as late as mahimahi's processes, on its millisecond grid but punctual, or exact"}
+	{OPT_WORD, 0, "emulator", "KIND", "auto", 0, 0, "auto|mahimahi|grid|ideal", \
+		"delays: as late as mahimahi's processes, on its millisecond grid but punctual, or exact; " \
+		"auto is mahimahi in the simulator, ideal with --on emu"}
 /* clang-format on */
 
 /* Expands the options into runs. Prints what makes a grid impossible. 0 or -errno; on failure g is empty. */

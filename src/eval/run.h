@@ -65,8 +65,8 @@ struct run_conf {
 	const double *extra_ms;  /* [nextra] flow i's path is longer by extra_ms[i % nextra] one-way */
 	int nextra;
 	int pacing;              /* -1 as the controller asks, 0 off, 1 on */
-	uint32_t hz;             /* and the rest: of the simulator */
-	bool ms_delay;           /* and poll_ns: of struct world_conf */
+	uint32_t hz;             /* of the simulator */
+	bool ms_delay;           /* and poll_ns: of struct world_conf; over the emulator both or neither */
 	uint32_t poll_ns;
 	char id[17];
 };

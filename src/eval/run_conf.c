@@ -190,7 +190,9 @@ char *run_text(const struct run_conf *c)
 		fprintf(f, " %.17g", c->extra_ms[i]);
 	fprintf(f, "\npacing %d", c->pacing);
 	if (c->on == RUN_SIM)
-		fprintf(f, " hz %" PRIu32 " ms-delay %d poll %" PRIu32, c->hz, c->ms_delay, c->poll_ns);
+		fprintf(f, " hz %" PRIu32, c->hz);
+	if (c->on == RUN_SIM || c->poll_ns)
+		fprintf(f, " ms-delay %d poll %" PRIu32, c->ms_delay, c->poll_ns);
 	fputc('\n', f);
 	if (fclose(f))
 		abort();

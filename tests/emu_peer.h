@@ -95,6 +95,8 @@ static inline int send_gso(const char *to)
 	static char buf[40000];
 	int s = connected(SOCK_DGRAM, to), size = 1000, never = IP_PMTUDISC_DO;
 
+	if (s < 0)
+		return 3;
 	if (setsockopt(s, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)))
 		return 77;
 	if (send(s, buf, sizeof(buf), 0) != sizeof(buf))

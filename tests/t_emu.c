@@ -313,6 +313,38 @@ static void slots_are_reused_and_run_out(void **state)
 	pool_free(&p);
 }
 
+// What was not idle and not ours, or what other processes say they had, if that is more.
+static void others_have_what_is_left(void **state)
+{
+	static const struct cpu_times from = {100, 50, 20, 5, 3};
+	struct cpu_times to = {140, 80, 26, 9, 5};
+	double self, others;
+
+	cpu_shares(&from, &to, &self, &others);
+	assert_true(self == 100.0 * 2 * sysconf(_SC_NPROCESSORS_ONLN) / 40);
+	assert_true(others == 100.0 * (40 - 30 - 4) / 40);
+	to.processes_s = 32;
+	cpu_shares(&from, &to, &self, &others);
+	assert_true(others == 100.0 * (12 - 4) / 40);
+	to.processes_s = 20, to.idle_s = 95;
+	cpu_shares(&from, &to, &self, &others);
+	assert_true(others == 0);
+}
+
+// All that ran on a processor since boot, ours at least, was not idle.
+static void processors_are_read(void **state)
+{
+	struct cpu_times a, b;
+
+	cpu_read(&a);
+	for (volatile long i = 0; i < 100000000; i++)
+		;
+	cpu_read(&b);
+	assert_true(a.idle_s > 0 && b.idle_s >= a.idle_s);
+	assert_true(b.all_s > a.all_s && b.self_s > a.self_s);
+	assert_true(b.all_s - a.all_s >= b.self_s - a.self_s);
+}
+
 static void a_run_is_judged(void **state)
 {
 	struct quality q;
@@ -352,6 +384,8 @@ int main(void)
 		cmocka_unit_test(frames_are_told_apart),
 		cmocka_unit_test(ports_are_found),
 		cmocka_unit_test(slots_are_reused_and_run_out),
+		cmocka_unit_test(others_have_what_is_left),
+		cmocka_unit_test(processors_are_read),
 		cmocka_unit_test(a_run_is_judged),
 	};
 

@@ -143,8 +143,10 @@ static void the_outside_may_end_before(void **state)
 	need_root();
 	before = devices();
 	assert_int_equal(
-		shell("$C emu --outside 'exit 3' -- sh -c 'until grep -q \"outside ended with "
-		      "status 3\" $D/err; do sleep 0.05; done; exit 5' 2>$D/err; [ $? = 5 ]"),
+		shell("$C emu --outside 'exit 3' -- sh -c 'for i in $(seq 200); do grep -q "
+		      "\"outside "
+		      "ended with status 3\" $D/err && exit 5; sleep 0.05; done' 2>$D/err; "
+		      "[ $? = 5 ]"),
 		0);
 	assert_int_equal(shell("$C emu -q --outside 'kill -9 $$' -- sleep 0.2"), 0);
 	assert_all_gone(before, "1015");

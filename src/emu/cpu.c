@@ -7,11 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
-
-#define STAT_FIELDS 8 /* user nice system idle iowait irq softirq steal */
-#define IDLE 3
-#define IOWAIT 4
 
 static double used(int who)
 {
@@ -23,18 +20,17 @@ static double used(int who)
 	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
 }
 
-static void read_ticks(struct cpu_times *t, double hz)
+static void read_idle(struct cpu_times *t, double hz)
 {
 	FILE *f = fopen("/proc/stat", "r");
-	char line[512], *p = line + strlen("cpu");
+	uint64_t idle, iowait;
+	struct timespec now;
 
-	if (f && fgets(line, sizeof(line), f))
-		for (int i = 0; i < STAT_FIELDS; i++) {
-			double s = strtoull(p, &p, 10) / hz;
-
-			t->all_s += s;
-			t->busy_s += i == IDLE || i == IOWAIT ? 0 : s;
-		}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	t->all_s = (now.tv_sec + now.tv_nsec * 1e-9) * sysconf(_SC_NPROCESSORS_ONLN);
+	t->idle_s = t->all_s; // where it is not told
+	if (f && fscanf(f, "cpu %*u %*u %*u %" SCNu64 " %" SCNu64, &idle, &iowait) == 2)
+		t->idle_s = (idle + iowait) / hz;
 	if (f)
 		fclose(f);
 }
@@ -68,7 +64,7 @@ void cpu_read(struct cpu_times *t)
 	struct dirent *e;
 
 	memset(t, 0, sizeof(*t));
-	read_ticks(t, hz);
+	read_idle(t, hz);
 	while (d && (e = readdir(d)))
 		if (*e->d_name >= '1' && *e->d_name <= '9')
 			t->processes_s += process_s(e->d_name, hz);
@@ -82,9 +78,9 @@ void cpu_shares(const struct cpu_times *from, const struct cpu_times *to, double
 	double *others_pct)
 {
 	double all = to->all_s - from->all_s, own = to->own_s - from->own_s;
-	double ticks = to->busy_s - from->busy_s - own;
+	double rest = all - (to->idle_s - from->idle_s) - own;
 	double processes = to->processes_s - from->processes_s - own;
-	double others = ticks > processes ? ticks : processes;
+	double others = rest > processes ? rest : processes;
 
 	*self_pct = *others_pct = 0;
 	if (all <= 0)

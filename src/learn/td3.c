@@ -13,6 +13,7 @@
 
 #define INIT_STREAM 0x696e6974ull      /* of the seed: first weights */
 #define NOISE_STREAM 0x746e6f697365ull /* target noise */
+#define HOLD_REST 0.1		       /* of a random actor's answer, beside holding the window */
 
 const struct td3_conf td3_published = {
 	.nhidden = 2,
@@ -205,6 +206,9 @@ static void draw_weights(struct td3 *t)
 		struct td3_learned *k = &t->learned[i];
 
 		net_glorot(k->shape, k->net, &rng);
+		if (i == TD3_ACTOR && t->conf.hold)
+			net_negate_input(
+				k->shape, k->net, STATE_LOG_WINDOW, MODEL_SLOPE, HOLD_REST);
 		memcpy(k->target, k->net, k->shape->size * sizeof(float));
 	}
 	rng_init(&t->rng, t->conf.seed, NOISE_STREAM);

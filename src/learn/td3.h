@@ -34,12 +34,15 @@ struct td3_conf {
 	int states;			     /* numbers in a state */
 	int nhidden, hidden[TD3_MAX_HIDDEN]; /* of actor and critics alike; at least 2 */
 	bool batch_norm;
-	int batch;     /* transitions */
+	bool hold; /* the first actor nearly holds the window installed before: extended states, no
+		      batch norm */
+	int batch; /* transitions */
 	int extra_max; /* most extra states of an update */
 	double gamma, tau, momentum;
 	double actor_rate, critic_rate; /* of Adam */
 	double noise, noise_clip;	/* of the target actor's action */
-	/* From update decay_from on, Adam's rates fall linearly, to 0 at decay_to; decay_to 0: they stay. */
+	/* From update decay_from on, Adam's rates fall linearly, to 0 at decay_to; decay_to 0: they
+	 * stay. */
 	uint64_t decay_from, decay_to;
 	/* The actor's loss is divided by max(1, mean |Q1(s0, a)|), so that an extra loss has the
 	 * same weight at every stage. */

@@ -57,8 +57,10 @@ struct train_conf {
 	{OPT_INT, 0, "replay", "N", "880000", 1, 1e9, NULL, "transitions that the replay holds"}, \
 	{OPT_INT, 0, "batch", "N", "512", 2, 65536, NULL, "transitions of an update"}, \
 	{OPT_REALS, 0, "hidden", "N,N", "256,256", 1, MLP_MAX_WIDTH, NULL, "widths of the hidden layers, 2 or more"}, \
-	{OPT_WORD, 0, "features", "TABLE", "published", 0, 0, "published|extended", "what the policy sees"}, \
+	{OPT_WORD, 0, "features", "TABLE", "published", 0, 0, "published|extended|windowed", "what the policy sees"}, \
 	{OPT_FLAG, 0, "batch-norm", NULL, "yes", 0, 0, NULL, "batch norm in the actor (--no-batch-norm: none)"}, \
+	{OPT_WORD, 0, "start", "KIND", "random", 0, 0, "random|hold", \
+		"the first policy: random weights, or one that nearly holds every window (extended features, no batch norm)"}, \
 	{OPT_REAL, 0, "gamma", "X", "0.995", 0, 1, NULL, "discount"}, \
 	{OPT_REAL, 0, "tau", "X", "0.001", 0, 1, NULL, "how far targets follow in an update"}, \
 	{OPT_REAL, 0, "actor-rate", "X", "1e-4", 0, 1, NULL, "Adam's rate for the actor"}, \

@@ -87,6 +87,8 @@ struct train_conf {
 	{OPT_INT, 0, "budget", "N", "100", 0, 1e9, NULL, "cells of the linear engine, a part"}, \
 	{OPT_REALS, 0, "loss-weight", "X,...", "0", 0, 1e6, NULL, \
 		"weight of the certified loss; several: at equal distances over the run"}, \
+	{OPT_REAL, 0, "loss-rate", "X", "0", 0, 1, NULL, \
+		"rate of an Adam of its own for the certified loss, whose weight then hardly matters; 0: none, the actor's"}, \
 	{OPT_WORD, 0, "loss-engine", "KIND", "exact", 0, 0, "exact|box", "bounds that the certified loss pushes"}, \
 	{OPT_INT, 0, "loss-slices", "N", "5", 1, 1000, NULL, "slices of a region for --loss-engine box"}, \
 	{OPT_INT, 0, "loss-decisions", "N", "128", 1, 65536, NULL, "decisions of a batch in the certified loss"}, \

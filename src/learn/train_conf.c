@@ -69,6 +69,7 @@ static int read_learner(struct train_conf *c, const struct opts *o)
 	t->critic_rate = opts_real(o, "critic-rate");
 	t->critics_first = (uint64_t)opts_int(o, "critics-first");
 	t->extra_first = (uint64_t)opts_int(o, "loss-first");
+	t->extra_rate = opts_real(o, "loss-rate");
 	t->noise = opts_real(o, "target-noise");
 	t->noise_clip = opts_real(o, "target-clip");
 	t->decay_from = (uint64_t)((1 - opts_real(o, "decay")) * c->updates);

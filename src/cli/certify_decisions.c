@@ -105,15 +105,28 @@ static void take(struct certify *c, long i, int before)
 	}
 }
 
-// About --decisions of what was recorded, the same of each flow wherever it stands in the recording; the
-// published code looks at flows as a whole.
+static long longest_flow(const struct recorded *r)
+{
+	long most = 1;
+
+	for (long i = 0; i < r->n; i++)
+		if (r->decisions[i].nth >= most)
+			most = r->decisions[i].nth + 1;
+	return most;
+}
+
+// About --decisions of what was recorded, the same of each flow wherever it stands in the recording, one
+// of the longest at least; the published code looks at flows as a whole.
 static int choose(struct certify *c)
 {
 	long want = opts_int(c->opts, "decisions"), all = c->recorded->n;
 	int before = c->properties->history - 1;
 	bool whole = want == 0 || want * (before + 1) >= all ||
 		     !strcmp(opts_text(c->opts, "semantics"), "published");
-	long stride = whole ? 1 : (all + want - 1) / want;
+	long stride = whole ? 1 : (all + want - 1) / want, longest = longest_flow(c->recorded);
+
+	if (stride > longest)
+		stride = longest;
 
 	c->decisions = calloc(all, sizeof(*c->decisions));
 	c->from = calloc(all, sizeof(*c->from));

@@ -25,6 +25,12 @@ static void bad_input_is_named(void **state)
 	assert_int_equal(shell("$C emu --queue 0 -- true 2>$D/err; [ $? = 2 ] && grep -q 'pass "
 			       "nothing' $D/err"),
 		0);
+	assert_int_equal(shell("$C emu --up-queue droptail:bytes=1503 -- true 2>&1 | grep -q "
+			       "'bytes passes no packet of 1504'"),
+		0);
+	assert_int_equal(shell("$C emu --up-queue droptail:bytes=1504 -- true 2>&1 | grep -q "
+			       "'passes no'"),
+		1);
 	assert_int_equal(shell("$C emu --queue droptial:packets=3 -- true 2>&1 | grep -q \"mean "
 			       "'droptail'\""),
 		0);
@@ -166,6 +172,39 @@ static void packets_are_lost_as_asked(void **state)
 	json_decref(j);
 }
 
+/* --- Processors --- */
+
+// While an emulator with this option runs, does it hold the file that keeps processors awake?
+static bool holds_latency(const char *option)
+{
+	char *cmd = file_path("exec $C emu -q %s -- sh -c 'touch $D/up; until [ -e $D/down ]; do "
+			      "sleep 0.05; done'",
+		option);
+	pid_t emu = background(cmd);
+	bool holds;
+
+	free(cmd);
+	wait_for_file("up");
+	cmd = file_path("ls -l /proc/%d/fd | grep -q cpu_dma_latency", emu);
+	holds = !shell(cmd);
+	free(cmd);
+	assert_int_equal(shell("touch $D/down"), 0);
+	assert_int_equal(ended(emu), 0);
+	assert_int_equal(shell("rm $D/up $D/down"), 0);
+	return holds;
+}
+
+static void processors_are_kept_awake(void **state)
+{
+	need_root();
+	if (access("/dev/cpu_dma_latency", W_OK)) {
+		print_message("skip: no /dev/cpu_dma_latency\n");
+		skip();
+	}
+	assert_true(holds_latency(""));
+	assert_false(holds_latency("--no-realtime"));
+}
+
 /* --- Users --- */
 
 static void users_have_namespaces_of_their_own(void **state)
@@ -203,6 +242,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(logs_are_measured),
 		cmocka_unit_test(large_sends_are_counted_as_packets),
 		cmocka_unit_test(packets_are_lost_as_asked),
+		cmocka_unit_test(processors_are_kept_awake),
 		cmocka_unit_test(users_have_namespaces_of_their_own),
 	};
 

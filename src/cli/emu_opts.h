@@ -26,7 +26,7 @@
 			"a live line on a terminal (--no-status: none)"},                          \
 	{                                                                                          \
 		OPT_FLAG, 0, "realtime", NULL, "yes", 0, 0, NULL,                                  \
-			"run ahead of other programs, where allowed"                               \
+			"run ahead of other programs and keep processors awake, where allowed"     \
 	}
 
 /* Reads them. c->title is malloc'ed; name is the command's. */

@@ -2,18 +2,22 @@
 #include "emu/chain.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "emu/packet.h"
 #include "sim/world.h"
 
 #define UNLIMITED_BPS 1000000000000ull /* a link so fast that there is none */
 #define NICE -20
+#define LATENCY "/dev/cpu_dma_latency"
 
 const struct trace chain_unlimited = {.name = "unlimited", .rate_bps = UNLIMITED_BPS};
 
@@ -73,6 +77,10 @@ static int open_direction(struct chain *c, int i, struct link_log *log, const ch
 		.arg = e};
 	int err = path_init(&e->path, &pc);
 
+	if (d->queue.limit_bytes && d->queue.limit_bytes < conf->mtu + PACKET_TUN)
+		pr_warn("a queue of %" PRIu32 " bytes passes no packet of %" PRIu32
+			" (the MTU and mahimahi's %d)\n",
+			d->queue.limit_bytes, conf->mtu + PACKET_TUN, PACKET_TUN);
 	return err ? err : port_open(&e->port, dev, conf->mtu);
 }
 
@@ -103,6 +111,20 @@ static bool take_priority(void)
 	return !setpriority(PRIO_PROCESS, 0, NICE);
 }
 
+// Idle processors poll instead of sleeping as long as this is open (PM QoS): one that sleeps wakes
+// up to milliseconds late, in a virtual machine above all.
+static int hold_latency(void)
+{
+	int fd = open(LATENCY, O_WRONLY | O_CLOEXEC);
+	const int32_t us = 0;
+
+	if (fd >= 0 && write(fd, &us, sizeof(us)) == sizeof(us))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 static void lose_priority(void)
 {
 	struct sched_param p = {0};
@@ -114,6 +136,7 @@ static void lose_priority(void)
 void chain_start(struct chain *c)
 {
 	c->quality.realtime = c->conf->realtime && take_priority();
+	c->latency = c->conf->realtime ? hold_latency() : -1;
 	quality_start(&c->quality);
 	emulator_start(&c->engine);
 }
@@ -139,6 +162,8 @@ void chain_run(struct chain *c, emulator_tick_fn *tick, void *arg)
 {
 	emulator_run(&c->engine, tick, arg);
 	lose_priority();
+	if (c->latency >= 0)
+		close(c->latency);
 	count_drops(c);
 }
 

@@ -50,6 +50,7 @@ struct chain {
 	struct netns net;
 	struct emulator engine;
 	struct quality quality;
+	int latency; /* a file that is open while packets are moved: processors do not sleep */
 	struct trace once[ENGINE_DIRS]; /* traces that end */
 	uint64_t end_ns; /* when the first of them does, after chain_start; UINT64_MAX: never */
 };
@@ -58,7 +59,8 @@ struct chain {
 int chain_network(struct chain *c, const struct chain_conf *conf);
 int chain_engine(struct chain *c, struct link_log *const log[ENGINE_DIRS]);
 
-/* Time 0 is now, ahead of other programs where that is wanted and allowed. */
+/* Time 0 is now, ahead of other programs and with processors kept awake where that is wanted and
+ * allowed. */
 void chain_start(struct chain *c);
 
 /* emulator_run; then counts what was lost. */

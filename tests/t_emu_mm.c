@@ -142,6 +142,32 @@ static void two_links_are_two_emulators(void **state)
 	assert_int_equal(shell("[ $(grep -c ' - 1504 ' $D/d) -gt 200 ]"), 0);
 }
 
+// What users run: a browser's stand-in over both families, TCP and UDP generators, both ways.
+static void programs_run_inside(void **state)
+{
+	static const char *const line[] = {
+		"seq 20000 >$D/page; timeout 60 $C emu -q -D 20mbit -U 5mbit -d 5 --outside 'cd $D "
+		"&& "
+		"exec python3 -m http.server --bind :: 8099 >/dev/null 2>&1' -- sh -c 'get() { for "
+		"i "
+		"in $(seq 100); do curl -g -s -o $D/got http://$1:8099/page && break; sleep 0.1; "
+		"done; "
+		"cmp $D/page $D/got && rm $D/got; }; get $CANOPY_PEER && get [$CANOPY_PEER6]'",
+		"timeout 60 $C emu -q -D 20mbit -U 20mbit -d 5 --outside 'iperf3 -s >/dev/null' -- "
+		"sh "
+		"-c 'for i in $(seq 100); do iperf3 -c $CANOPY_PEER -t 1 >/dev/null 2>&1 && break; "
+		"sleep 0.1; done; iperf3 -c $CANOPY_PEER6 -u -R -b 5M -t 1 >$D/udp && "
+		"iperf3 -c $CANOPY_PEER -R -t 1 >$D/tcp && grep -q receiver $D/udp $D/tcp'"};
+
+	need_root();
+	if (shell("(command -v curl && command -v python3 && command -v iperf3) >/dev/null") != 0) {
+		print_message("skip: no curl, python3 or iperf3\n");
+		skip();
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(shell(line[i]), 0);
+}
+
 static void bad_lines_are_named(void **state)
 {
 	static const struct {
@@ -173,6 +199,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(shells_nest),
 		cmocka_unit_test(neighbours_have_addresses_of_their_own),
 		cmocka_unit_test(two_links_are_two_emulators),
+		cmocka_unit_test(programs_run_inside),
 		cmocka_unit_test(bad_lines_are_named),
 	};
 

@@ -130,11 +130,12 @@ static inline int devices(void)
 	return n;
 }
 
-// Processes whose command line begins as a pattern of grep says, in which $D may be.
+// Processes of this test whose command line begins as a pattern of grep says, in which $D may be.
 static inline int processes(const char *pattern)
 {
 	char *cmd = file_path("n=0; for p in /proc/[0-9]*; do cat $p/cmdline 2>/dev/null "
-			      "| tr '\\0' ' ' | grep -q \"^%s\" && n=$((n+1)); done; exit $n",
+			      "| tr '\\0' ' ' | grep -q \"^%s\" && { tr '\\0' '\\n' <$p/environ; "
+			      "} 2>/dev/null | grep -qx \"D=$D\" && n=$((n+1)); done; exit $n",
 		pattern);
 	int n = shell(cmd);
 

@@ -94,10 +94,10 @@ static void the_next_start_cleans_up(void **state)
 static void records_of_others_are_left_alone(void **state)
 {
 	need_root();
-	assert_int_equal(shell("mkdir -p /run/canopy; echo nonsense >/run/canopy/emu-nonsense; "
-			       "$C emu -q -- true; test -e /run/canopy/emu-nonsense"),
+	assert_int_equal(
+		shell("mkdir -p /run/canopy; r=/run/canopy/emu-$(basename $D); echo nonsense "
+		      ">$r; $C emu -q -- true; test -e $r && rm $r"),
 		0);
-	unlink("/run/canopy/emu-nonsense");
 }
 
 // A command that the terminal hangs up on, or that stops itself, does not keep the emulator.

@@ -311,9 +311,9 @@ static void processes_wake_as_measured(void **state)
 	assert_in_range(timer_us[N / 2], 94, 105);
 	assert_in_range(timer_us[N * 9 / 10], 140, 160);
 	assert_in_range(timer_us[N * 99 / 100], 400, 1000);
-	assert_in_range(packet_us[N / 10], 11, 12);
-	assert_in_range(packet_us[N / 2], 17, 18);
-	assert_in_range(packet_us[N * 9 / 10], 34, 37);
+	assert_in_range(packet_us[N / 10], 3, 4);
+	assert_in_range(packet_us[N / 2], 9, 12);
+	assert_in_range(packet_us[N * 9 / 10], 25, 29);
 }
 
 int main(void)

@@ -318,11 +318,11 @@ static double rough_exp(uint64_t bits)
 struct link_wakeup link_wakeup(struct rng *r)
 {
 	uint64_t bits = rng_u64(r);
-	double e = rough_exp(bits << 6), timer_ns = 20e3 + 35e3 * e;
+	double e = rough_exp(bits << 6), other_ns = 0;
 
 	if (!(bits >> 58))
-		timer_ns += 800e3 * rng_exp(r);
-	return (struct link_wakeup){timer_ns, 10e3 + 11e3 * e};
+		other_ns = 800e3 * rng_exp(r);
+	return (struct link_wakeup){20e3 + 35e3 * e + other_ns, 2e3 + 11e3 * e + other_ns};
 }
 
 void link_woken(struct link *l)

@@ -35,14 +35,23 @@ static uint64_t line_wake(const struct world *w, const struct line *l)
 	return due_ns <= now ? now : due_ns + now % MS + w->conf.poll_ns + l->wakeup.timer_ns;
 }
 
-// When the process that is source src reads what comes to it at now_ns: that wakes it unless
-// something else does before.
-static uint64_t read_ns(
-	const struct world *w, uint32_t src, const struct link_wakeup *from, uint64_t now_ns)
+// When the process that is source src has read what comes to it at now_ns: in the turn that it is
+// in, else a packet wakes it unless its timer does before.
+static uint64_t read_ns(struct world *w, uint32_t src, struct turn *t,
+	const struct link_wakeup *from, const struct pkt *k, uint64_t now_ns)
 {
-	uint64_t at = now_ns + from->packet_ns;
+	uint64_t latest;
 
-	return w->src.key[src] < at ? w->src.key[src] : at;
+	if (t->end_ns <= now_ns) {
+		uint64_t woken = now_ns + from->packet_ns, key = w->src.key[src];
+
+		t->begin_ns = t->end_ns = key < woken ? key : woken;
+	}
+	latest = t->begin_ns + TURN_MAX_NS;
+	t->end_ns += (k->more + 1) * TURN_PACKET_NS;
+	t->end_ns = t->end_ns < latest ? t->end_ns : latest;
+	sources_set(&w->src, src, t->end_ns);
+	return t->end_ns;
 }
 
 // Puts a packet that comes at `at` on the delay line that is source src. Returns when it is due.
@@ -52,12 +61,10 @@ static ALWAYS_INLINE uint64_t delay(struct world *w, struct line *l, uint32_t sr
 	uint64_t due_ns;
 
 	if (w->conf.poll_ns)
-		at = read_ns(w, src, &l->wakeup, at);
+		at = read_ns(w, src, &l->turn, &l->wakeup, k, at);
 	due_ns = due(w, at, delay_ns);
 	ring_push(&l->q, k)->t_ns = due_ns;
-	if (w->conf.poll_ns)
-		sources_set(&w->src, src, at);
-	else if (ring_len(&l->q) == 1)
+	if (!w->conf.poll_ns && ring_len(&l->q) == 1)
 		sources_set(&w->src, src, due_ns);
 	return due_ns;
 }
@@ -65,10 +72,9 @@ static ALWAYS_INLINE uint64_t delay(struct world *w, struct line *l, uint32_t sr
 // Puts a packet before a link whose process polls.
 static void enter(struct world *w, struct inlet *in, const struct pkt *k)
 {
-	uint64_t at = read_ns(w, in->src, &in->link->wakeup, w->clock.now_ns);
+	uint64_t at = read_ns(w, in->src, &in->turn, &in->link->wakeup, k, w->clock.now_ns);
 
 	ring_push(&in->q, k)->t_ns = at;
-	sources_set(&w->src, in->src, at);
 }
 
 void wire_data(struct world *w, struct flow *f, const struct pkt *k)

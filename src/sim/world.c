@@ -7,6 +7,7 @@ static void open_line(struct world *w, struct line *l)
 {
 	l->q.blocks = &w->blocks;
 	ring_clear(&l->q);
+	l->turn = (struct turn){0, 0};
 	if (w->conf.poll_ns)
 		l->wakeup = link_wakeup(&w->rng);
 }
@@ -15,6 +16,7 @@ static void open_inlet(struct world *w, struct inlet *in, uint32_t src, struct l
 {
 	in->q.blocks = &w->blocks;
 	ring_clear(&in->q);
+	in->turn = (struct turn){0, 0};
 	in->src = src;
 	in->link = link;
 }

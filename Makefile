@@ -1,4 +1,4 @@
-# Canopy: make, make check, make demo, make bench, make fuzz, make install. SAN=address|thread builds
+# Canopy: make, make check, make demo, make train, make bench, make fuzz, make install. SAN=address|thread builds
 # with sanitizers (address includes undefined) in a folder of its own; V=1 shows whole command lines.
 VERSION := 0.1.0
 SAN ?=
@@ -99,7 +99,7 @@ $(BUILD)/fuzz/f_%: fuzz/f_%.c $(LIB_SRC:%.c=$(BUILD)/fuzz/lib/%.o)
 	$(call say,FUZZ)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined $^ -o $@ $(LIBS)
 
 .SECONDARY:
-.PHONY: all deps examples check tests test-run demo bench fuzz install uninstall clean format
+.PHONY: all deps examples check tests test-run demo train bench fuzz install uninstall clean format
 
 deps:
 	@scripts/deps
@@ -122,6 +122,12 @@ threaded-test-run: $(BUILD)/canopy $(THREADED_TESTS:%=$(BUILD)/tests/%) examples
 demo: deps
 	@$(MAKE) all
 	@scripts/demo $(BUILD)/canopy
+
+# PRESET: a quick one of specs/train, without its "-quick".
+PRESET ?= deep-buffer
+train: deps
+	@$(MAKE) all
+	@scripts/train $(BUILD)/canopy $(PRESET)
 
 bench: $(BUILD)/canopy $(BENCHES:%=$(BUILD)/bench/%)
 	@for b in $(BENCHES); do echo "== $$b"; $(BUILD)/bench/$$b || exit 1; done

@@ -12,7 +12,8 @@ class Conf(c.Structure):  # struct canopy_env_conf
                 ("buffer_bdp", c.c_double), ("nominal_mbps", c.c_double), ("loss", c.c_double), ("noise", c.c_double),
                 ("noise_feature", c.c_char_p), ("noise_gaussian", c.c_int32), ("emulator", c.c_int32),
                 ("seed", c.c_uint64), ("duration_s", c.c_double), ("steps", c.c_uint64), ("patience_s", c.c_double),
-                ("receive_window", c.c_double), ("shield", c.c_char_p)]
+                ("receive_window", c.c_double), ("shield", c.c_char_p),
+                ("delay_tolerance", c.c_double)]
 
 
 confs = (Conf * N)(*[Conf(rate_mbps=12 * (i + 1), delay_ms=20, seed=1 + i) for i in range(N)])

@@ -12,7 +12,7 @@
 #define STEPS 60
 
 struct flows {
-	float states[FLOWS * STATE_SIZE_MAX];
+	float states[FLOWS * STATE_EXTENDED_SIZE];
 	bool waits[FLOWS];
 	uint32_t w[FLOWS], p[FLOWS];
 	int32_t nchanges[FLOWS];

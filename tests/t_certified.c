@@ -259,7 +259,7 @@ static void nothing(void *arg, const struct td3_batch *b, int from, int to)
 	struct rng rng;
 
 	rng_init(&rng, 15, from);
-	for (int i = from * STATE_SIZE_MAX; i < to * STATE_SIZE_MAX; i++)
+	for (int i = from * STATE_EXTENDED_SIZE; i < to * STATE_EXTENDED_SIZE; i++)
 		b->s0[i] = b->s1[i] = (float)rng_uniform(&rng);
 	memset(b->a + from, 0, (to - from) * sizeof(float));
 	memset(b->r + from, 0, (to - from) * sizeof(float));

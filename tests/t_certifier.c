@@ -14,7 +14,7 @@
 // The same through one qc per flow, as evaluation does it.
 static void slow_qc(struct qc *q, const struct flows *f, int i, int size, float *out)
 {
-	double x[STATE_SIZE_MAX];
+	double x[STATE_EXTENDED_SIZE];
 	int64_t changes[POLICY_CHANGES];
 	struct cert_decision d = {.x = x,
 		.nin = size,

@@ -78,6 +78,19 @@ static void a_target_that_cannot_fail_is_proven(void **state)
 	json_decref(j);
 }
 
+static void few_decisions_of_many_flows_are_some(void **state)
+{
+	json_t *j;
+
+	assert_int_equal(shell("\"$C\" eval -q -o $D/two -c $M -t wired24 -b 1,2 -d 4 --decisions >/dev/null"), 0);
+	assert_int_equal(shell("\"$C\" certify --json -n 1 $M $D/two --over 'inv_rtt in [0.2, 1]' "
+			       "--then 'cwnd in [1, 1000000000]' >$D/out"),
+		0);
+	j = output();
+	assert_true(number(j, "all", "decisions") >= 1 && number(j, "all", "decisions") <= 2);
+	json_decref(j);
+}
+
 static void a_target_that_must_fail_is_refuted(void **state)
 {
 	json_t *j;
@@ -277,6 +290,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_target_that_cannot_fail_is_proven),
+		cmocka_unit_test(few_decisions_of_many_flows_are_some),
 		cmocka_unit_test(a_target_that_must_fail_is_refuted),
 		cmocka_unit_test(same_bytes_for_any_threads),
 		cmocka_unit_test(every_engine_agrees),

@@ -228,9 +228,9 @@ static void test_decisions_equal_eval(void **state)
 				   "seed=11", "duration=20", NULL});
 	late = wired;
 	late.emulator = CANOPY_MAHIMAHI;
-	check_against_eval(&late,
-		(const char *[]){controllers, "traces=wired12", "delays=20", "uplink=wired48",
-			"buffers=2", "seed=5", "duration=20", NULL});
+	check_against_eval(
+		&late, (const char *[]){controllers, "traces=wired12", "delays=20",
+			       "uplink=wired48", "buffers=2", "seed=5", "duration=20", NULL});
 	free(controllers);
 }
 
@@ -328,6 +328,30 @@ static void test_silence_does_not_hang(void **state)
 	canopy_env_free(e);
 }
 
+// A tolerance of queues changes the rewards alone, and in its bounds.
+static void test_delay_tolerance(void **state)
+{
+	struct canopy_env_conf confs[2] = {
+		{.rate_mbps = 12, .delay_ms = 10, .buffer_bdp = 5, .seed = 4}};
+	float obs[2][OBS], a[2] = {0.05f, 0.05f}, r[2];
+	struct canopy_env *e;
+	int more = 0;
+
+	confs[1] = confs[0];
+	confs[1].delay_tolerance = 3;
+	assert_int_equal(canopy_env_new(&e, confs, sizeof(confs[0]), 2, 1), 0);
+	assert_int_equal(canopy_env_reset(e, obs[0], NULL), 0);
+	for (int t = 0; t < 300; t++) {
+		assert_int_equal(canopy_env_step(e, a, obs[0], r, NULL), 0);
+		assert_memory_equal(obs[0], obs[1], sizeof(obs[0]));
+		more += r[1] > r[0];
+		assert_true(fabsf(r[1]) >= fabsf(r[0]));
+		assert_true(fabsf(r[1]) <= 3 / 1.25 * fabsf(r[0]) + 1e-6);
+	}
+	assert_true(more > 0);
+	canopy_env_free(e);
+}
+
 static void test_bad_input(void **state)
 {
 	const struct canopy_env_conf
@@ -351,6 +375,7 @@ static void test_bad_input(void **state)
 			{.rate_mbps = 12, .delay_ms = 10, .emulator = 7},
 			{.rate_mbps = 12, .delay_ms = 10, .duration_s = 1e-9},
 			{.rate_mbps = 12, .delay_ms = 10, .patience_s = -3},
+			{.rate_mbps = 12, .delay_ms = 10, .delay_tolerance = 0.5},
 		};
 	struct canopy_env *e = NULL;
 	float obs[OBS], a = 0, r;
@@ -387,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_steps_allocate_nothing),
 		cmocka_unit_test(test_episodes),
 		cmocka_unit_test(test_silence_does_not_hang),
+		cmocka_unit_test(test_delay_tolerance),
 		cmocka_unit_test(test_bad_input),
 	};
 

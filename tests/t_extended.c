@@ -78,7 +78,7 @@ static void follow(struct followed *f, int64_t installed)
 
 static struct {
 	struct followed flow[ENVS];
-	float seen[STEPS][ENVS][STATE_SIZE_MAX];
+	float seen[STEPS][ENVS][STATE_EXTENDED_SIZE];
 	bool waited[STEPS][ENVS];
 	int step, tails; // tails that are not all zeros
 } acting;
@@ -113,7 +113,7 @@ static bool was_seen(const float *x)
 static void check_replay(const struct replay *r)
 {
 	static const struct replay_reward as_is = {0, -INFINITY};
-	float s0[STATE_SIZE_MAX], s1[STATE_SIZE_MAX];
+	float s0[STATE_EXTENDED_SIZE], s1[STATE_EXTENDED_SIZE];
 	struct rng rng;
 	uint64_t at;
 

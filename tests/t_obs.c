@@ -51,8 +51,8 @@ static void check_sequence(const json_t *seq)
 				json_number_value(
 					json_array_get(json_object_get(step, "features"), k)),
 				frame_features[k].name, (int)i);
-		near(frame_reward(&r, o.max_thr), golden_number(step, "raw_reward"), "reward",
-			(int)i);
+		near(frame_reward(&r, o.max_thr, FRAME_DELAY_TOLERANCE),
+			golden_number(step, "raw_reward"), "reward", (int)i);
 		near(o.max_thr, golden_number(step, "max_bw"), "M", (int)i);
 	}
 	assert_int_equal(json_array_size(final), STATE_SIZE);
@@ -89,7 +89,17 @@ static void test_no_throughput_gives_zeros(void **state)
 	for (int k = 0; k < 3; k++)
 		assert_true(o.state[STATE_SIZE - FRAME_FEATURES + k] == 0);
 	assert_true(o.state[STATE_SIZE - 2] == 0.5 && o.state[STATE_SIZE - 1] == 0.625);
-	assert_true(frame_reward(&r, o.max_thr) == 0);
+	assert_true(frame_reward(&r, o.max_thr, FRAME_DELAY_TOLERANCE) == 0);
+}
+
+static void test_tolerance_forgives_queues(void **state)
+{
+	struct report r = {.thr = 4e6, .loss_rate = 2e5, .srtt_ms = 40, .min_rtt_ms = 10};
+
+	assert_true(frame_reward(&r, 5e6, FRAME_DELAY_TOLERANCE) == 0.6 * 0.3125);
+	assert_true(frame_reward(&r, 5e6, 2) == 0.6 * 0.5);
+	assert_true(frame_reward(&r, 5e6, 4) == 0.6);
+	assert_true(frame_reward(&r, 5e6, 100) == 0.6);
 }
 
 static void test_noise_touches_one_feature(void **state)
@@ -186,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rewards_match_reference),
 		cmocka_unit_test(test_no_throughput_gives_zeros),
+		cmocka_unit_test(test_tolerance_forgives_queues),
 		cmocka_unit_test(test_noise_touches_one_feature),
 		cmocka_unit_test(test_table_is_consistent),
 		cmocka_unit_test(test_reports_from_literal_acks),

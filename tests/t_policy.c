@@ -262,7 +262,8 @@ static void test_model_decides_and_is_revised(void **state)
 	f.conf.revise = revise;
 	ack(&f, 20000);
 	assert_int_equal(f.cc.cwnd, 1450);
-	assert_true(f.seen[1].percent == 400 && f.seen[1].wanted == 1600 && f.seen[1].installed == 1450);
+	assert_true(f.seen[1].percent == 400 && f.seen[1].wanted == 1600 &&
+		    f.seen[1].installed == 1450);
 	ack(&f, 20000); // the change is what was installed
 	assert_true(f.seen[2].p == 1450 && f.seen[2].changes[POLICY_CHANGES - 1] == 1050);
 	free(f.conf.scratch);
@@ -270,14 +271,15 @@ static void test_model_decides_and_is_revised(void **state)
 	mlp_free(m);
 }
 
-// The network picks the features after the frames: log4(w/p), then signs of changes, oldest first.
-static void test_extended_state(void **state)
+// The network picks the features after the frames: log4(w/p), signs of changes, oldest first,
+// log4(w) / 8.
+static void check_tail(const struct state_table *table)
 {
-	static const float weight[STATE_TAIL_MAX] = {0.3f, 0.2f, 0.11f, 0.05f};
-	struct mlp *m = mlp_new(1, (int[]){STATE_SIZE_MAX, 1}, 0.2);
-	struct flow f = {.conf = {.states = &state_extended, .mlp = m}};
+	static const float weight[] = {0.3f, 0.2f, 0.11f, 0.05f, 0.7f};
+	struct mlp *m = mlp_new(1, (int[]){table->size, 1}, 0.2);
+	struct flow f = {.conf = {.states = table, .mlp = m}};
 
-	for (int i = 0; i < STATE_TAIL_MAX; i++)
+	for (int i = 0; i < table->tail; i++)
 		m->layer[0].w[STATE_SIZE + i] = weight[i];
 	m->layer[0].b[0] = -0.05;
 	mlp_pack(m);
@@ -289,14 +291,16 @@ static void test_extended_state(void **state)
 
 		ack(&f, 20000);
 		d = &f.seen[i];
-		assert_int_equal(d->nstate, STATE_SIZE_MAX);
+		assert_int_equal(d->nstate, table->size);
 		if (d->p)
 			y += weight[0] * log((double)d->w / d->p) / log(4);
 		for (int k = 1; k <= d->nchanges && k <= STATE_SIGNS; k++) {
 			int64_t change = d->changes[POLICY_CHANGES - k];
 
-			y += weight[STATE_TAIL_MAX - k] * (change > 0 ? 1 : change < 0 ? -1 : 0);
+			y += weight[1 + STATE_SIGNS - k] * (change > 0 ? 1 : change < 0 ? -1 : 0);
 		}
+		if (table == &state_windowed)
+			y += weight[4] * log(d->w) / log(4) / 8;
 		assert_true(fabs(d->action - tanh(y)) < 1e-6);
 		f.cc.cwnd += i % 3 * 7; // CUBIC's part
 	}
@@ -304,6 +308,12 @@ static void test_extended_state(void **state)
 	free(f.conf.scratch);
 	free(f.cc.priv);
 	mlp_free(m);
+}
+
+static void test_states_with_a_tail(void **state)
+{
+	check_tail(&state_extended);
+	check_tail(&state_windowed);
 }
 
 static void test_cubic_runs_underneath(void **state)
@@ -436,7 +446,7 @@ int main(void)
 		cmocka_unit_test(test_no_action_outside_open),
 		cmocka_unit_test(test_tcp_only_keeps_the_window),
 		cmocka_unit_test(test_model_decides_and_is_revised),
-		cmocka_unit_test(test_extended_state),
+		cmocka_unit_test(test_states_with_a_tail),
 		cmocka_unit_test(test_cubic_runs_underneath),
 		cmocka_unit_test(test_outside_driver_equals_network),
 	};

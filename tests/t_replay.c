@@ -123,7 +123,7 @@ static void check_one(const struct world *g, const struct replay *r, uint64_t at
 	const struct plain *want;
 	double raw;
 
-	replay_fetch(r, &at, 1, &state_extended, &reward, s0, &action, &got, s1);
+	replay_fetch(r, &at, 1, &state_windowed, &reward, s0, &action, &got, s1);
 	want = find(g, action, t);
 	assert_non_null(want);
 	assert_true(want->follows);
@@ -136,6 +136,7 @@ static void check_one(const struct world *g, const struct replay *r, uint64_t at
 
 			tail[4 - j] = c > 0 ? 1 : c < 0 ? -1 : 0;
 		}
+		tail[4] = want[k].w ? (float)(log2((double)want[k].w) / 2 / 8) : 0;
 		assert_memory_equal((k ? s1 : s0) + STATE_SIZE, tail, sizeof(tail));
 	}
 	raw = want->raw < 0.5 ? 0.5 : want->raw;

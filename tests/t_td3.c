@@ -405,7 +405,7 @@ static void test_models(void **state)
 	struct mlp *policy, *folded;
 	struct td3 *t, *u;
 	struct data d;
-	float x[STATE_SIZE_MAX] = {0}, y[2], *scratch;
+	float x[STATE_EXTENDED_SIZE] = {0}, y[2], *scratch;
 
 	make_data(&d, true);
 	d.conf.states = STATE_SIZE;
@@ -423,7 +423,7 @@ static void test_models(void **state)
 	mlp_forward(policy, x, &y[1], 1, scratch);
 	assert_true(y[0] == y[1]);
 	d.conf.seed = 99;
-	d.conf.states = STATE_SIZE_MAX;
+	d.conf.states = STATE_EXTENDED_SIZE;
 	assert_int_equal(td3_new(&u, &d.conf, crew), 0);
 	assert_int_equal(td3_import(u, m, "m"), 0);
 	mlp_free(policy);

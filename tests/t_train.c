@@ -237,6 +237,7 @@ static void test_damaged_checkpoint_falls_back(void **state)
 static void test_what_cannot_be_trained(void **state)
 {
 	const char *const bad[][3] = {{"hidden=16"}, {"hidden=16.5,4"}, {"batch=1"}, {"warmup=300"},
+		{"start=hold"}, {"start=hold", "features=extended"}, {"delay-tolerance=0.5"},
 		{"replay=255"}, {"rates=0"}, {"delays=0"}, {"lambda=1.5"}, {"features=mine"},
 		{"traces=nosuchtrace"}, {"init=/nonexistent"}, {"lambda=0.5"},
 		{"setups=random", "traces=wired12"}, {"eval-delays=-1"}, {"envs=1.5"},

@@ -12,8 +12,8 @@
  *
  * The flow is CUBIC. About every 20 ms of simulated time, out of slow start and outside recovery,
  * it stops for a decision: an action a in [-1, 1] sets its window to max(4, floor(m * w / 100))
- * packets with m = floor(100 * 4^a) percent and w CUBIC's window, unless a shield moves it. A step answers the decision that
- * waits in each environment and runs each to its next one.
+ * packets with m = floor(100 * 4^a) percent and w CUBIC's window, unless a shield moves it. A step
+ *answers the decision that waits in each environment and runs each to its next one.
  *
  * Observation: ten frames, oldest first, of seven features: thr, pacing, loss, samples, dt,
  * inv_rtt, delay_metric; missing history is 0. Reward: (thr - 5 * loss_rate) / M * delay_metric of
@@ -76,6 +76,9 @@ struct canopy_env_conf {
 	/* Property file or shipped name: the window installed is the nearest to the action's that
 	   these allow in the state that the decision is made in [the action's] */
 	const char *shield;
+	/* The reward's delay factor is min(1, this * min_rtt / srtt), 1 to 1000 [1.25, as
+	   published] */
+	double delay_tolerance;
 };
 
 enum canopy_env_flag {

@@ -105,6 +105,24 @@ static void take(struct certify *c, long i, int before)
 	}
 }
 
+static bool chosen(const struct recorded *r, long i, long stride)
+{
+	return r->decisions[i].nth % stride == stride - 1;
+}
+
+// As few decisions between two of a flow as give half of those wanted at least: flows may be short.
+static long stride_for(const struct recorded *r, long want)
+{
+	long stride = (r->n + want - 1) / want, n = 0;
+
+	for (;; stride -= (stride + 7) / 8, n = 0) {
+		for (long i = 0; i < r->n; i++)
+			n += chosen(r, i, stride);
+		if (stride <= 1 || 2 * n >= want)
+			return stride;
+	}
+}
+
 // About --decisions of what was recorded, the same of each flow wherever it stands in the recording; the
 // published code looks at flows as a whole.
 static int choose(struct certify *c)
@@ -113,14 +131,14 @@ static int choose(struct certify *c)
 	int before = c->properties->history - 1;
 	bool whole = want == 0 || want * (before + 1) >= all ||
 		     !strcmp(opts_text(c->opts, "semantics"), "published");
-	long stride = whole ? 1 : (all + want - 1) / want;
+	long stride = whole ? 1 : stride_for(c->recorded, want);
 
 	c->decisions = calloc(all, sizeof(*c->decisions));
 	c->from = calloc(all, sizeof(*c->from));
 	if (!c->decisions || !c->from)
 		return -ENOMEM;
 	for (long i = 0; i < all; i++)
-		if (c->recorded->decisions[i].nth % stride == stride - 1)
+		if (chosen(c->recorded, i, stride))
 			take(c, i, whole ? 0 : before);
 	for (long i = 0; whole && i < all; i++)
 		c->decisions[i].nth = c->recorded->decisions[i].nth;

@@ -83,6 +83,8 @@ static int check(const struct canopy_env_conf *k, size_t i)
 		  within(k->loss, 0, 0.5, i, "loss") && within(k->noise, 0, 1, i, "noise") &&
 		  within(k->emulator, CANOPY_MAHIMAHI, CANOPY_IDEAL, i, "emulator") &&
 		  (k->duration_s == 0 || within(k->duration_s, 1, 1e9, i, "duration_s")) &&
+		  (k->delay_tolerance == 0 ||
+			  within(k->delay_tolerance, 1, 1e3, i, "delay_tolerance")) &&
 		  (k->receive_window == 0 ||
 			  within(k->receive_window, 1, 1e6, i, "receive_window")) &&
 		  (k->patience_s == 0 || within(k->patience_s, 0.1, 1e5, i, "patience_s"));
@@ -167,7 +169,10 @@ static int set_env(struct env_set *s, struct env *e, const struct canopy_env_con
 
 	if (err)
 		return err;
-	e->policy = (struct policy_conf){.mode = POLICY_OUTSIDE, .record = record, .arg = e};
+	e->policy = (struct policy_conf){.mode = POLICY_OUTSIDE,
+		.delay_tolerance = k->delay_tolerance,
+		.record = record,
+		.arg = e};
 	e->flow = (struct flow_conf){
 		.cc = &cc_policy, .cc_arg = &e->policy, .delay_ms = k->delay_ms, .pacing = -1};
 	e->conf = (struct world_conf){

@@ -35,7 +35,7 @@ struct footprint footprint_of(const struct train_conf *c)
 	net_shape_init(&actor, t->nhidden + 1, dims, t->batch_norm, false);
 	net_shape_init(&critic, t->nhidden + 1, dims, false, true);
 	networks = 2.0 * actor.size + 2.0 * CRITICS * critic.size;
-	adam = 2.0 * actor.trained + 2.0 * CRITICS * critic.trained;
+	adam = 2.0 * actor.trained * (t->extra_rate > 0 ? 2 : 1) + 2.0 * CRITICS * critic.trained;
 	rows = pass_floats(&actor, t->batch) + CRITICS * pass_floats(&critic, t->batch) +
 	       pass_floats(&actor, extra) + 2.0 * t->states * (t->batch + extra);
 	return (struct footprint){

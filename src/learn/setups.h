@@ -54,6 +54,8 @@ struct setups {
 	{OPT_WORD, 0, "noise-kind", "KIND", "uniform", 0, 0, "uniform|gaussian", "distribution of the noise"}, \
 	{OPT_REAL, 0, "receive-window", "X", "4", 1, 1e6, NULL, \
 		"receive window as a multiple of what path and queue hold: bounds runaway windows"}, \
+	{OPT_REAL, 0, "delay-tolerance", "X", "1.25", 1, 1e3, NULL, \
+		"the raw reward's delay factor is min(1, X * min_rtt / srtt): queues of X - 1 minimum RTTs cost nothing"}, \
 	{OPT_INT, 0, "episode", "N", "0", 0, 1e12, NULL, \
 		"decisions of an episode, 0: until the next checkpoint"}, \
 	{OPT_WORD, 0, "emulator", "KIND", "mahimahi", 0, 0, "mahimahi|grid|ideal", \

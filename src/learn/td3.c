@@ -13,6 +13,7 @@
 
 #define INIT_STREAM 0x696e6974ull      /* of the seed: first weights */
 #define NOISE_STREAM 0x746e6f697365ull /* target noise */
+#define HOLD_REST 0.1		       /* of a random actor's answer, beside holding the window */
 
 const struct td3_conf td3_published = {
 	.nhidden = 2,
@@ -72,11 +73,12 @@ static float *new_floats(size_t n)
 
 static int make_blocks(struct td3 *t)
 {
-	size_t trained = t->actor.trained + TD3_CRITICS * t->critic.trained;
+	size_t trained = t->actor.trained + TD3_CRITICS * t->critic.trained,
+	       extra = t->conf.extra_rate > 0 ? t->actor.trained : 0;
 	float *at;
 
 	t->block = new_floats(t->tensors.size);
-	at = t->moments = new_floats(3 * trained);
+	at = t->moments = new_floats(3 * (trained + extra));
 	if (!t->block || !at)
 		return -ENOMEM;
 	for (int i = 0; i < NNETS; i++) {
@@ -92,6 +94,11 @@ static int make_blocks(struct td3 *t)
 			*parts[j] = at;
 			at += k->shape->trained;
 		}
+	}
+	if (extra) {
+		t->learned[TD3_ACTOR].extra_grad = at;
+		t->learned[TD3_ACTOR].extra_m = at + extra;
+		t->learned[TD3_ACTOR].extra_v = at + 2 * extra;
 	}
 	return 0;
 }
@@ -205,6 +212,9 @@ static void draw_weights(struct td3 *t)
 		struct td3_learned *k = &t->learned[i];
 
 		net_glorot(k->shape, k->net, &rng);
+		if (i == TD3_ACTOR && t->conf.hold)
+			net_negate_input(
+				k->shape, k->net, STATE_LOG_WINDOW, MODEL_SLOPE, HOLD_REST);
 		memcpy(k->target, k->net, k->shape->size * sizeof(float));
 	}
 	rng_init(&t->rng, t->conf.seed, NOISE_STREAM);
@@ -428,7 +438,9 @@ static const char *broken_moments(const struct td3 *t)
 		const struct td3_learned *k = &t->learned[i];
 
 		for (size_t n = 0; n < k->shape->trained; n++)
-			if (!isfinite(k->m[n]) || !isfinite(k->v[n]))
+			if (!isfinite(k->m[n]) || !isfinite(k->v[n]) ||
+				(k->extra_m &&
+					(!isfinite(k->extra_m[n]) || !isfinite(k->extra_v[n]))))
 				return names[i];
 	}
 	return NULL;
@@ -450,6 +462,8 @@ int td3_check(const struct td3 *t)
 
 void td3_parts(struct td3 *t, struct checkpoint *c)
 {
+	const struct td3_learned *actor = &t->learned[TD3_ACTOR];
+
 	for (int i = 0; i < t->tensors.n; i++) {
 		const struct tensor *x = &t->tensors.tensor[i];
 
@@ -461,6 +475,10 @@ void td3_parts(struct td3 *t, struct checkpoint *c)
 
 		checkpoint_add(c, "adam.m.", names[i], ST_F32, k->shape->trained, k->m);
 		checkpoint_add(c, "adam.v.", names[i], ST_F32, k->shape->trained, k->v);
+	}
+	if (actor->extra_m) {
+		checkpoint_add(c, "adam.m.", "extra", ST_F32, t->actor.trained, actor->extra_m);
+		checkpoint_add(c, "adam.v.", "extra", ST_F32, t->actor.trained, actor->extra_v);
 	}
 	checkpoint_add(c, "td3.", "updates", ST_I64, 1, &t->updates);
 	checkpoint_add(c, "td3.", "rng", ST_I64, 4, t->rng.s);

@@ -5,7 +5,7 @@
  *	a' = clip(target actor(s1) + clip(N(0, noise), +-clip), +-1)
  *	y  = r + gamma * min(target critic 1(s1, a'), target critic 2(s1, a'))
  *	critics: Adam on mean (Q(s0, a) - y)^2
- *	actor:   Adam on -mean Q1(s0, actor(s0)) + extra
+ *	actor:   Adam on -mean Q1(s0, actor(s0)) + extra, or on each by itself
  *	targets: Polyak, one step each, running statistics included
  *
  * Batch norm in the actor: the update normalises by the batch's own statistics (biased variance),
@@ -34,12 +34,18 @@ struct td3_conf {
 	int states;			     /* numbers in a state */
 	int nhidden, hidden[TD3_MAX_HIDDEN]; /* of actor and critics alike; at least 2 */
 	bool batch_norm;
-	int batch;     /* transitions */
+	bool hold; /* the first actor nearly holds the window installed before: extended states, no
+		      batch norm */
+	int batch; /* transitions */
 	int extra_max; /* most extra states of an update */
 	double gamma, tau, momentum;
 	double actor_rate, critic_rate; /* of Adam */
-	double noise, noise_clip;	/* of the target actor's action */
-	/* From update decay_from on, Adam's rates fall linearly, to 0 at decay_to; decay_to 0: they stay. */
+	/* Above 0: the extra loss has an Adam of its own, of this rate, so that neither loss's size
+	 * decides how far the other moves the weights. */
+	double extra_rate;
+	double noise, noise_clip; /* of the target actor's action */
+	/* From update decay_from on, Adam's rates fall linearly, to 0 at decay_to; decay_to 0: they
+	 * stay. */
 	uint64_t decay_from, decay_to;
 	/* The actor's loss is divided by max(1, mean |Q1(s0, a)|), so that an extra loss has the
 	 * same weight at every stage. */

@@ -13,8 +13,10 @@ struct td3_learned {
 	const struct net_shape *shape;
 	float *net, *target; /* in the block */
 	float *grad, *m, *v; /* [shape->trained] */
-	struct pass pass;    /* over the batch */
-	double rate;
+	/* of the extra loss, where it has an optimiser of its own; else NULL */
+	float *extra_grad, *extra_m, *extra_v;
+	struct pass pass; /* over the batch */
+	double rate, extra_rate;
 };
 
 /* A part of a learned network's weights that one job computes the gradient of and steps. */

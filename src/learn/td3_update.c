@@ -76,6 +76,9 @@ static void critic_shard(void *arg, int shard, int thread)
 
 static void apply(struct td3 *t, struct td3_learned *k, size_t at, size_t n)
 {
+	if (k->extra_grad)
+		adam_step(k->net + at, k->extra_m + at, k->extra_v + at, k->extra_grad + at, n,
+			k->extra_rate);
 	adam_step(k->net + at, k->m + at, k->v + at, k->grad + at, n, k->rate);
 	adam_follow(k->target + at, k->net + at, n, (float)t->conf.tau);
 }
@@ -116,26 +119,35 @@ static void add_folded_rest(struct td3 *t, int l, float *grad)
 		add_folded(t, l, 0, y->in, grad);
 }
 
+// Where the extra loss's gradient is added up: the network's own, or another, cleared there.
+static float *extra_gradient(const struct td3_learned *k, size_t at, size_t n)
+{
+	if (!k->extra_grad)
+		return k->grad;
+	memset(k->extra_grad + at, 0, n * sizeof(float));
+	return k->extra_grad;
+}
+
 static void step_rest(struct td3 *t, struct td3_learned *k, int l, bool actor, float *scratch)
 {
 	const struct net_layer *y = &k->shape->layer[l];
-	size_t last_row = (size_t)(y->in - 1) * y->out;
-	bool extra = actor && t->extra_rows;
+	size_t last_row = (size_t)(y->in - 1) * y->out, vector = y->norm ? y->beta : y->b;
+	bool extra = actor && t->extra_rows, last = l == k->shape->n - 1;
+	float *grad = extra_gradient(k, vector, y->out);
 
+	if (last)
+		extra_gradient(k, y->w, y->in);
 	pass_gradient_rest(&k->pass, l, t->batch.a, t->conf.batch, false, k->grad);
 	if (extra)
-		pass_gradient_rest(&t->extra, l, NULL, t->extra_rows, true, k->grad);
+		pass_gradient_rest(&t->extra, l, NULL, t->extra_rows, true, grad);
 	if (y->norm && extra)
-		add_extra_beta(t, l, k->grad + y->beta, scratch);
+		add_extra_beta(t, l, grad + y->beta, scratch);
 	if (actor && t->has_folded)
-		add_folded_rest(t, l, k->grad);
-	if (y->norm)
-		apply(t, k, y->beta, y->out);
-	else
-		apply(t, k, y->b, y->out);
+		add_folded_rest(t, l, grad);
+	apply(t, k, vector, y->out);
 	if (y->action)
 		apply(t, k, y->w + last_row, y->out);
-	if (l == k->shape->n - 1)
+	if (last)
 		apply(t, k, y->w, y->in);
 }
 
@@ -146,6 +158,8 @@ static void step_piece(void *arg, int i, int thread)
 	struct td3_learned *k = &t->learned[p->learned];
 	const struct net_layer *y = &k->shape->layer[p->layer];
 	bool actor = p->learned == TD3_ACTOR;
+	size_t at = y->w + (size_t)p->row * y->out, n = (size_t)p->rows * y->out;
+	float *grad;
 
 	if (!p->rows) {
 		step_rest(t, k, p->layer, actor, t->scratch + (size_t)thread * MLP_MAX_WIDTH);
@@ -153,12 +167,13 @@ static void step_piece(void *arg, int i, int thread)
 	}
 	pass_gradient(
 		&k->pass, p->layer, p->row, p->rows, t->batch.s0, t->conf.batch, false, k->grad);
+	grad = extra_gradient(k, at, n);
 	if (actor && t->extra_rows)
 		pass_gradient(&t->extra, p->layer, p->row, p->rows, t->extra_x, t->extra_rows, true,
-			k->grad);
+			grad);
 	if (actor && t->has_folded)
-		add_folded(t, p->layer, p->row, p->rows, k->grad);
-	apply(t, k, y->w + (size_t)p->row * y->out, (size_t)p->rows * y->out);
+		add_folded(t, p->layer, p->row, p->rows, grad);
+	apply(t, k, at, n);
 }
 
 static void step_weights(struct td3 *t, bool actor)
@@ -398,9 +413,11 @@ static void begin(struct td3 *t)
 	t->updates++;
 	for (int k = 0; k < TD3_LEARNED; k++)
 		t->learned[k].rate =
-			decay(t) * (k == TD3_ACTOR ? adam_rate(c->actor_rate,
-							     t->updates - c->critics_first)
-						   : adam_rate(c->critic_rate, t->updates));
+			decay(t) *
+			(k == TD3_ACTOR ? adam_rate(c->actor_rate, t->updates - c->critics_first)
+					: adam_rate(c->critic_rate, t->updates));
+	t->learned[TD3_ACTOR].extra_rate =
+		decay(t) * adam_rate(c->extra_rate, t->updates - c->critics_first);
 	for (int i = 0; i < c->batch; i++)
 		t->noise[i] = (float)clip(c->noise * rng_normal(&t->rng), c->noise_clip);
 	pass_norm_running(

@@ -57,8 +57,10 @@ struct train_conf {
 	{OPT_INT, 0, "replay", "N", "880000", 1, 1e9, NULL, "transitions that the replay holds"}, \
 	{OPT_INT, 0, "batch", "N", "512", 2, 65536, NULL, "transitions of an update"}, \
 	{OPT_REALS, 0, "hidden", "N,N", "256,256", 1, MLP_MAX_WIDTH, NULL, "widths of the hidden layers, 2 or more"}, \
-	{OPT_WORD, 0, "features", "TABLE", "published", 0, 0, "published|extended", "what the policy sees"}, \
+	{OPT_WORD, 0, "features", "TABLE", "published", 0, 0, "published|extended|windowed", "what the policy sees"}, \
 	{OPT_FLAG, 0, "batch-norm", NULL, "yes", 0, 0, NULL, "batch norm in the actor (--no-batch-norm: none)"}, \
+	{OPT_WORD, 0, "start", "KIND", "random", 0, 0, "random|hold", \
+		"the first policy: random weights, or one that nearly holds every window (extended features, no batch norm)"}, \
 	{OPT_REAL, 0, "gamma", "X", "0.995", 0, 1, NULL, "discount"}, \
 	{OPT_REAL, 0, "tau", "X", "0.001", 0, 1, NULL, "how far targets follow in an update"}, \
 	{OPT_REAL, 0, "actor-rate", "X", "1e-4", 0, 1, NULL, "Adam's rate for the actor"}, \
@@ -85,6 +87,8 @@ struct train_conf {
 	{OPT_INT, 0, "budget", "N", "100", 0, 1e9, NULL, "cells of the linear engine, a part"}, \
 	{OPT_REALS, 0, "loss-weight", "X,...", "0", 0, 1e6, NULL, \
 		"weight of the certified loss; several: at equal distances over the run"}, \
+	{OPT_REAL, 0, "loss-rate", "X", "0", 0, 1, NULL, \
+		"rate of an Adam of its own for the certified loss, whose weight then hardly matters; 0: none, the actor's"}, \
 	{OPT_WORD, 0, "loss-engine", "KIND", "exact", 0, 0, "exact|box", "bounds that the certified loss pushes"}, \
 	{OPT_INT, 0, "loss-slices", "N", "5", 1, 1000, NULL, "slices of a region for --loss-engine box"}, \
 	{OPT_INT, 0, "loss-decisions", "N", "128", 1, 65536, NULL, "decisions of a batch in the certified loss"}, \

@@ -61,6 +61,7 @@ static int read_learner(struct train_conf *c, const struct opts *o)
 	t->states = c->table->size;
 	t->seed = c->seed;
 	t->batch_norm = opts_flag(o, "batch-norm");
+	t->hold = !strcmp(opts_text(o, "start"), "hold");
 	t->batch = (int)opts_int(o, "batch");
 	t->gamma = opts_real(o, "gamma");
 	t->tau = opts_real(o, "tau");
@@ -68,6 +69,7 @@ static int read_learner(struct train_conf *c, const struct opts *o)
 	t->critic_rate = opts_real(o, "critic-rate");
 	t->critics_first = (uint64_t)opts_int(o, "critics-first");
 	t->extra_first = (uint64_t)opts_int(o, "loss-first");
+	t->extra_rate = opts_real(o, "loss-rate");
 	t->noise = opts_real(o, "target-noise");
 	t->noise_clip = opts_real(o, "target-clip");
 	t->decay_from = (uint64_t)((1 - opts_real(o, "decay")) * c->updates);
@@ -184,6 +186,10 @@ static int check(const struct train_conf *c)
 	if (c->updates && c->replay < (uint64_t)c->td3.batch) {
 		pr_err("--batch: %d transitions are more than the %llu of --replay\n", c->td3.batch,
 			(unsigned long long)c->replay);
+		return -EINVAL;
+	}
+	if (c->td3.hold && (c->td3.batch_norm || !c->table->tail)) {
+		pr_err("--start: hold wants --features extended and --no-batch-norm\n");
 		return -EINVAL;
 	}
 	err = check_certificates(c);

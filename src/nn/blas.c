@@ -10,6 +10,7 @@
 
 #define LIBRARY "libopenblas.so.0"
 #define THREADS "OPENBLAS_NUM_THREADS"
+#define KERNELS "OPENBLAS_CORETYPE"
 
 // The CBLAS interface, as cblas.h has it.
 enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112 };
@@ -19,17 +20,36 @@ typedef void sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, 
 static sgemm_fn *sgemm;
 static char *(*corename)(void);
 
+// The kernels for what this processor can do. OpenBLAS goes by model numbers, and takes a processor
+// that is younger than itself for one without AVX: less than half the speed, and other bits than its
+// neighbours.
+static const char *kernels(void)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+		__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+		return "SkylakeX";
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		return "Haswell";
+#endif
+	return NULL;
+}
+
 static void *open_library(void)
 {
-	const char *asked = getenv(THREADS);
+	const char *threads = getenv(THREADS), *asked = getenv(KERNELS), *ours = kernels();
 	void *lib;
 
-	setenv(THREADS, "1", 1); // read while it loads: no threads of its own
+	setenv(THREADS, "1", 1); // both are read while it loads: no threads of its own
+	if (!asked && ours)
+		setenv(KERNELS, ours, 1);
 	lib = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	if (asked)
-		setenv(THREADS, asked, 1);
+	if (threads)
+		setenv(THREADS, threads, 1);
 	else
 		unsetenv(THREADS);
+	if (!asked)
+		unsetenv(KERNELS);
 	return lib;
 }
 

@@ -10,7 +10,8 @@
 
 #include <stdbool.h>
 
-/* Loads OpenBLAS, once. 0, or -ENOSYS after printing which package is missing. */
+/* Loads OpenBLAS, once, with the kernels of OPENBLAS_CORETYPE or, unset, those of the processor's
+ * instructions. 0, or -ENOSYS after printing which package is missing. */
 int blas_load(void);
 
 /* The kernels OpenBLAS chose for this machine, "SkylakeX" say. After blas_load. */

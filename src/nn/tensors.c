@@ -102,6 +102,32 @@ void net_glorot(const struct net_shape *s, float *net, struct rng *rng)
 	}
 }
 
+// Column o of a layer's weights, from those rows alone.
+static void set_column(const struct net_layer *y, float *net, int o, int row, int rows, double v)
+{
+	for (int k = 0; k < y->in; k++)
+		net[y->w + (size_t)k * y->out + o] = 0;
+	for (int k = 0; k < rows; k++)
+		net[y->w + (size_t)(row + k) * y->out + o] = (float)(k ? -v : v);
+}
+
+void net_negate_input(const struct net_shape *s, float *net, int input, double slope, double rest)
+{
+	const struct net_layer *last = &s->layer[s->n - 1];
+
+	for (int l = 0; l < s->n - 1; l++) {
+		double v = l ? 1 / (1 + slope) : 1;
+
+		assert(!s->layer[l].norm && s->layer[l].out >= 2);
+		for (int o = 0; o < 2; o++)
+			set_column(&s->layer[l], net, o, l ? 0 : input, l ? 2 : 1, o ? -v : v);
+	}
+	for (int k = 0; k < last->in; k++)
+		net[last->w + k] *= (float)rest;
+	net[last->w] = (float)(-1 / (1 + slope));
+	net[last->w + 1] = -net[last->w];
+}
+
 void net_fold(struct mlp *m, const struct net_shape *s, const float *net, double epsilon)
 {
 	for (int l = 0; l < s->n; l++) {

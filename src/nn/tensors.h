@@ -73,6 +73,13 @@ const struct tensor *tensors_broken(const struct tensors *t, const float *block)
 /* Glorot's uniform weights (as TensorFlow's dense layers), biases 0, variances 1. */
 void net_glorot(const struct net_shape *s, float *net, struct rng *rng);
 
+/*
+ * Makes a network without batch norm answer x with -x[input] + rest times what its other units make
+ * of it: the first two units of every hidden layer pass x[input] and -x[input] on, since with leaky
+ * ReLU f of this slope f(v) - f(-v) = (1 + slope) v. What these two give to other units stays.
+ */
+void net_negate_input(const struct net_shape *s, float *net, int input, double slope, double rest);
+
 /* m, of the same shape, becomes the network with batch norm folded in (in double), packed. */
 void net_fold(struct mlp *m, const struct net_shape *s, const float *net, double epsilon);
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define LOSS_WEIGHT 5.0
-#define DELAY_MARGIN 1.25
 #define PACING_MAX 10.0
 
 const struct feature frame_features[FRAME_FEATURES] = {
@@ -32,9 +31,9 @@ void obs_init(struct obs *o)
 	memset(o, 0, sizeof(*o));
 }
 
-static double delay_metric(const struct report *r)
+static double delay_factor(const struct report *r, double tolerance)
 {
-	return fmin(1, DELAY_MARGIN * (r->min_rtt_ms / r->srtt_ms));
+	return fmin(1, tolerance * (r->min_rtt_ms / r->srtt_ms));
 }
 
 void frame_make(double frame[FRAME_FEATURES], const struct report *r, double max_thr)
@@ -47,7 +46,7 @@ void frame_make(double frame[FRAME_FEATURES], const struct report *r, double max
 	frame[FRAME_SAMPLES] = r->samples / r->cwnd;
 	frame[FRAME_DT] = r->delta_t;
 	frame[FRAME_INV_RTT] = r->min_rtt_ms / r->srtt_ms;
-	frame[FRAME_DELAY] = delay_metric(r);
+	frame[FRAME_DELAY] = delay_factor(r, FRAME_DELAY_TOLERANCE);
 }
 
 static double noise_factor(const struct frame_noise *noise, struct rng *rng)
@@ -72,7 +71,9 @@ void frame_push(
 	newest[noise->feature] *= noise_factor(noise, rng);
 }
 
-double frame_reward(const struct report *r, double max_thr)
+double frame_reward(const struct report *r, double max_thr, double tolerance)
 {
-	return max_thr > 0 ? (r->thr - LOSS_WEIGHT * r->loss_rate) / max_thr * delay_metric(r) : 0;
+	return max_thr > 0 ? (r->thr - LOSS_WEIGHT * r->loss_rate) / max_thr *
+				     delay_factor(r, tolerance)
+			   : 0;
 }

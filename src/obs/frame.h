@@ -24,6 +24,7 @@
 
 #define FRAME_FEATURES 7
 #define FRAME_HISTORY 10
+#define FRAME_DELAY_TOLERANCE 1.25 /* of delay_metric and the published reward */
 #define STATE_SIZE (FRAME_FEATURES * FRAME_HISTORY)
 
 enum frame_feature {
@@ -76,8 +77,11 @@ void frame_make(double frame[FRAME_FEATURES], const struct report *r, double max
 void frame_push(
 	struct obs *o, const struct report *r, const struct frame_noise *noise, struct rng *rng);
 
-/* (thr - 5 * loss_rate) / M * delay_metric: the raw reward of the decision before r. M is that
- * after r. */
-double frame_reward(const struct report *r, double max_thr);
+/*
+ * (thr - 5 * loss_rate) / M * min(1, tolerance * min_rtt / srtt): the raw reward of the decision
+ * before r. M is that after r. Queues of less than tolerance - 1 minimum RTTs cost nothing; at the
+ * published tolerance the last factor is delay_metric.
+ */
+double frame_reward(const struct report *r, double max_thr, double tolerance);
 
 #endif

@@ -4,10 +4,15 @@
 #include <math.h>
 #include <string.h>
 
-const struct state_table state_published = {FRAME_TABLE, STATE_SIZE, 0};
-const struct state_table state_extended = {"extended", STATE_SIZE_MAX, STATE_TAIL_MAX};
+#define WINDOW_SCALE 8 /* log4 of the largest windows that matter */
 
-static const struct state_table *const tables[] = {&state_published, &state_extended};
+const struct state_table state_published = {FRAME_TABLE, STATE_SIZE, 0};
+const struct state_table state_extended = {
+	"extended", STATE_EXTENDED_SIZE, STATE_EXTENDED_SIZE - STATE_SIZE};
+const struct state_table state_windowed = {"windowed", STATE_SIZE_MAX, STATE_TAIL_MAX};
+
+static const struct state_table *const tables[] = {
+	&state_published, &state_extended, &state_windowed};
 #define NTABLES ((int)(sizeof(tables) / sizeof(tables[0])))
 
 const struct state_table *state_find(const char *name)
@@ -20,7 +25,7 @@ const struct state_table *state_find(const char *name)
 
 const char *state_names(void)
 {
-	return "published, extended";
+	return "published, extended, windowed";
 }
 
 void state_tail(const struct state_table *t, float *tail, uint32_t w, uint32_t p, int nchanges,
@@ -34,4 +39,6 @@ void state_tail(const struct state_table *t, float *tail, uint32_t w, uint32_t p
 
 		tail[1 + STATE_SIGNS - i] = (float)((change > 0) - (change < 0));
 	}
+	if (t->tail == STATE_TAIL_MAX)
+		tail[1 + STATE_SIGNS] = w ? (float)(log2((double)w) / 2 / WINDOW_SCALE) : 0;
 }

@@ -20,8 +20,8 @@ struct policy {
 	struct report report;
 	struct decision d;
 	double state[STATE_SIZE_MAX]; // d's, where it has more than the frames
-	bool pending;	 // d waits for policy_apply
-	bool unrewarded; // the latest decision's reward is still to come
+	bool pending;		      // d waits for policy_apply
+	bool unrewarded;	      // the latest decision's reward is still to come
 	uint32_t p;
 	int nchanges;
 	int64_t changes[POLICY_CHANGES];
@@ -59,7 +59,8 @@ static double drift_action(struct policy *p)
 {
 	const double keep = 1 - 1.0 / POLICY_DRIFT_DECISIONS;
 
-	p->drift = keep * p->drift + POLICY_DRIFT_SIZE * sqrt(1 - keep * keep) * rng_normal(&p->drift_rng);
+	p->drift = keep * p->drift +
+		   POLICY_DRIFT_SIZE * sqrt(1 - keep * keep) * rng_normal(&p->drift_rng);
 	return p->drift;
 }
 
@@ -130,7 +131,9 @@ static void describe(struct policy *p, const struct cc *cc)
 		.state = p->obs.state,
 		.nstate = STATE_SIZE,
 		.max_thr = p->obs.max_thr,
-		.reward = frame_reward(&p->report, p->obs.max_thr),
+		.reward = frame_reward(&p->report, p->obs.max_thr,
+			p->conf->delay_tolerance > 0 ? p->conf->delay_tolerance
+						     : FRAME_DELAY_TOLERANCE),
 		.rewards = p->unrewarded,
 		.open = cc->state == CC_OPEN,
 		.w = cc->cwnd,

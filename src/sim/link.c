@@ -310,7 +310,10 @@ void link_count(struct link *l, uint64_t now_ns)
 static double rough_exp(uint64_t bits)
 {
 	int k = __builtin_clzll(bits | 1) + 1;
-	double f = (double)(bits << (k - 1) << 1) * 0x1p-64;
+	uint64_t rest = bits << (k - 1) << 1;
+	// by halves: a conversion of all 64 bits branches on the first
+	double f = ((double)(int64_t)(rest >> 32) * 0x1p32 + (double)(int64_t)(uint32_t)rest) *
+		   0x1p-64;
 
 	return M_LN2 * (k - f - 0.34 * f * (1 - f));
 }

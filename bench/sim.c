@@ -19,49 +19,76 @@ static size_t heap_bytes(void)
 	return mallinfo2().uordblks;
 }
 
-// 8 opportunities each millisecond: 96 Mbit/s
-static uint32_t grid_ms[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+enum { MOST_FLOWS = 1000 };
 
-static void run(const char *cc, bool grid, int flows, double secs)
+struct row {
+	const char *cc;
+	int flows, mbps; /* a multiple of 12 */
+	bool smooth;
+	double secs;
+};
+
+static void run(const struct row *r)
 {
-	static struct flow_conf f[1000];
-	struct trace down = {.rate_bps = 96000000}, up = {.rate_bps = 192000000};
+	static uint32_t every_ms[MOST_FLOWS]; // an opportunity is 12 Mbit/s
+	static struct flow_conf f[MOST_FLOWS];
+	int ops = r->mbps / 12;
+	struct trace down = {.rate_bps = r->mbps * 1000000ull},
+		     up = {.rate_bps = 2 * down.rate_bps};
 	struct world_conf conf = {
-		.up = {.trace = &up}, .ms_delay = grid, .seed = 1, .nflows = flows, .flows = f};
+		.down = {.trace = &down, .queue = QUEUE_DROPTAIL, .limit_pkts = 100 * ops},
+		.up = {.trace = &up},
+		.ms_delay = !r->smooth,
+		.seed = 1,
+		.nflows = r->flows,
+		.flows = f};
 	size_t heap = heap_bytes(), used;
 	struct world *w;
 	uint64_t packets;
 	double t;
 
-	if (grid)
-		down = (struct trace){.t_ms = grid_ms, .n = 8};
-	conf.down = (struct link_conf){.trace = &down, .queue = QUEUE_DROPTAIL, .limit_pkts = 800};
-	for (int i = 0; i < flows; i++)
+	for (int i = 0; i < ops; i++)
+		every_ms[i] = 1;
+	if (!r->smooth)
+		down = (struct trace){.t_ms = every_ms, .n = ops};
+	for (int i = 0; i < r->flows; i++)
 		f[i] = (struct flow_conf){
-			.cc = cc_find(cc), .delay_ms = 10, .start_ns = i * MS, .pacing = -1};
+			.cc = cc_find(r->cc), .delay_ms = 10, .start_ns = i * MS, .pacing = -1};
 	w = world_new(&conf);
 	world_run(w, 5 * SEC); // out of slow start, rings grown
 	used = heap_bytes() - heap;
 	packets = world_down(w)->departures;
 	t = now_s();
-	world_run(w, (5 + secs) * SEC);
+	world_run(w, (5 + r->secs) * SEC);
 	t = now_s() - t;
 	packets = world_down(w)->departures - packets;
-	printf("%-6s %-12s %4d flow%s: %6.2f M packets/s, %5.1f ns/packet, %6.0f x real time, "
-	       "%6.1f KiB a flow\n",
-		cc, grid ? "grid" : "smooth", flows, flows > 1 ? "s" : " ", packets / t * 1e-6,
-		t * 1e9 / packets, secs / t, used / 1024. / flows);
+	printf("%-6s %-6s %5d Mbit/s %4d flow%s: %6.2f M packets/s, %5.1f ns a packet, "
+	       "%6.0f x real time, %6.1f KiB a flow\n",
+		r->cc, r->smooth ? "smooth" : "grid", r->mbps, r->flows, r->flows > 1 ? "s" : " ",
+		packets / t * 1e-6, t * 1e9 / packets, r->secs / t, used / 1024. / r->flows);
 	world_free(w);
 }
 
 int main(void)
 {
-	printf("one core, 96 Mbit/s, 10 ms each way, droptail 800 packets; memory includes packets "
-	       "in flight\n");
-	run("cubic", true, 1, 300);
-	run("cubic", false, 1, 300);
-	run("reno", true, 1, 300);
-	for (int n = 10; n <= 1000; n *= 10)
-		run("cubic", true, n, 60);
+	static const struct row rows[] = {
+		{"cubic", 1, 96, false, 300},
+		{"cubic", 1, 96, true, 300},
+		{"reno", 1, 96, false, 300},
+		{"bbr", 1, 96, false, 300},
+		// one link, ever less of it for each
+		{"cubic", 10, 96, false, 60},
+		{"cubic", 100, 96, false, 60},
+		{"cubic", 1000, 96, false, 60},
+		// as much of it for each: what more flows cost
+		{"cubic", 1, 12, false, 600},
+		{"cubic", 10, 120, false, 60},
+		{"cubic", 100, 1200, false, 20},
+		{"cubic", 1000, 12000, false, 5},
+	};
+
+	printf("one core, 10 ms each way, droptail 100 ms; memory includes packets in flight\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		run(&rows[i]);
 	return 0;
 }

@@ -284,6 +284,38 @@ static void quantiles_match_sorting(void **state)
 	free(h);
 }
 
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+// link_wakeup has the quantiles that link.h states, to a tenth.
+static void processes_wake_as_measured(void **state)
+{
+	enum { N = 100000 };
+	static double timer_us[N], packet_us[N];
+	struct rng r;
+
+	rng_init(&r, 1, 1);
+	for (int i = 0; i < N; i++) {
+		struct link_wakeup k = link_wakeup(&r);
+
+		timer_us[i] = (50000 + k.timer_ns) * 1e-3;
+		packet_us[i] = k.packet_ns * 1e-3;
+	}
+	qsort(timer_us, N, sizeof(timer_us[0]), by_size);
+	qsort(packet_us, N, sizeof(packet_us[0]), by_size);
+	assert_in_range(timer_us[N / 10], 71, 81);
+	assert_in_range(timer_us[N / 2], 94, 105);
+	assert_in_range(timer_us[N * 9 / 10], 140, 160);
+	assert_in_range(timer_us[N * 99 / 100], 400, 1000);
+	assert_in_range(packet_us[N / 10], 3, 4);
+	assert_in_range(packet_us[N / 2], 9, 12);
+	assert_in_range(packet_us[N * 9 / 10], 25, 29);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +323,7 @@ int main(void)
 		cmocka_unit_test(runs_are_their_packets),
 		cmocka_unit_test(smooth_link_is_exact),
 		cmocka_unit_test(quantiles_match_sorting),
+		cmocka_unit_test(processes_wake_as_measured),
 	};
 
 	return cmocka_run_group_tests_name("link", tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "sim/link.h"
 
 #include <errno.h>
+#include <math.h>
 
 #include "sim/link_log.h"
 
@@ -60,6 +61,8 @@ int link_reset(struct link *l, const struct link_conf *conf, uint64_t seed,
 	aqm_init(&l->aqm, aqm, &conf->aqm, seed);
 	loss_init(&l->chain, &conf->burst_loss, seed);
 	ring_clear(&l->q);
+	if (conf->poll_ns)
+		link_woken(l);
 	return reset_stats(l);
 }
 
@@ -197,7 +200,9 @@ static void use_opportunity(struct link *l, uint64_t at_ns, uint64_t now_ns)
 // slept from.
 static uint64_t wake_ns(const struct link *l, uint64_t now_ns)
 {
-	return l->conf.poll_ns ? l->op_ns + now_ns % NS_PER_MS + l->slack_ns : l->op_ns;
+	return l->conf.poll_ns
+		       ? l->op_ns + now_ns % NS_PER_MS + l->conf.poll_ns + l->wakeup.timer_ns
+		       : l->op_ns;
 }
 
 // Opportunities of one time for packets of one run, as many as there are of both.
@@ -300,22 +305,36 @@ void link_count(struct link *l, uint64_t now_ns)
 		skip_ops(l, now_ns);
 }
 
-uint32_t link_wakeup_ns(struct rng *r)
+// An exponential of mean 1 to within 1 %, from random bits: -ln(u) of u = (1 + f) / 2^k, with
+// log2(1 + f) = f + 0.34 f (1 - f). Each event of a late emulator draws one.
+static double rough_exp(uint64_t bits)
 {
-	double ns = 20e3 + 35e3 * rng_exp(r);
+	int k = __builtin_clzll(bits | 1) + 1;
+	uint64_t rest = bits << (k - 1) << 1;
+	// by halves: a conversion of all 64 bits branches on the first
+	double f = ((double)(int64_t)(rest >> 32) * 0x1p32 + (double)(int64_t)(uint32_t)rest) *
+		   0x1p-64;
 
-	return rng_u64(r) >> 58 ? ns : ns + 800e3 * rng_exp(r);
+	return M_LN2 * (k - f - 0.34 * f * (1 - f));
 }
 
-static void draw_slack(struct link *l)
+struct link_wakeup link_wakeup(struct rng *r)
 {
-	if (l->conf.poll_ns)
-		l->slack_ns = l->conf.poll_ns + link_wakeup_ns(&l->rng);
+	uint64_t bits = rng_u64(r);
+	double e = rough_exp(bits << 6), other_ns = 0;
+
+	if (!(bits >> 58))
+		other_ns = 800e3 * rng_exp(r);
+	return (struct link_wakeup){20e3 + 35e3 * e + other_ns, 2e3 + 11e3 * e + other_ns};
+}
+
+void link_woken(struct link *l)
+{
+	l->wakeup = link_wakeup(&l->rng);
 }
 
 void link_serve(struct link *l, uint64_t now_ns)
 {
-	draw_slack(l);
 	if (l->grid)
 		serve_grid(l, now_ns);
 	else
@@ -362,9 +381,10 @@ static void judge_arrival(struct link *l, struct pkt *in, uint64_t now_ns)
 // Before an arrival: what the link still had to do.
 static inline void serve_due(struct link *l, uint64_t now_ns)
 {
-	if (l->grid && !ring_len(&l->q)) { // asleep: whether the idle time was counted already is no matter
+	if (l->grid &&
+		!ring_len(
+			&l->q)) { // asleep: whether the idle time was counted already is no matter
 		link_count(l, now_ns);
-		draw_slack(l);
 	} else if (l->grid ? l->op_ns <= now_ns : l->next_ns <= now_ns) {
 		link_serve(l, now_ns);
 	}

@@ -7,9 +7,9 @@ enum {
 	GSO_MAX = 65536,
 	TSO_RTT_LOG = 9,
 	TSO_WIN_DIVISOR = 3,
-	PACE_AFTER = 10, /* packets sent before pacing starts */
-	DEFER_NS = 1000000,
-	SENDER_LEAST = 16, /* ACKs with blocks on their way; the array doubles */
+	PACE_AFTER = 10,    /* packets sent before pacing starts */
+	DEFER_NS = 1000000, /* an ACK further away, or the last write longer ago: not waited for */
+	SENDER_LEAST = 16,  /* ACKs with blocks on their way; the array doubles */
 };
 
 void sender_init(struct flow *f)
@@ -105,6 +105,16 @@ static uint32_t cwnd_quota(const struct cc *cc)
 	return cc->cwnd - in_flight < half ? cc->cwnd - in_flight : half;
 }
 
+// Is the ACK of the oldest packet in flight more than min(1 ms, half an RTT) away? As Linux asks
+// since 6.18 ("tcp: fix tcp_tso_should_defer() vs large RTT"); before, in more than half an RTT.
+static bool ack_is_far(const struct flow *f)
+{
+	int64_t srtt_ns = f->cc.srtt_us8 * 125ll, near_ns = srtt_ns / 2;
+	int64_t left_ns = (int64_t)(sender_oldest_us(f) * 1000 - f->cc.now_ns) + srtt_ns;
+
+	return left_ns > (near_ns < DEFER_NS ? near_ns : DEFER_NS);
+}
+
 // tcp_tso_should_defer: wait for the next ACK if it is near and would fill the burst
 static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t window_left)
 {
@@ -115,12 +125,7 @@ static bool should_defer(const struct flow *f, uint32_t max_segs, uint32_t windo
 		return false;
 	if (window_left < room)
 		room = window_left;
-	if (room >= max_segs || room >= cc->cwnd / TSO_WIN_DIVISOR)
-		return false;
-	// The oldest packet in flight is young: no ACK soon.
-	if (cc->now_us < sender_oldest_us(f) + (cc->srtt_us8 >> 4))
-		return false;
-	return true;
+	return room < max_segs && room < cc->cwnd / TSO_WIN_DIVISOR && !ack_is_far(f);
 }
 
 // Notes the send of packets [seq, seq + n).
@@ -128,8 +133,7 @@ static void remember(struct flow *f, uint32_t seq, uint32_t n, bool again)
 {
 	struct cc *cc = &f->cc;
 	struct sent *sent = &f->s.sent;
-	struct tx *t = again ? sent_again(sent, f->s.una, seq)
-			     : sent_burst(sent, f->s.una, seq, n);
+	struct tx *t = again ? sent_again(sent, f->s.una, seq) : sent_burst(sent, f->s.una, seq, n);
 
 	t->sent_us = cc->now_us;
 	rate_sent(f, t);
@@ -352,7 +356,7 @@ static bool held_back(const struct flow *f)
 		return false;
 	return in_flight >= cc->cwnd ||
 	       (room < cc->cwnd / TSO_WIN_DIVISOR && cc->now_ns <= cc->wstamp_ns + DEFER_NS &&
-		       cc->now_us >= sender_oldest_us(f) + (cc->srtt_us8 >> 4) &&
+		       !ack_is_far(f) &&
 		       (room < tso_segs_min(cc) || (room + 1) * MSS <= tso_bytes(cc)));
 }
 

@@ -100,11 +100,17 @@ static void take_dsack(struct flow *f, struct ack_ctx *a, struct sack_block b)
 		s->undo_retrans--;
 }
 
-static int by_start(const void *x, const void *y)
+// A handful of blocks, in sequence order.
+static void sort_blocks(struct sack_block *b, int n)
 {
-	const struct sack_block *a = x, *b = y;
+	for (int i = 1; i < n; i++) {
+		struct sack_block moved = b[i];
+		int j = i;
 
-	return a->start < b->start ? -1 : a->start > b->start;
+		for (; j > 0 && b[j - 1].start > moved.start; j--)
+			b[j] = b[j - 1];
+		b[j] = moved;
+	}
 }
 
 void rack_sack(struct flow *f, struct ack_ctx *a)
@@ -116,7 +122,7 @@ void rack_sack(struct flow *f, struct ack_ctx *a)
 	s->sack_head = a->k.aux + 1;
 	if (first)
 		take_dsack(f, a, in.b[0]);
-	qsort(in.b + first, n, sizeof(in.b[0]), by_start);
+	sort_blocks(in.b + first, n);
 	for (int i = 0; i < n; i++)
 		sack_block(f, a, in.b[first + i]);
 	for (int i = 0; i < n; i++)

@@ -86,14 +86,29 @@ static void touch_recent(struct receiver *r, struct sack_block b)
 	r->nrecent = n;
 }
 
+// How many out-of-order ranges start at or before seq: most often all, as data comes in order.
+static int ranges_up_to(const struct receiver *r, uint32_t seq)
+{
+	int lo = 0, hi = r->nooo;
+
+	if (!hi || r->ooo[hi - 1].start <= seq)
+		return hi;
+	while (lo < hi) {
+		int mid = (lo + hi) / 2;
+
+		if (r->ooo[mid].start <= seq)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 // Adds one packet to the out-of-order ranges; false when it was there already.
 static bool add_ooo(struct receiver *r, uint32_t seq)
 {
-	int i = r->nooo;
+	int i = ranges_up_to(r, seq);
 
-	while (i > 0 && r->ooo[i - 1].start > seq)
-		i--;
-	// ranges below i start at or before seq
 	if (i > 0 && seq < r->ooo[i - 1].end)
 		return false;
 	if (i > 0 && r->ooo[i - 1].end == seq) {

@@ -234,7 +234,7 @@ static int by_value(const void *a, const void *b)
 }
 
 // Lone packets at any fraction of a millisecond: each of two processes sleeps whole milliseconds
-// from when it got the packet, floored, and wakes by its slack and what link_wakeup_ns adds late.
+// from when it got the packet, floored, and wakes by its slack and what link_wakeup adds late.
 static void late_paths_sleep_as_mahimahi_does(void **state)
 {
 	enum { N = 1000, LEAST_NS = WORLD_POLL_NS + 20000 };

@@ -143,9 +143,9 @@ static void sleep_from(struct delay *d, uint64_t now_ns)
 {
 	uint64_t due = ring_head(&d->line)->t_ns;
 
-	d->wake_ns = due <= now_ns
-			     ? now_ns
-			     : due + now_ns % NS_PER_MS + d->poll_ns + link_wakeup_ns(&d->rng);
+	d->wake_ns = due <= now_ns ? now_ns
+				   : due + now_ns % NS_PER_MS + d->poll_ns +
+					     link_wakeup(&d->rng).timer_ns;
 }
 
 void delay_push(struct delay *d, const struct pkt *k, uint64_t now_ns)

@@ -61,12 +61,26 @@ static void pass_after(struct path *p, int i, const struct pkt *k, uint64_t t_ns
 		p->conf.out(p->conf.arg, k, t_ns);
 }
 
+// A process that polls sleeps anew whenever it has run.
+static void woken(struct path *p)
+{
+	if (p->conf.poll_ns)
+		link_woken(&p->link);
+}
+
+static void serve(struct path *p)
+{
+	woken(p);
+	link_serve(&p->link, p->link.next_ns);
+}
+
 static void pass_before(struct path *p, int i, const struct pkt *k, uint64_t t_ns)
 {
 	if (!pass(p, &p->conf.before, p->before, i, k, t_ns))
 		return;
 	while (p->link.next_ns <= t_ns)
-		link_serve(&p->link, p->link.next_ns);
+		serve(p);
+	woken(p);
 	link_arrive(&p->link, k, t_ns);
 }
 
@@ -200,7 +214,7 @@ void path_serve(struct path *p, uint64_t now_ns)
 			k = delay_pop(a.line);
 			pass_after(p, a.stage + 1, &k, after);
 		} else if (link <= before && link <= p->now_ns) {
-			link_serve(&p->link, link);
+			serve(p);
 		} else if (before <= p->now_ns) {
 			k = delay_pop(b.line);
 			pass_before(p, b.stage + 1, &k, before);

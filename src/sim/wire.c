@@ -86,7 +86,7 @@ void wire_data(struct world *w, struct flow *f, const struct pkt *k)
 
 void wire_ack(struct world *w, struct flow *f, const struct pkt *k)
 {
-	if (w->conf.poll_ns) {
+	if (w->into_up.late) {
 		enter(w, &w->into_up, k);
 		return;
 	}
@@ -218,14 +218,14 @@ static void take_data(struct world *w, struct path *p, uint32_t src)
 	struct ring *r = &p->data.q;
 
 	while (ring_len(r) && ring_head(r)->t_ns <= w->clock.now_ns) {
-		if (w->conf.poll_ns)
+		if (w->into_down.late)
 			enter(w, &w->into_down, ring_head(r));
 		else
 			data_arrives(w, ring_head(r));
 		r->head++;
 	}
 	sources_set(&w->src, src, line_wake(w, &p->data));
-	if (!w->conf.poll_ns)
+	if (!w->into_down.late)
 		sources_set(&w->src, SRC_DOWN, w->down.next_ns);
 }
 
@@ -311,10 +311,12 @@ static inline void run_event(struct world *w, uint32_t src, uint64_t until_ns)
 {
 	check_invariants(w, src);
 	w->clock.now_ns = w->src.key[src];
-	if (src < SRC_PATHS && w->conf.poll_ns)
-		run_late_link(w, src == SRC_UP ? &w->into_up : &w->into_down);
+	if (src == SRC_UP && w->into_up.late)
+		run_late_link(w, &w->into_up);
 	else if (src == SRC_UP)
 		run_link(w, &w->up, src, ahead(w, until_ns));
+	else if (src == SRC_DOWN && w->into_down.late)
+		run_late_link(w, &w->into_down);
 	else if (src == SRC_DOWN)
 		run_link(w, &w->down, src, w->clock.now_ns);
 	else if (src < src_timer(w, 0))

@@ -39,6 +39,7 @@ struct inlet {
 	struct turn turn;
 	uint32_t src;
 	struct link *link;
+	bool late; /* the link's process polls: on mahimahi's grid only */
 };
 
 /* Sources of events, in the order in which those of one instant run: links first, because mahimahi

@@ -19,6 +19,7 @@ static void open_inlet(struct world *w, struct inlet *in, uint32_t src, struct l
 	in->turn = (struct turn){0, 0};
 	in->src = src;
 	in->link = link;
+	in->late = w->conf.poll_ns && link->grid;
 }
 
 // The delay line of that delay, made on first use.
@@ -132,8 +133,6 @@ int world_reset(struct world *w, const struct world_conf *conf)
 	rng_init(&w->rng, conf->seed, 1);
 	w->blocks.spare = conf->spare;
 	w->down.q.blocks = w->up.q.blocks = &w->blocks;
-	open_inlet(w, &w->into_down, SRC_DOWN, &w->down);
-	open_inlet(w, &w->into_up, SRC_UP, &w->up);
 	err = reserve(w, conf->nflows);
 	if (!err)
 		err = link_reset(&w->down, &w->conf.down, conf->seed, wire_at_receiver, w);
@@ -141,6 +140,8 @@ int world_reset(struct world *w, const struct world_conf *conf)
 		err = link_reset(&w->up, &w->conf.up, conf->seed + 1, wire_at_sender_side, w);
 	if (err)
 		return err;
+	open_inlet(w, &w->into_down, SRC_DOWN, &w->down);
+	open_inlet(w, &w->into_up, SRC_UP, &w->up);
 	for (int i = 0; i < conf->nflows; i++)
 		init_flow(w, i, &conf->flows[i]);
 	err = sources_init(&w->src, SRC_PATHS + 2 * w->npaths + conf->nflows);

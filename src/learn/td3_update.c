@@ -119,24 +119,13 @@ static void add_folded_rest(struct td3 *t, int l, float *grad)
 		add_folded(t, l, 0, y->in, grad);
 }
 
-// Where the extra loss's gradient is added up: the network's own, or another, cleared there.
-static float *extra_gradient(const struct td3_learned *k, size_t at, size_t n)
-{
-	if (!k->extra_grad)
-		return k->grad;
-	memset(k->extra_grad + at, 0, n * sizeof(float));
-	return k->extra_grad;
-}
-
 static void step_rest(struct td3 *t, struct td3_learned *k, int l, bool actor, float *scratch)
 {
 	const struct net_layer *y = &k->shape->layer[l];
 	size_t last_row = (size_t)(y->in - 1) * y->out, vector = y->norm ? y->beta : y->b;
 	bool extra = actor && t->extra_rows, last = l == k->shape->n - 1;
-	float *grad = extra_gradient(k, vector, y->out);
+	float *grad = k->extra_grad ? k->extra_grad : k->grad;
 
-	if (last)
-		extra_gradient(k, y->w, y->in);
 	pass_gradient_rest(&k->pass, l, t->batch.a, t->conf.batch, false, k->grad);
 	if (extra)
 		pass_gradient_rest(&t->extra, l, NULL, t->extra_rows, true, grad);
@@ -159,7 +148,7 @@ static void step_piece(void *arg, int i, int thread)
 	const struct net_layer *y = &k->shape->layer[p->layer];
 	bool actor = p->learned == TD3_ACTOR;
 	size_t at = y->w + (size_t)p->row * y->out, n = (size_t)p->rows * y->out;
-	float *grad;
+	float *grad = k->extra_grad ? k->extra_grad : k->grad;
 
 	if (!p->rows) {
 		step_rest(t, k, p->layer, actor, t->scratch + (size_t)thread * MLP_MAX_WIDTH);
@@ -167,7 +156,6 @@ static void step_piece(void *arg, int i, int thread)
 	}
 	pass_gradient(
 		&k->pass, p->layer, p->row, p->rows, t->batch.s0, t->conf.batch, false, k->grad);
-	grad = extra_gradient(k, at, n);
 	if (actor && t->extra_rows)
 		pass_gradient(&t->extra, p->layer, p->row, p->rows, t->extra_x, t->extra_rows, true,
 			grad);
@@ -458,6 +446,8 @@ static void update_actor(struct td3 *t, const struct td3_extra *extra, struct td
 {
 	const struct td3_learned *k = &t->learned[TD3_ACTOR];
 
+	if (k->extra_grad)
+		memset(k->extra_grad, 0, k->shape->trained * sizeof(*k->extra_grad));
 	run_extra(t, extra, stats);
 	run_actor(t);
 	add_actor(t, stats);

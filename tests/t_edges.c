@@ -100,9 +100,13 @@ struct edge {
 	uint32_t limit_pkts;
 	double delay_ms, secs, loss;
 	struct loss_conf burst_loss;
-	uint32_t rcv_wnd_pkts;
-	uint64_t least; /* packets that arrive in order */
+	uint32_t rcv_wnd_pkts; /* 0: WINDOW_PKTS */
+	uint64_t least;	       /* packets that arrive in order */
 };
+
+/* As 6 MB, Linux's largest receive buffer by default: a policy may multiply its window at every
+ * decision while nothing comes back. */
+enum { WINDOW_PKTS = 4000 };
 
 static size_t heap_bytes(void)
 {
@@ -120,7 +124,7 @@ static void check(const struct edge *e, const struct controller *c, int late)
 	struct flow_conf f = {.cc = c->ops,
 		.cc_arg = c->arg,
 		.delay_ms = e->delay_ms,
-		.rcv_wnd_pkts = e->rcv_wnd_pkts,
+		.rcv_wnd_pkts = e->rcv_wnd_pkts ? e->rcv_wnd_pkts : WINDOW_PKTS,
 		.pacing = -1};
 	struct world_conf conf = {
 		.down = {.trace = &e->down,

@@ -294,7 +294,7 @@ static bool cut_moved(struct cert_entry *e)
 		struct cert_tree *t = &e->parts[i].tree;
 		const struct region_dim *dim = e->parts[i].region.dim;
 
-		if (t->ndims != 1 || !strstr(t->kind, "as") || t->kind[0] != CERT_AXIS)
+		if (t->ndims != 1 || !memmem(t->kind, t->nodes, "as", 2) || t->kind[0] != CERT_AXIS)
 			continue;
 		t->cuts[1] = dim->lo + 0.97 * (dim->hi - dim->lo);
 		return true;

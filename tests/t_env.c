@@ -352,6 +352,29 @@ static void test_delay_tolerance(void **state)
 	canopy_env_free(e);
 }
 
+// So does the price of a lost packet, where packets are lost.
+static void test_drop_price(void **state)
+{
+	struct canopy_env_conf confs[2] = {
+		{.rate_mbps = 12, .delay_ms = 10, .buffer_bdp = 0.5, .seed = 4}};
+	float obs[2][OBS], a[2] = {0.3f, 0.3f}, r[2];
+	struct canopy_env *e;
+	int less = 0, same = 0;
+
+	confs[1] = confs[0];
+	confs[1].drop_price = 20;
+	assert_int_equal(canopy_env_new(&e, confs, sizeof(confs[0]), 2, 1), 0);
+	assert_int_equal(canopy_env_reset(e, obs[0], NULL), 0);
+	for (int t = 0; t < 300; t++) {
+		assert_int_equal(canopy_env_step(e, a, obs[0], r, NULL), 0);
+		assert_memory_equal(obs[0], obs[1], sizeof(obs[0]));
+		less += r[1] < r[0];
+		same += r[1] == r[0];
+	}
+	assert_true(less > 0 && same > 0 && less + same == 300);
+	canopy_env_free(e);
+}
+
 static void test_bad_input(void **state)
 {
 	const struct canopy_env_conf
@@ -376,6 +399,7 @@ static void test_bad_input(void **state)
 			{.rate_mbps = 12, .delay_ms = 10, .duration_s = 1e-9},
 			{.rate_mbps = 12, .delay_ms = 10, .patience_s = -3},
 			{.rate_mbps = 12, .delay_ms = 10, .delay_tolerance = 0.5},
+			{.rate_mbps = 12, .delay_ms = 10, .drop_price = -1},
 		};
 	struct canopy_env *e = NULL;
 	float obs[OBS], a = 0, r;
@@ -413,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_episodes),
 		cmocka_unit_test(test_silence_does_not_hang),
 		cmocka_unit_test(test_delay_tolerance),
+		cmocka_unit_test(test_drop_price),
 		cmocka_unit_test(test_bad_input),
 	};
 

@@ -11,6 +11,8 @@
 #include "obs/frame.h"
 #include "obs/monitor.h"
 
+static const struct frame_taste published;
+
 static void near(double got, double want, const char *what, int step)
 {
 	if (fabs(got - want) <= 1e-9 * fmax(fabs(want), 1e-12))
@@ -51,7 +53,7 @@ static void check_sequence(const json_t *seq)
 				json_number_value(
 					json_array_get(json_object_get(step, "features"), k)),
 				frame_features[k].name, (int)i);
-		near(frame_reward(&r, o.max_thr, FRAME_DELAY_TOLERANCE),
+		near(frame_reward(&r, o.max_thr, &published),
 			golden_number(step, "raw_reward"), "reward", (int)i);
 		near(o.max_thr, golden_number(step, "max_bw"), "M", (int)i);
 	}
@@ -89,17 +91,25 @@ static void test_no_throughput_gives_zeros(void **state)
 	for (int k = 0; k < 3; k++)
 		assert_true(o.state[STATE_SIZE - FRAME_FEATURES + k] == 0);
 	assert_true(o.state[STATE_SIZE - 2] == 0.5 && o.state[STATE_SIZE - 1] == 0.625);
-	assert_true(frame_reward(&r, o.max_thr, FRAME_DELAY_TOLERANCE) == 0);
+	assert_true(frame_reward(&r, o.max_thr, &published) == 0);
 }
 
-static void test_tolerance_forgives_queues(void **state)
+static double reward_at(double tolerance, double price)
 {
-	struct report r = {.thr = 4e6, .loss_rate = 2e5, .srtt_ms = 40, .min_rtt_ms = 10};
+	const struct report r = {.thr = 4e6, .loss_rate = 2e5, .srtt_ms = 40, .min_rtt_ms = 10};
+	const struct frame_taste taste = {tolerance, price};
 
-	assert_true(frame_reward(&r, 5e6, FRAME_DELAY_TOLERANCE) == 0.6 * 0.3125);
-	assert_true(frame_reward(&r, 5e6, 2) == 0.6 * 0.5);
-	assert_true(frame_reward(&r, 5e6, 4) == 0.6);
-	assert_true(frame_reward(&r, 5e6, 100) == 0.6);
+	return frame_reward(&r, 5e6, &taste);
+}
+
+static void test_taste(void **state)
+{
+	assert_true(reward_at(0, 0) == 0.6 * 0.3125);
+	assert_true(reward_at(2, 0) == 0.6 * 0.5);
+	assert_true(reward_at(4, 0) == 0.6);
+	assert_true(reward_at(100, 0) == 0.6);
+	assert_true(reward_at(4, 10) == 0.4);
+	assert_true(reward_at(2, 25) == -0.2 * 0.5);
 }
 
 static void test_noise_touches_one_feature(void **state)
@@ -196,7 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rewards_match_reference),
 		cmocka_unit_test(test_no_throughput_gives_zeros),
-		cmocka_unit_test(test_tolerance_forgives_queues),
+		cmocka_unit_test(test_taste),
 		cmocka_unit_test(test_noise_touches_one_feature),
 		cmocka_unit_test(test_table_is_consistent),
 		cmocka_unit_test(test_reports_from_literal_acks),

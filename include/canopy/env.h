@@ -79,6 +79,7 @@ struct canopy_env_conf {
 	/* The reward's delay factor is min(1, this * min_rtt / srtt), 1 to 1000 [1.25, as
 	   published] */
 	double delay_tolerance;
+	double drop_price; /* packets that a lost one costs in the reward, 0.01 to 10000 [5, as published] */
 };
 
 enum canopy_env_flag {

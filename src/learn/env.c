@@ -85,6 +85,7 @@ static int check(const struct canopy_env_conf *k, size_t i)
 		  (k->duration_s == 0 || within(k->duration_s, 1, 1e9, i, "duration_s")) &&
 		  (k->delay_tolerance == 0 ||
 			  within(k->delay_tolerance, 1, 1e3, i, "delay_tolerance")) &&
+		  (k->drop_price == 0 || within(k->drop_price, 0.01, 1e4, i, "drop_price")) &&
 		  (k->receive_window == 0 ||
 			  within(k->receive_window, 1, 1e6, i, "receive_window")) &&
 		  (k->patience_s == 0 || within(k->patience_s, 0.1, 1e5, i, "patience_s"));
@@ -170,7 +171,7 @@ static int set_env(struct env_set *s, struct env *e, const struct canopy_env_con
 	if (err)
 		return err;
 	e->policy = (struct policy_conf){.mode = POLICY_OUTSIDE,
-		.delay_tolerance = k->delay_tolerance,
+		.taste = {k->delay_tolerance, k->drop_price},
 		.record = record,
 		.arg = e};
 	e->flow = (struct flow_conf){

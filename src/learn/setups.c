@@ -66,6 +66,7 @@ int setups_init(struct setups *s, const struct opts *o, bool held_out, uint64_t 
 		.noise_gaussian = !strcmp(opts_text(o, "noise-kind"), "gaussian"),
 		.receive_window = opts_real(o, "receive-window"),
 		.delay_tolerance = opts_real(o, "delay-tolerance"),
+		.drop_price = opts_text(o, "drop-price") ? opts_real(o, "drop-price") : 0,
 		.steps = (uint64_t)opts_int(o, "episode"),
 		.emulator = emulator_of(opts_text(o, "emulator")),
 	};

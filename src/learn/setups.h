@@ -56,6 +56,8 @@ struct setups {
 		"receive window as a multiple of what path and queue hold: bounds runaway windows"}, \
 	{OPT_REAL, 0, "delay-tolerance", "X", "1.25", 1, 1e3, NULL, \
 		"the raw reward's delay factor is min(1, X * min_rtt / srtt): queues of X - 1 minimum RTTs cost nothing"}, \
+	{OPT_REAL, 0, "drop-price", "X", NULL, 0.01, 1e4, NULL, \
+		"delivered packets that a lost one costs in the raw reward; the published 5 by default"}, \
 	{OPT_INT, 0, "episode", "N", "0", 0, 1e12, NULL, \
 		"decisions of an episode, 0: until the next checkpoint"}, \
 	{OPT_WORD, 0, "emulator", "KIND", "mahimahi", 0, 0, "mahimahi|grid|ideal", \

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#define LOSS_WEIGHT 5.0
 #define PACING_MAX 10.0
 
 const struct feature frame_features[FRAME_FEATURES] = {
@@ -42,7 +41,7 @@ void frame_make(double frame[FRAME_FEATURES], const struct report *r, double max
 
 	frame[FRAME_THR] = any ? r->thr / max_thr : 0;
 	frame[FRAME_PACING] = any ? fmin(r->pacing_rate / max_thr, PACING_MAX) : 0;
-	frame[FRAME_LOSS] = any ? LOSS_WEIGHT * r->loss_rate / max_thr : 0;
+	frame[FRAME_LOSS] = any ? FRAME_DROP_PRICE * r->loss_rate / max_thr : 0;
 	frame[FRAME_SAMPLES] = r->samples / r->cwnd;
 	frame[FRAME_DT] = r->delta_t;
 	frame[FRAME_INV_RTT] = r->min_rtt_ms / r->srtt_ms;
@@ -71,9 +70,12 @@ void frame_push(
 	newest[noise->feature] *= noise_factor(noise, rng);
 }
 
-double frame_reward(const struct report *r, double max_thr, double tolerance)
+double frame_reward(const struct report *r, double max_thr, const struct frame_taste *taste)
 {
-	return max_thr > 0 ? (r->thr - LOSS_WEIGHT * r->loss_rate) / max_thr *
-				     delay_factor(r, tolerance)
+	const double price = taste->drop_price > 0 ? taste->drop_price : FRAME_DROP_PRICE;
+	const double tolerance =
+		taste->delay_tolerance > 0 ? taste->delay_tolerance : FRAME_DELAY_TOLERANCE;
+
+	return max_thr > 0 ? (r->thr - price * r->loss_rate) / max_thr * delay_factor(r, tolerance)
 			   : 0;
 }

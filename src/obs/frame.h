@@ -25,6 +25,7 @@
 #define FRAME_FEATURES 7
 #define FRAME_HISTORY 10
 #define FRAME_DELAY_TOLERANCE 1.25 /* of delay_metric and the published reward */
+#define FRAME_DROP_PRICE 5.0 /* of feature loss and the published reward */
 #define STATE_SIZE (FRAME_FEATURES * FRAME_HISTORY)
 
 enum frame_feature {
@@ -77,11 +78,16 @@ void frame_make(double frame[FRAME_FEATURES], const struct report *r, double max
 void frame_push(
 	struct obs *o, const struct report *r, const struct frame_noise *noise, struct rng *rng);
 
+/* What the raw reward makes of queues and losses; 0: as published. */
+struct frame_taste {
+	double delay_tolerance; /* FRAME_DELAY_TOLERANCE; less than this - 1 minimum RTTs of queue cost nothing */
+	double drop_price;	/* FRAME_DROP_PRICE; packets that a lost one costs */
+};
+
 /*
- * (thr - 5 * loss_rate) / M * min(1, tolerance * min_rtt / srtt): the raw reward of the decision
- * before r. M is that after r. Queues of less than tolerance - 1 minimum RTTs cost nothing; at the
- * published tolerance the last factor is delay_metric.
+ * (thr - price * loss_rate) / M * min(1, tolerance * min_rtt / srtt): the raw reward of the decision
+ * before r. M is that after r. At the published tolerance the last factor is delay_metric.
  */
-double frame_reward(const struct report *r, double max_thr, double tolerance);
+double frame_reward(const struct report *r, double max_thr, const struct frame_taste *taste);
 
 #endif

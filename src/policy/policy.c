@@ -131,9 +131,7 @@ static void describe(struct policy *p, const struct cc *cc)
 		.state = p->obs.state,
 		.nstate = STATE_SIZE,
 		.max_thr = p->obs.max_thr,
-		.reward = frame_reward(&p->report, p->obs.max_thr,
-			p->conf->delay_tolerance > 0 ? p->conf->delay_tolerance
-						     : FRAME_DELAY_TOLERANCE),
+		.reward = frame_reward(&p->report, p->obs.max_thr, &p->conf->taste),
 		.rewards = p->unrewarded,
 		.open = cc->state == CC_OPEN,
 		.w = cc->cwnd,

@@ -59,7 +59,7 @@ struct policy_conf {
 	float *scratch;	       /* [mlp_scratch(mlp)], may be shared by the flows of one thread */
 	struct frame_noise noise;
 	uint64_t noise_seed, noise_stream;
-	double delay_tolerance; /* of the reward (frame_reward), 0: the published one */
+	struct frame_taste taste; /* of the reward */
 	uint64_t drift_stream; /* of noise_seed, POLICY_DRIFT only */
 	/* Runs on every report, after the window was installed if one was. The pointers in d last
 	 * for the call. NULL for none. */

@@ -1,8 +1,9 @@
 /* How late processes that poll() as mahimahi's do act here, for the latencies that the simulator
- * gives emulators: after a timeout of 1 ms, and after a packet has come. The latter in a chain of
+ * gives emulators: after a timeout of 1 ms, rarely by how much more, and after a packet has come. The latter in a chain of
  * as many processes as packets and their ACKs pass (mm-delay and mm-link have two each, and there
  * are sender and receiver), which share the processors: each takes a message, works as long as
  * mahimahi does for a packet, and hands it on. */
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ enum {
 	SLEEPS = 4000,
 	BURSTS = 3000,
 	HOPS = 6,
+	RARE_S = 8,
 	/* Of a process for a packet: 25.5 us of processor time a data packet with its ACKs, by
 	 * least squares over the reference runs, are spent in 3.1 turns of a process. */
 	WORK_US = 8,
@@ -57,6 +59,28 @@ static void timers(void)
 		late[i] = now_us() - t - 1000;
 	}
 	show("poll(1 ms) returns late by", late, SLEEPS);
+}
+
+/* How often a process that sleeps for us microseconds each time is woken more than 0.2 ms late: do
+ * such delays come by the number of wakes, or by the time asleep? */
+static void rare(int us)
+{
+	double start = now_us(), sum = 0;
+	int wakes = 0, late = 0;
+
+	for (; now_us() < start + RARE_S * 1e6; wakes++) {
+		double due = now_us() + us, by;
+		struct timespec t = {due / 1e6, fmod(due, 1e6) * 1e3};
+
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+		by = now_us() - due;
+		if (by < 200)
+			continue;
+		late++;
+		sum += by;
+	}
+	printf("sleeps of %d us: over 200 us late %.2f times a second, %.2f %% of wakes, by %.0f us on average\n",
+		us, late / (double)RARE_S, 100. * late / wakes, late ? sum / late : 0);
 }
 
 static void work(void)
@@ -134,6 +158,9 @@ static void chain(int burst)
 int main(void)
 {
 	timers();
+	rare(250);
+	rare(1000);
+	rare(4000);
 	chain(1);
 	chain(2);
 	chain(4);

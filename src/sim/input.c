@@ -7,16 +7,20 @@ enum {
 	DSACK_RECOVERIES = 16, /* how long a widened reordering window lasts */
 };
 
-static ALWAYS_INLINE void take_min_rtt(struct flow *f, uint32_t rtt_us)
+static NOINLINE void new_min_rtt(struct flow *f, uint32_t rtt_us)
 {
 	struct minmax *m = &f->s.min_rtt;
 
-	if (rtt_us > m->s[2].v && f->cc.now_us <= f->s.min_rtt_quiet_us)
-		return;
 	f->cc.min_rtt_us = minmax_take(m, false, MIN_RTT_WINDOW_US, f->cc.now_us, rtt_us);
 	f->s.min_rtt_quiet_us = minmax_quiet_until(m, MIN_RTT_WINDOW_US);
 	if (rtt_us < f->stats.min_rtt_us)
 		f->stats.min_rtt_us = rtt_us;
+}
+
+static inline void take_min_rtt(struct flow *f, uint32_t rtt_us)
+{
+	if (rtt_us <= f->s.min_rtt.s[2].v || f->cc.now_us > f->s.min_rtt_quiet_us)
+		new_min_rtt(f, rtt_us);
 }
 
 // tcp_rtt_estimator and tcp_set_rto (RFC 6298 with Linux's variance)

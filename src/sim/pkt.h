@@ -109,7 +109,7 @@ static inline void ring_clear(struct ring *r)
 	r->mask = RING_LEAST - 1;
 }
 
-static inline void ring_resize(struct ring *r, uint32_t mask)
+static NOINLINE void ring_resize(struct ring *r, uint32_t mask)
 {
 	uint32_t n = ring_len(r);
 	struct pkt *p = blocks_take(r->blocks, (mask + 1ull) * sizeof(*p));

@@ -151,23 +151,34 @@ static inline void start_wire(struct link *l, uint64_t at_ns)
 	l->stats.queue_bytes -= l->wire_left;
 }
 
+// How many opportunities there are at the time of the next.
+static uint32_t count_ops(const struct link *l)
+{
+	const struct trace *t = l->conf.trace;
+	size_t i = l->next_op;
+
+	while (++i < t->n && t->t_ms[i] == t->t_ms[l->next_op])
+		;
+	return i - l->next_op;
+}
+
 // Goes past the next opportunity and those at the same time, n at most; returns how many.
 static uint32_t pass_ops(struct link *l, uint32_t n)
 {
 	const struct trace *t = l->conf.trace;
-	size_t first = l->next_op, i = first, end = t->n - first > n ? first + n : t->n;
-	uint32_t ms = t->t_ms[first];
 
-	while (++i < end && t->t_ms[i] == ms)
-		;
-	l->stats.capacity_bytes += (i - first) * TRACE_QUANTUM;
-	l->next_op = i;
-	if (i == t->n) {
-		l->base_ms += ms;
+	if (!l->same_ops)
+		l->same_ops = count_ops(l);
+	n = n < l->same_ops ? n : l->same_ops;
+	l->stats.capacity_bytes += n * TRACE_QUANTUM;
+	l->next_op += n;
+	l->same_ops -= n;
+	if (l->next_op == t->n) {
+		l->base_ms += t->t_ms[t->n - 1];
 		l->next_op = 0;
 	}
 	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
-	return i - first;
+	return n;
 }
 
 static void next_op(struct link *l)
@@ -293,6 +304,7 @@ static void skip_ops(struct link *l, uint64_t now_ns)
 			l->base_ms += last;
 		}
 	}
+	l->same_ops = 0;
 	l->stats.capacity_bytes += ops * TRACE_QUANTUM;
 	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
 }

@@ -89,6 +89,7 @@ struct link {
 	uint64_t base_ms;	   /* start of this round of the trace */
 	size_t next_op;		   /* index of the next opportunity */
 	uint64_t op_ns;		   /* its time */
+	uint32_t same_ops;	   /* opportunities left at that time, 0: not counted yet */
 	struct link_wakeup wakeup; /* from this sleep of a polling process */
 	/* smooth */
 	double ns_per_byte;

@@ -81,12 +81,10 @@ static void note_departure(
 		link_log_departure(l->conf.log, at_ns / NS_PER_MS, bytes, delay / NS_PER_MS);
 }
 
-// n packets of the head have crossed the link at their scheduled time at_ns; they are seen behind
-// it now.
-static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
+// n packets of the head cross the link at their scheduled time at_ns.
+static ALWAYS_INLINE void cross(struct link *l, uint32_t n, uint64_t at_ns)
 {
-	struct pkt *head = ring_head(&l->q), part;
-	const struct pkt *k = head;
+	const struct pkt *head = ring_head(&l->q);
 	uint64_t delay = at_ns - head->t_ns;
 
 	l->wire_left = 0;
@@ -97,6 +95,14 @@ static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uin
 		l->stats.delay_max_ns = delay;
 	if (l->watched)
 		note_departure(l, n, head->bytes, at_ns, delay);
+}
+
+// They are seen behind it now.
+static ALWAYS_INLINE void hand_on(struct link *l, uint32_t n, uint64_t now_ns)
+{
+	struct pkt *head = ring_head(&l->q), part;
+	const struct pkt *k = head;
+
 	if (head->more < n) {
 		l->q.head++;
 	} else {
@@ -105,6 +111,12 @@ static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uin
 		k = &part;
 	}
 	l->deliver(l->arg, k, now_ns);
+}
+
+static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
+{
+	cross(l, n, at_ns);
+	hand_on(l, n, now_ns);
 }
 
 static void count_drop(struct link *l, const struct pkt *victim, uint64_t at_ns)
@@ -268,8 +280,19 @@ static void serve_smooth(struct link *l, uint64_t until_ns)
 {
 	while (l->next_ns <= until_ns) {
 		uint64_t at = l->next_ns;
+		uint32_t n = 1, run = l->conf.by_ms ? ring_head(&l->q)->more + 1u : 1;
 
-		depart(l, 1, at, at);
+		cross(l, 1, at);
+		for (; n < run; n++) {
+			start_smooth(l, at);
+			if (l->next_ns > until_ns || l->next_ns / NS_PER_MS != at / NS_PER_MS)
+				break;
+			at = l->next_ns;
+			cross(l, 1, at);
+		}
+		hand_on(l, n, at);
+		if (n < run)
+			continue; // the next is on the wire already
 		if (ring_len(&l->q))
 			start_smooth(l, at);
 		else

@@ -176,8 +176,7 @@ static inline void cc_rate_sample(struct cc *cc, struct cc_ack *rs, uint64_t pri
 	}
 	rs->delivered = cc->delivered - rs->prior_delivered;
 	ack_us = cc->now_us - prior_us;
-	if (ack_us > rs->interval_us)
-		rs->interval_us = ack_us;
+	rs->interval_us = ack_us > rs->interval_us ? ack_us : rs->interval_us;
 	if (rs->interval_us < (int64_t)cc->min_rtt_us) {
 		rs->interval_us = -1;
 		return;

@@ -128,12 +128,9 @@ static void friendly_region(struct cc *cc, struct cubic *ca)
 		ca->cnt = 2;
 }
 
-static void update(struct cc *cc, struct cubic *ca, uint32_t acked)
+// A new cnt; out of line, as ACKs seldom ask for one.
+static __attribute__((noinline)) void renew(struct cc *cc, struct cubic *ca, uint32_t acked)
 {
-	ca->ack_cnt += acked;
-	if (ca->last_cwnd == cc->cwnd &&
-		(int32_t)(cc->jiffies - ca->last_time) <= (int32_t)(cc->hz / 32))
-		return;
 	if (!ca->epoch_start || cc->jiffies != ca->last_time) {
 		ca->last_cwnd = cc->cwnd;
 		ca->last_time = cc->jiffies;
@@ -142,6 +139,14 @@ static void update(struct cc *cc, struct cubic *ca, uint32_t acked)
 		follow_curve(cc, ca);
 	}
 	friendly_region(cc, ca);
+}
+
+static void update(struct cc *cc, struct cubic *ca, uint32_t acked)
+{
+	ca->ack_cnt += acked;
+	if (ca->last_cwnd != cc->cwnd ||
+		(int32_t)(cc->jiffies - ca->last_time) > (int32_t)(cc->hz / 32))
+		renew(cc, ca, acked);
 }
 
 static void cubic_cong_avoid(struct cc *cc, uint32_t acked)
@@ -224,13 +229,14 @@ static void hystart_update(struct cc *cc, struct cubic *ca, uint32_t rtt_us)
 static bool cubic_pkts_acked(struct cc *cc, const struct cc_ack *ack)
 {
 	struct cubic *ca = cc->priv;
-	uint32_t rtt_us = ack->rtt_us > 0 ? ack->rtt_us : 1;
+	uint32_t rtt_us;
 
 	if (ack->rtt_us < 0)
 		return false;
 	// The queue of the loss just had would spoil the minimum.
 	if (ca->epoch_start && (int32_t)(cc->jiffies - ca->epoch_start) < (int32_t)cc->hz)
 		return false;
+	rtt_us = ack->rtt_us > 0 ? ack->rtt_us : 1;
 	if (!ca->delay_min_us || ca->delay_min_us > rtt_us)
 		ca->delay_min_us = rtt_us;
 	if (!ca->found && cc_in_slow_start(cc))

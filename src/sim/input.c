@@ -7,16 +7,20 @@ enum {
 	DSACK_RECOVERIES = 16, /* how long a widened reordering window lasts */
 };
 
-static ALWAYS_INLINE void take_min_rtt(struct flow *f, uint32_t rtt_us)
+static NOINLINE void new_min_rtt(struct flow *f, uint32_t rtt_us)
 {
 	struct minmax *m = &f->s.min_rtt;
 
-	if (rtt_us > m->s[2].v && f->cc.now_us <= f->s.min_rtt_quiet_us)
-		return;
 	f->cc.min_rtt_us = minmax_take(m, false, MIN_RTT_WINDOW_US, f->cc.now_us, rtt_us);
 	f->s.min_rtt_quiet_us = minmax_quiet_until(m, MIN_RTT_WINDOW_US);
 	if (rtt_us < f->stats.min_rtt_us)
 		f->stats.min_rtt_us = rtt_us;
+}
+
+static inline void take_min_rtt(struct flow *f, uint32_t rtt_us)
+{
+	if (rtt_us <= f->s.min_rtt.s[2].v || f->cc.now_us > f->s.min_rtt_quiet_us)
+		new_min_rtt(f, rtt_us);
 }
 
 // tcp_rtt_estimator and tcp_set_rto (RFC 6298 with Linux's variance)
@@ -26,16 +30,12 @@ static ALWAYS_INLINE void take_rtt(struct flow *f, int64_t rtt_us)
 	int64_t m = rtt_us, srtt = f->cc.srtt_us8;
 
 	if (srtt) {
+		int64_t dev;
+
 		m -= srtt >> 3;
 		srtt += m;
-		if (m < 0) {
-			m = -m - (s->mdev_us >> 2);
-			if (m > 0) // a falling RTT counts less
-				m >>= 3;
-		} else {
-			m -= s->mdev_us >> 2;
-		}
-		s->mdev_us += m;
+		dev = (m < 0 ? -m : m) - (s->mdev_us >> 2);
+		s->mdev_us += dev >> 3 * ((m < 0) & (dev > 0)); // a falling RTT counts less
 		if (s->mdev_us > s->mdev_max_us) {
 			s->mdev_max_us = s->mdev_us;
 			if (s->mdev_max_us > s->rttvar_us)
@@ -76,8 +76,8 @@ static struct cleaned clean_plain(struct flow *f, struct ack_ctx *a)
 {
 	struct cc *cc = &f->cc;
 	uint32_t n = a->k.seq - a->prior_una;
-	const struct tx *last = sent_find(&f->s.sent, a->k.seq - 1);
-	struct cleaned c = {sent_oldest(&f->s.sent)->sent_us, last->sent_us};
+	uint64_t first_us = sent_oldest(&f->s.sent)->sent_us;
+	const struct tx *last = sent_forget(&f->s.sent, a->k.seq);
 
 	if (a->prior_una < f->s.high_seq)
 		a->flags |= ACK_ORIG;
@@ -87,7 +87,7 @@ static struct cleaned clean_plain(struct flow *f, struct ack_ctx *a)
 	cc->packets_out -= n;
 	rack_advance(f, last, a->k.seq - 1, false);
 	rate_take(f, a, last, a->k.seq - 1);
-	return c;
+	return (struct cleaned){first_us, last->sent_us};
 }
 
 // tcp_clean_rtx_queue's loop
@@ -125,6 +125,7 @@ static struct cleaned clean(struct flow *f, struct ack_ctx *a)
 		cc->packets_out--;
 	}
 	a->rs.pkts_acked = a->k.seq - a->prior_una;
+	sent_forget(&f->s.sent, a->k.seq);
 	return c;
 }
 
@@ -276,7 +277,6 @@ bool input_ack(struct flow *f, const struct pkt *k)
 		if (!(cc->sacked_out | cc->lost_out) && s->una >= s->rtx_end)
 			sent_plain(&s->sent);
 		c = s->sent.detailed ? clean(f, a) : clean_plain(f, a);
-		sent_forget(&s->sent, k->seq);
 		s->una = k->seq;
 		cc->snd_una = k->seq;
 	}

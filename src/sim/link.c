@@ -81,12 +81,10 @@ static void note_departure(
 		link_log_departure(l->conf.log, at_ns / NS_PER_MS, bytes, delay / NS_PER_MS);
 }
 
-// n packets of the head have crossed the link at their scheduled time at_ns; they are seen behind
-// it now.
-static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
+// n packets of the head cross the link at their scheduled time at_ns.
+static ALWAYS_INLINE void cross(struct link *l, uint32_t n, uint64_t at_ns)
 {
-	struct pkt *head = ring_head(&l->q), part;
-	const struct pkt *k = head;
+	const struct pkt *head = ring_head(&l->q);
 	uint64_t delay = at_ns - head->t_ns;
 
 	l->wire_left = 0;
@@ -97,6 +95,14 @@ static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uin
 		l->stats.delay_max_ns = delay;
 	if (l->watched)
 		note_departure(l, n, head->bytes, at_ns, delay);
+}
+
+// They are seen behind it now.
+static ALWAYS_INLINE void hand_on(struct link *l, uint32_t n, uint64_t now_ns)
+{
+	struct pkt *head = ring_head(&l->q), part;
+	const struct pkt *k = head;
+
 	if (head->more < n) {
 		l->q.head++;
 	} else {
@@ -105,6 +111,12 @@ static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uin
 		k = &part;
 	}
 	l->deliver(l->arg, k, now_ns);
+}
+
+static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)
+{
+	cross(l, n, at_ns);
+	hand_on(l, n, now_ns);
 }
 
 static void count_drop(struct link *l, const struct pkt *victim, uint64_t at_ns)
@@ -151,23 +163,34 @@ static inline void start_wire(struct link *l, uint64_t at_ns)
 	l->stats.queue_bytes -= l->wire_left;
 }
 
+// How many opportunities there are at the time of the next.
+static uint32_t count_ops(const struct link *l)
+{
+	const struct trace *t = l->conf.trace;
+	size_t i = l->next_op;
+
+	while (++i < t->n && t->t_ms[i] == t->t_ms[l->next_op])
+		;
+	return i - l->next_op;
+}
+
 // Goes past the next opportunity and those at the same time, n at most; returns how many.
 static uint32_t pass_ops(struct link *l, uint32_t n)
 {
 	const struct trace *t = l->conf.trace;
-	size_t first = l->next_op, i = first, end = t->n - first > n ? first + n : t->n;
-	uint32_t ms = t->t_ms[first];
 
-	while (++i < end && t->t_ms[i] == ms)
-		;
-	l->stats.capacity_bytes += (i - first) * TRACE_QUANTUM;
-	l->next_op = i;
-	if (i == t->n) {
-		l->base_ms += ms;
+	if (!l->same_ops)
+		l->same_ops = count_ops(l);
+	n = n < l->same_ops ? n : l->same_ops;
+	l->stats.capacity_bytes += n * TRACE_QUANTUM;
+	l->next_op += n;
+	l->same_ops -= n;
+	if (l->next_op == t->n) {
+		l->base_ms += t->t_ms[t->n - 1];
 		l->next_op = 0;
 	}
 	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
-	return i - first;
+	return n;
 }
 
 static void next_op(struct link *l)
@@ -257,8 +280,19 @@ static void serve_smooth(struct link *l, uint64_t until_ns)
 {
 	while (l->next_ns <= until_ns) {
 		uint64_t at = l->next_ns;
+		uint32_t n = 1, run = l->conf.by_ms ? ring_head(&l->q)->more + 1u : 1;
 
-		depart(l, 1, at, at);
+		cross(l, 1, at);
+		for (; n < run; n++) {
+			start_smooth(l, at);
+			if (l->next_ns > until_ns || l->next_ns / NS_PER_MS != at / NS_PER_MS)
+				break;
+			at = l->next_ns;
+			cross(l, 1, at);
+		}
+		hand_on(l, n, at);
+		if (n < run)
+			continue; // the next is on the wire already
 		if (ring_len(&l->q))
 			start_smooth(l, at);
 		else
@@ -293,6 +327,7 @@ static void skip_ops(struct link *l, uint64_t now_ns)
 			l->base_ms += last;
 		}
 	}
+	l->same_ops = 0;
 	l->stats.capacity_bytes += ops * TRACE_QUANTUM;
 	l->op_ns = (l->base_ms + t->t_ms[l->next_op]) * NS_PER_MS;
 }

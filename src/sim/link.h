@@ -37,6 +37,7 @@ struct link_conf {
 	struct link_log *log;	     /* NULL: none */
 	bool stats;		     /* keep the delay histogram */
 	uint32_t poll_ns; /* 0: acts on time; else lateness of a polling process, see world.h */
+	bool by_ms; /* who is behind a smooth link asks for the millisecond of departure only */
 };
 
 /*
@@ -53,7 +54,7 @@ struct link_stats {
 };
 
 /* Hands packets that crossed the link to whoever is behind it, a run at once where they left
- * together. now_ns is the time of departure. */
+ * together, by_ms in the same millisecond. now_ns is the time of departure, of the last one's. */
 typedef void link_deliver_fn(void *arg, const struct pkt *k, uint64_t now_ns);
 
 /*
@@ -89,6 +90,7 @@ struct link {
 	uint64_t base_ms;	   /* start of this round of the trace */
 	size_t next_op;		   /* index of the next opportunity */
 	uint64_t op_ns;		   /* its time */
+	uint32_t same_ops;	   /* opportunities left at that time, 0: not counted yet */
 	struct link_wakeup wakeup; /* from this sleep of a polling process */
 	/* smooth */
 	double ns_per_byte;

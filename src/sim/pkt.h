@@ -27,9 +27,9 @@ enum {
 };
 
 /*
- * One packet, or a run: `more` data packets follow it with the next sequence numbers, sent
- * together. A run is treated everywhere as its packets one after the other; PKT_CWR is of the
- * first, PKT_PSH of the last.
+ * One packet, or a run: `more` follow it, sent together: data packets with the next sequence
+ * numbers, or ACKs that acknowledge two packets more each. A run is treated everywhere as its
+ * packets one after the other; PKT_CWR is of the first, PKT_PSH of the last.
  */
 struct pkt {
 	uint64_t t_ns; /* due time on a delay line; arrival time in a queue */
@@ -56,7 +56,7 @@ static inline struct pkt pkt_first(const struct pkt *run, uint32_t n)
 /* What is left of it. */
 static inline void pkt_skip(struct pkt *run, uint32_t n)
 {
-	run->seq += n;
+	run->seq += run->flags & PKT_ACK ? 2 * n : n;
 	run->more -= n;
 	run->flags &= ~PKT_CWR;
 }
@@ -109,7 +109,7 @@ static inline void ring_clear(struct ring *r)
 	r->mask = RING_LEAST - 1;
 }
 
-static inline void ring_resize(struct ring *r, uint32_t mask)
+static NOINLINE void ring_resize(struct ring *r, uint32_t mask)
 {
 	uint32_t n = ring_len(r);
 	struct pkt *p = blocks_take(r->blocks, (mask + 1ull) * sizeof(*p));

@@ -22,7 +22,7 @@ static inline void rate_sent(struct flow *f, struct tx *t)
 
 static inline bool sent_after(uint64_t t1, uint64_t t2, uint32_t seq1, uint32_t seq2)
 {
-	return t1 > t2 || (t1 == t2 && seq1 > seq2);
+	return t1 + (seq1 > seq2) > t2; // later, or at the same time and behind it
 }
 
 /* RACK learns of a delivery (tcp_rack_advance). */

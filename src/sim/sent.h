@@ -116,23 +116,17 @@ static inline const struct tx *sent_first(const struct sent *s, uint32_t una)
 	return s->detailed ? sent_marked(s, *sent_mark(s, una)) : sent_oldest(s);
 }
 
-/* The burst of a packet in flight, near the oldest. */
-static inline const struct tx *sent_find(const struct sent *s, uint32_t seq)
-{
-	uint32_t i = s->bursts.head;
-
-	while (tx_at(&s->bursts, i)->end <= seq)
-		i++;
-	return tx_at(&s->bursts, i);
-}
-
-/* Packets below una are acknowledged. */
-static inline void sent_forget(struct sent *s, uint32_t una)
+/* Packets below una are acknowledged, the last of them just now. Returns its burst, good until the
+ * next leaves. */
+static inline const struct tx *sent_forget(struct sent *s, uint32_t una)
 {
 	struct tx_ring *r = &s->bursts;
+	const struct tx *t;
 
-	while (r->head != r->tail && tx_at(r, r->head)->end <= una)
+	while ((t = tx_at(r, r->head))->end < una)
 		r->head++;
+	r->head += t->end == una;
+	return t;
 }
 
 /* No packet in flight is lost, SACKed or was sent again. */

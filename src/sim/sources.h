@@ -28,7 +28,8 @@ static inline void sources_free(struct sources *s)
 	s->room = 0;
 }
 
-static inline void sources_replay(struct sources *s, uint32_t src)
+/* Out of line: few worlds play. */
+static __attribute__((noinline)) void sources_replay(struct sources *s, uint32_t src)
 {
 	for (uint32_t node = (src + s->leaves) / 2; node; node /= 2) {
 		uint32_t a = 2 * node, b = a + 1;

@@ -179,14 +179,21 @@ static void take_acks(struct world *w, struct path *p, uint32_t src)
 	struct ring *r = &p->acks.q;
 
 	while (w->paused < 0 && ring_len(r) && ring_head(r)->t_ns <= w->clock.now_ns) {
-		const struct pkt *k = ring_head(r);
+		struct pkt *k = ring_head(r); // stays there: nothing joins this line meanwhile
 		struct flow *f = &w->flows[k->flow];
+		bool more;
 
-		r->head++; // nothing joins this line before the ACK is done with
-		if (k->flags & PKT_SYN)
-			syn_answered(f);
-		else if (input_ack(f, k))
-			w->paused = f->index;
+		do {
+			if (k->flags & PKT_SYN)
+				syn_answered(f);
+			else if (input_ack(f, k))
+				w->paused = f->index;
+			more = k->more;
+			if (more)
+				pkt_skip(k, 1);
+			else
+				r->head++;
+		} while (more && w->paused < 0);
 		wire_deadline(f, timer_deadline(f));
 	}
 	sources_set(&w->src, src, line_wake(w, &p->acks));

@@ -61,6 +61,7 @@ struct world {
 	struct sources src;
 	struct blocks blocks; /* memory of all rings */
 	int paused;	      /* flow whose controller paused, -1 none */
+	bool ack_runs;	      /* ACKs that leave together stay together */
 };
 
 static inline uint32_t src_data(const struct flow *f)

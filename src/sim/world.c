@@ -127,6 +127,7 @@ int world_reset(struct world *w, const struct world_conf *conf)
 	w->conf.nflows = 0;
 	w->conf.hz = conf->hz ? conf->hz : 250;
 	w->conf.down.poll_ns = w->conf.up.poll_ns = conf->poll_ns;
+	w->conf.up.by_ms = conf->ms_delay && !conf->poll_ns && !conf->pcap;
 	w->clock = (struct clock){.tick_ns = SEC / w->conf.hz};
 	w->paused = -1;
 	w->min_delay_ns = NEVER;
@@ -140,6 +141,7 @@ int world_reset(struct world *w, const struct world_conf *conf)
 		err = link_reset(&w->up, &w->conf.up, conf->seed + 1, wire_at_sender_side, w);
 	if (err)
 		return err;
+	w->ack_runs = w->conf.up.by_ms && w->up.runs && !w->up.grid;
 	open_inlet(w, &w->into_down, SRC_DOWN, &w->down);
 	open_inlet(w, &w->into_up, SRC_UP, &w->up);
 	for (int i = 0; i < conf->nflows; i++)

@@ -13,7 +13,7 @@ class Conf(c.Structure):  # struct canopy_env_conf
                 ("noise_feature", c.c_char_p), ("noise_gaussian", c.c_int32), ("emulator", c.c_int32),
                 ("seed", c.c_uint64), ("duration_s", c.c_double), ("steps", c.c_uint64), ("patience_s", c.c_double),
                 ("receive_window", c.c_double), ("shield", c.c_char_p),
-                ("delay_tolerance", c.c_double)]
+                ("delay_tolerance", c.c_double), ("drop_price", c.c_double)]
 
 
 confs = (Conf * N)(*[Conf(rate_mbps=12 * (i + 1), delay_ms=20, seed=1 + i) for i in range(N)])

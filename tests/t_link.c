@@ -300,7 +300,7 @@ static void processes_wake_as_measured(void **state)
 
 	rng_init(&r, 1, 1);
 	for (int i = 0; i < N; i++) {
-		struct link_wakeup k = link_wakeup(&r);
+		struct wakeup k = wakeup_draw(&r);
 
 		timer_us[i] = (50000 + k.timer_ns) * 1e-3;
 		packet_us[i] = k.packet_ns * 1e-3;

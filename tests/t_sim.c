@@ -377,49 +377,6 @@ static void total_loss(void **state)
 	assert_int_equal(o.flow[0].in_order, 0);
 }
 
-static bool pausing_acked(struct cc *cc, const struct cc_ack *ack)
-{
-	cc_cubic.pkts_acked(cc, ack);
-	return true;
-}
-
-// The second of two flows whose controllers pause at every ACK, or do not. Returns how often.
-static int with_pauses(struct flow_stats *got, const struct cc_ops *cc, bool late)
-{
-	struct trace t = grid(every_ms, 1);
-	struct flow_conf f[2] = {{.cc = cc, .delay_ms = 10, .pacing = -1},
-		{.cc = cc, .delay_ms = 10, .start_ns = 3 * MS, .pacing = -1}};
-	struct world_conf conf = {.down = {.trace = &t, .queue = QUEUE_DROPTAIL, .limit_pkts = 30},
-		.up = {.trace = &t, .queue = QUEUE_INFINITE},
-		.ms_delay = true,
-		.poll_ns = late ? WORLD_POLL_NS : 0,
-		.nflows = 2,
-		.flows = f};
-	struct world *w = world_new(&conf);
-	int pauses = 0;
-
-	while (world_run(w, 20 * SEC) >= 0)
-		pauses++;
-	memcpy(got, world_flow(w, 1), sizeof(*got)); // padding included
-	world_free(w);
-	return pauses;
-}
-
-// A controller that pauses at every ACK changes nothing but who drives.
-static void pausing_changes_nothing(void **state)
-{
-	struct cc_ops pausing = cc_cubic;
-
-	pausing.pkts_acked = pausing_acked;
-	for (int late = 0; late < 2; late++) {
-		struct flow_stats plain, paused;
-
-		assert_int_equal(with_pauses(&plain, &cc_cubic, late), 0);
-		assert_true(with_pauses(&paused, &pausing, late) > 1000);
-		assert_memory_equal(&plain, &paused, sizeof(plain));
-	}
-}
-
 // A limited application is served at its own rate and its samples say so.
 static void application_limit(void **state)
 {
@@ -473,7 +430,6 @@ int main(void)
 		cmocka_unit_test(bbr_fills_probes_and_drains),
 		cmocka_unit_test(bbr_shrugs_off_random_loss),
 		cmocka_unit_test(total_loss),
-		cmocka_unit_test(pausing_changes_nothing),
 		cmocka_unit_test(application_limit),
 		cmocka_unit_test(far_acks_are_not_waited_for),
 	};

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/opts.h"
-#include "sim/link.h"
+#include "sim/wakeup.h"
 
 #define NS_PER_MS 1000000ull
 #define FILE_MAX ((size_t)64 << 20)
@@ -145,7 +145,7 @@ static void sleep_from(struct delay *d, uint64_t now_ns)
 
 	d->wake_ns = due <= now_ns ? now_ns
 				   : due + now_ns % NS_PER_MS + d->poll_ns +
-					     link_wakeup(&d->rng).timer_ns;
+					     wakeup_draw(&d->rng).timer_ns;
 }
 
 void delay_push(struct delay *d, const struct pkt *k, uint64_t now_ns)

@@ -18,6 +18,7 @@
 #include "sim/hist.h"
 #include "sim/loss.h"
 #include "sim/pkt.h"
+#include "sim/wakeup.h"
 #include "trace/trace.h"
 
 #define LINK_NEVER UINT64_MAX
@@ -57,19 +58,6 @@ struct link_stats {
  * together, by_ms in the same millisecond. now_ns is the time of departure, of the last one's. */
 typedef void link_deliver_fn(void *arg, const struct pkt *k, uint64_t now_ns);
 
-/*
- * How long a process in poll() takes to run once its timer has fired: 20 us plus an exponential of
- * 35 us; once a packet has come: 2 us plus an exponential of 11 us; either way once in 64 times
- * another of 0.8 ms while something else has the processor. Fitted to what `bench/poll` measures on
- * Linux 6.18 with 2 cores: poll(NULL, 0, 1) is late, slack included, by p10 77 to 81, p50 89 to
- * 105, p90 118 to 150, p99 600 to 1067 us; a hop of a packet that takes 8 us of work, p10 16, p50
- * 20, p90 42 us, and over six hops p99 219 us on average.
- */
-struct link_wakeup {
-	uint32_t timer_ns, packet_ns;
-};
-struct link_wakeup link_wakeup(struct rng *r);
-
 struct link {
 	struct link_conf conf;
 	struct link_stats stats;
@@ -91,7 +79,7 @@ struct link {
 	size_t next_op;		   /* index of the next opportunity */
 	uint64_t op_ns;		   /* its time */
 	uint32_t same_ops;	   /* opportunities left at that time, 0: not counted yet */
-	struct link_wakeup wakeup; /* from this sleep of a polling process */
+	struct wakeup wakeup; /* from this sleep of a polling process */
 	/* smooth */
 	double ns_per_byte;
 	double free_at_ns; /* when the packet on the wire has left */
@@ -119,7 +107,10 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns);
 void link_serve(struct link *l, uint64_t now_ns);
 
 /* A polling process runs: draws how long it will take to run when it is woken next. */
-void link_woken(struct link *l);
+static inline void link_woken(struct link *l)
+{
+	l->wakeup = wakeup_draw(&l->rng);
+}
 
 /* Counts the capacity that went by unused up to now_ns; changes nothing else. */
 void link_count(struct link *l, uint64_t now_ns);

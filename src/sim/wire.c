@@ -38,7 +38,7 @@ static uint64_t line_wake(const struct world *w, const struct line *l)
 // When the process that is source src has read what comes to it at now_ns: in the turn that it is
 // in, else a packet wakes it unless its timer does before.
 static uint64_t read_ns(struct world *w, uint32_t src, struct turn *t,
-	const struct link_wakeup *from, const struct pkt *k, uint64_t now_ns)
+	const struct wakeup *from, const struct pkt *k, uint64_t now_ns)
 {
 	uint64_t latest;
 
@@ -307,7 +307,7 @@ static inline void run_path(struct world *w, struct path *p, uint32_t src)
 	struct line *l = src & 1 ? &p->acks : &p->data;
 
 	if (w->conf.poll_ns)
-		l->wakeup = link_wakeup(&w->rng);
+		l->wakeup = wakeup_draw(&w->rng);
 	if (src & 1)
 		take_acks(w, p, src);
 	else

@@ -24,7 +24,7 @@ struct turn {
 /* A process of the emulator that delays packets one way. */
 struct line {
 	struct ring q;
-	struct link_wakeup wakeup; /* from this sleep */
+	struct wakeup wakeup; /* from this sleep */
 	struct turn turn;
 };
 

@@ -9,7 +9,7 @@ static void open_line(struct world *w, struct line *l)
 	ring_clear(&l->q);
 	l->turn = (struct turn){0, 0};
 	if (w->conf.poll_ns)
-		l->wakeup = link_wakeup(&w->rng);
+		l->wakeup = wakeup_draw(&w->rng);
 }
 
 static void open_inlet(struct world *w, struct inlet *in, uint32_t src, struct link *link)

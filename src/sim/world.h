@@ -45,7 +45,7 @@ struct world_conf {
 	 * How late the emulator's processes act, 0 for an ideal one. mahimahi's processes read a
 	 * clock floored to milliseconds and then poll() for a whole number of milliseconds from
 	 * that moment, so each wakes the fraction of the millisecond it went to sleep at too late,
-	 * plus the timer slack of poll_ns, plus the time to be scheduled (struct link_wakeup). A packet
+	 * plus the timer slack of poll_ns, plus the time to be scheduled (struct wakeup). A packet
 	 * wakes it too, and is read when it has been scheduled. Packets are handed on when it runs;
 	 * the log has the schedule. WORLD_POLL_NS is Linux's default slack. With ms_delay.
 	 */

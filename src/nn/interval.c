@@ -22,7 +22,7 @@ static float *take(struct interval *v, size_t *at, size_t floats)
 
 static size_t lay_out(struct interval *v)
 {
-	size_t at = 0, rows = v->max, widest = 0;
+	size_t at = 0, rows = v->max;
 
 	for (int l = 0; l < v->n; l++) {
 		struct interval_layer *y = &v->layer[l];
@@ -37,10 +37,11 @@ static size_t lay_out(struct interval *v)
 		y->zr = take(v, &at, rows * y->out);
 		y->dw = take(v, &at, weights);
 		y->db = take(v, &at, y->out);
-		widest = l && y->in > (int)widest ? (size_t)y->in : widest;
+		if (l && y->in > v->widest)
+			v->widest = y->in;
 	}
-	v->dc = take(v, &at, rows * widest);
-	v->dr = take(v, &at, rows * widest);
+	v->dc = take(v, &at, rows * v->widest);
+	v->dr = take(v, &at, rows * v->widest);
 	v->lo = take(v, &at, rows);
 	v->hi = take(v, &at, rows);
 	v->dlo = take(v, &at, rows);
@@ -138,27 +139,31 @@ void interval_forward(struct interval *v, int from, int to)
 	}
 }
 
-// Derivatives at the centres and radii that came into a layer, from those at its sums.
+// Derivatives at the centres and radii that came into a layer, from those at its sums. Rows are as
+// wide as the widest layer's between calls, or shards at different layers would meet.
 static void to_inputs(struct interval *v, const struct interval_layer *y, int from, int to)
 {
-	size_t at = (size_t)from * y->out;
+	size_t at = (size_t)from * y->out, into = (size_t)from * v->widest;
 
 	blas_product(to - from, y->in, y->out, rows_of(y->zc + at, y->out),
-		transposed(y->w, y->out), false, v->dc + (size_t)from * y->in, y->in);
+		transposed(y->w, y->out), false, v->dc + into, y->in);
 	blas_product(to - from, y->in, y->out, rows_of(y->zr + at, y->out),
-		transposed(y->away, y->out), false, v->dr + (size_t)from * y->in, y->in);
+		transposed(y->away, y->out), false, v->dr + into, y->in);
 }
 
 // From there to the sums of the layer before.
 static void to_sums(const struct interval *v, struct interval_layer *y, int from, int to)
 {
-	for (size_t i = (size_t)from * y->out; i < (size_t)to * y->out; i++) {
-		float lo = y->zc[i] - y->zr[i], hi = y->zc[i] + y->zr[i],
-		      dlo = (v->dc[i] - v->dr[i]) / 2 * (lo > 0 ? 1 : v->slope),
-		      dhi = (v->dc[i] + v->dr[i]) / 2 * (hi > 0 ? 1 : v->slope);
+	const float *dc = v->dc + (size_t)from * v->widest, *dr = v->dr + (size_t)from * v->widest;
+	float *zc = y->zc + (size_t)from * y->out, *zr = y->zr + (size_t)from * y->out;
 
-		y->zc[i] = dlo + dhi;
-		y->zr[i] = dhi - dlo;
+	for (size_t i = 0; i < (size_t)(to - from) * y->out; i++) {
+		float lo = zc[i] - zr[i], hi = zc[i] + zr[i],
+		      dlo = (dc[i] - dr[i]) / 2 * (lo > 0 ? 1 : v->slope),
+		      dhi = (dc[i] + dr[i]) / 2 * (hi > 0 ? 1 : v->slope);
+
+		zc[i] = dlo + dhi;
+		zr[i] = dhi - dlo;
 	}
 }
 

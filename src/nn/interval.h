@@ -16,6 +16,7 @@
 
 struct interval {
 	int n, max; /* layers; rows there is room for */
+	int widest; /* hidden layer */
 	float slope;
 	struct interval_layer {
 		int in, out;
@@ -26,7 +27,7 @@ struct interval {
 	} layer[MLP_MAX_LAYERS];
 	float *lo, *hi;	  /* [max] bounds on y */
 	float *dlo, *dhi; /* [max] the loss's derivatives, the caller's to fill */
-	float *dc, *dr;	  /* (max, widest hidden layer) on the way back */
+	float *dc, *dr;	  /* (max, widest) on the way back */
 	float *block;
 };
 

@@ -21,6 +21,7 @@
 
 #include "base/rng.h"
 #include "sim/pkt.h"
+#include "sim/wakeup.h"
 
 #define DELAY_MAX_MS 100000.0
 
@@ -53,6 +54,7 @@ struct delay {
 	uint64_t last_ns; /* due time of the packet that came last */
 	uint64_t wake_ns; /* when the process acts next */
 	struct rng rng;
+	struct wakeup wakeup;
 	struct ring line; /* t_ns is the due time */
 };
 

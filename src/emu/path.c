@@ -62,15 +62,15 @@ static void pass_after(struct path *p, int i, const struct pkt *k, uint64_t t_ns
 }
 
 // A process that polls sleeps anew whenever it has run.
-static void woken(struct path *p)
+static void woken(struct path *p, uint64_t now_ns)
 {
 	if (p->conf.poll_ns)
-		link_woken(&p->link);
+		link_woken(&p->link, now_ns);
 }
 
 static void serve(struct path *p)
 {
-	woken(p);
+	woken(p, p->link.next_ns);
 	link_serve(&p->link, p->link.next_ns);
 }
 
@@ -80,7 +80,7 @@ static void pass_before(struct path *p, int i, const struct pkt *k, uint64_t t_n
 		return;
 	while (p->link.next_ns <= t_ns)
 		serve(p);
-	woken(p);
+	woken(p, t_ns);
 	link_arrive(&p->link, k, t_ns);
 }
 

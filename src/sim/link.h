@@ -107,9 +107,9 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns);
 void link_serve(struct link *l, uint64_t now_ns);
 
 /* A polling process runs: draws how long it will take to run when it is woken next. */
-static inline void link_woken(struct link *l)
+static inline void link_woken(struct link *l, uint64_t now_ns)
 {
-	l->wakeup = wakeup_draw(&l->rng);
+	wakeup_draw(&l->wakeup, &l->rng, now_ns);
 }
 
 /* Counts the capacity that went by unused up to now_ns; changes nothing else. */

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+enum { OTHER_EVERY_NS = 110000000, OTHER_NS = 800000 }; // of sleep, and by how much
+
 // An exponential of mean 1 to within 1 %, from random bits: -ln(u) of u = (1 + f) / 2^k, with
 // log2(1 + f) = f + 0.34 f (1 - f). Each event of a late emulator draws one.
 static double rough_exp(uint64_t bits)
@@ -15,12 +17,14 @@ static double rough_exp(uint64_t bits)
 	return M_LN2 * (k - f - 0.34 * f * (1 - f));
 }
 
-struct wakeup wakeup_draw(struct rng *r)
+void wakeup_draw(struct wakeup *u, struct rng *r, uint64_t now_ns)
 {
-	uint64_t bits = rng_u64(r);
-	double e = rough_exp(bits << 6), other_ns = 0;
+	double e = rough_exp(rng_u64(r));
 
-	if (!(bits >> 58))
-		other_ns = 800e3 * rng_exp(r);
-	return (struct wakeup){20e3 + 35e3 * e + other_ns, 2e3 + 11e3 * e + other_ns};
+	u->timer_ns = 20e3 + 35e3 * e;
+	u->packet_ns = 2e3 + 11e3 * e;
+	if (now_ns < u->other_at_ns)
+		return;
+	u->other_at_ns = now_ns + OTHER_EVERY_NS * rng_exp(r);
+	u->other_ns = OTHER_NS * rng_exp(r);
 }

@@ -6,15 +6,27 @@
 
 /*
  * How long a process in poll() takes to run once its timer has fired: 20 us plus an exponential of
- * 35 us; once a packet has come: 2 us plus an exponential of 11 us; either way once in 64 times
- * another of 0.8 ms while something else has the processor. Fitted to what `bench/poll` measures on
+ * 35 us; once a packet has come: 2 us plus an exponential of 11 us; either way another of 0.8 ms
+ * once in 110 ms of sleep, however many sleeps those are (`bench/poll`: over 0.2 ms late 7.0, 8.5
+ * and 5.9 times a second with sleeps of 0.25, 1 and 4 ms). Fitted to what `bench/poll` measures on
  * Linux 6.18 with 2 cores: poll(NULL, 0, 1) is late, slack included, by p10 77 to 81, p50 89 to
  * 105, p90 118 to 150, p99 600 to 1067 us; a hop of a packet that takes 8 us of work, p10 16, p50
  * 20, p90 42 us, and over six hops p99 219 us on average.
  */
 struct wakeup {
 	uint32_t timer_ns, packet_ns;
+	uint32_t other_ns; /* more, from other_at_ns on */
+	uint64_t other_at_ns;
 };
-struct wakeup wakeup_draw(struct rng *r);
+
+/* A process runs at now_ns: draws how long it will take to run when it is woken next. */
+void wakeup_draw(struct wakeup *u, struct rng *r, uint64_t now_ns);
+
+/* ... woken at at_ns, by its timer or by a packet, which takes after_ns. */
+static inline uint64_t wakeup_runs(const struct wakeup *u, uint64_t at_ns, uint32_t after_ns)
+{
+	at_ns += after_ns;
+	return at_ns >= u->other_at_ns ? at_ns + u->other_ns : at_ns;
+}
 
 #endif

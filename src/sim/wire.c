@@ -32,7 +32,9 @@ static uint64_t line_wake(const struct world *w, const struct line *l)
 	due_ns = ring_head(&l->q)->t_ns;
 	if (!w->conf.poll_ns)
 		return due_ns;
-	return due_ns <= now ? now : due_ns + now % MS + w->conf.poll_ns + l->wakeup.timer_ns;
+	return due_ns <= now ? now
+			     : wakeup_runs(&l->wakeup, due_ns + now % MS + w->conf.poll_ns,
+				       l->wakeup.timer_ns);
 }
 
 // When the process that is source src has read what comes to it at now_ns: in the turn that it is
@@ -43,7 +45,7 @@ static uint64_t read_ns(struct world *w, uint32_t src, struct turn *t,
 	uint64_t latest;
 
 	if (t->end_ns <= now_ns) {
-		uint64_t woken = now_ns + from->packet_ns, key = w->src.key[src];
+		uint64_t woken = wakeup_runs(from, now_ns, from->packet_ns), key = w->src.key[src];
 
 		t->begin_ns = t->end_ns = key < woken ? key : woken;
 	}
@@ -239,7 +241,7 @@ static void take_data(struct world *w, struct path *p, uint32_t src)
 // The process of a link runs: it reads what has come and hands on what is due.
 static void run_late_link(struct world *w, struct inlet *in)
 {
-	link_woken(in->link);
+	link_woken(in->link, w->clock.now_ns);
 	for (; ring_len(&in->q); in->q.head++) {
 		if (in->src == SRC_DOWN)
 			data_arrives(w, ring_head(&in->q));
@@ -307,7 +309,7 @@ static inline void run_path(struct world *w, struct path *p, uint32_t src)
 	struct line *l = src & 1 ? &p->acks : &p->data;
 
 	if (w->conf.poll_ns)
-		l->wakeup = wakeup_draw(&w->rng);
+		wakeup_draw(&l->wakeup, &w->rng, w->clock.now_ns);
 	if (src & 1)
 		take_acks(w, p, src);
 	else

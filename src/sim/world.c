@@ -8,8 +8,9 @@ static void open_line(struct world *w, struct line *l)
 	l->q.blocks = &w->blocks;
 	ring_clear(&l->q);
 	l->turn = (struct turn){0, 0};
+	l->wakeup = (struct wakeup){0};
 	if (w->conf.poll_ns)
-		l->wakeup = wakeup_draw(&w->rng);
+		wakeup_draw(&l->wakeup, &w->rng, 0);
 }
 
 static void open_inlet(struct world *w, struct inlet *in, uint32_t src, struct link *link)

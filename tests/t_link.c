@@ -324,7 +324,7 @@ static void processes_wake_as_measured(void **state)
 			uint64_t due_ns = now_ns + sleep_ns, by_ns;
 
 			wakeup_draw(&k, &r, now_ns);
-			now_ns = wakeup_runs(&k, due_ns, k.timer_ns);
+			now_ns = wakeup_by_timer(&k, due_ns);
 			by_ns = now_ns - due_ns - k.timer_ns;
 			late += by_ns > 0;
 			late_ns += by_ns;

@@ -145,8 +145,8 @@ static void sleep_from(struct delay *d, uint64_t now_ns)
 
 	wakeup_draw(&d->wakeup, &d->rng, now_ns);
 	d->wake_ns = due <= now_ns ? now_ns
-				   : wakeup_runs(&d->wakeup, due + now_ns % NS_PER_MS + d->poll_ns,
-					     d->wakeup.timer_ns);
+				   : wakeup_by_timer(&d->wakeup,
+					     due + now_ns % NS_PER_MS + d->poll_ns);
 }
 
 void delay_push(struct delay *d, const struct pkt *k, uint64_t now_ns)

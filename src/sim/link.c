@@ -60,9 +60,8 @@ int link_reset(struct link *l, const struct link_conf *conf, uint64_t seed,
 	aqm_init(&l->aqm, aqm, &conf->aqm, seed);
 	loss_init(&l->chain, &conf->burst_loss, seed);
 	ring_clear(&l->q);
-	l->wakeup = (struct wakeup){0};
 	if (conf->poll_ns)
-		link_woken(l, 0);
+		wakeup_begin(&l->wakeup, &l->rng);
 	return reset_stats(l);
 }
 
@@ -224,8 +223,7 @@ static void use_opportunity(struct link *l, uint64_t at_ns, uint64_t now_ns)
 static uint64_t wake_ns(const struct link *l, uint64_t now_ns)
 {
 	return l->conf.poll_ns
-		       ? wakeup_runs(&l->wakeup, l->op_ns + now_ns % NS_PER_MS + l->conf.poll_ns,
-				 l->wakeup.timer_ns)
+		       ? wakeup_by_timer(&l->wakeup, l->op_ns + now_ns % NS_PER_MS + l->conf.poll_ns)
 		       : l->op_ns;
 }
 

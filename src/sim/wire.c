@@ -33,8 +33,7 @@ static uint64_t line_wake(const struct world *w, const struct line *l)
 	if (!w->conf.poll_ns)
 		return due_ns;
 	return due_ns <= now ? now
-			     : wakeup_runs(&l->wakeup, due_ns + now % MS + w->conf.poll_ns,
-				       l->wakeup.timer_ns);
+			     : wakeup_by_timer(&l->wakeup, due_ns + now % MS + w->conf.poll_ns);
 }
 
 // When the process that is source src has read what comes to it at now_ns: in the turn that it is
@@ -45,7 +44,7 @@ static uint64_t read_ns(struct world *w, uint32_t src, struct turn *t,
 	uint64_t latest;
 
 	if (t->end_ns <= now_ns) {
-		uint64_t woken = wakeup_runs(from, now_ns, from->packet_ns), key = w->src.key[src];
+		uint64_t woken = wakeup_by_packet(from, now_ns), key = w->src.key[src];
 
 		t->begin_ns = t->end_ns = key < woken ? key : woken;
 	}

@@ -8,9 +8,8 @@ static void open_line(struct world *w, struct line *l)
 	l->q.blocks = &w->blocks;
 	ring_clear(&l->q);
 	l->turn = (struct turn){0, 0};
-	l->wakeup = (struct wakeup){0};
 	if (w->conf.poll_ns)
-		wakeup_draw(&l->wakeup, &w->rng, 0);
+		wakeup_begin(&l->wakeup, &w->rng);
 }
 
 static void open_inlet(struct world *w, struct inlet *in, uint32_t src, struct link *link)

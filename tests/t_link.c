@@ -250,6 +250,31 @@ static void smooth_link_is_exact(void **state)
 	link_free(&l);
 }
 
+// A turn from 1.1 to 2.3 ms in which two packets are read: the first has left a queue of one by the
+// opportunity at 2 ms when the second comes; it is handed on when the turn is over.
+static void turns_read_packets_in_their_time(void **state)
+{
+	struct trace t = grid(every_ms, COUNT(every_ms));
+	struct link_conf conf = {
+		.trace = &t, .queue = QUEUE_DROPTAIL, .limit_pkts = 1, .poll_ns = 50000};
+	struct event e[2];
+	struct sink s = {e, 0};
+	struct link l;
+
+	(void)state;
+	assert_int_equal(link_init(&l, &conf, 1, collect, &s), 0);
+	link_woken(&l, 2300000);
+	link_arrive(&l, &(struct pkt){.seq = 1, .bytes = 1504}, 1200000);
+	link_arrive(&l, &(struct pkt){.seq = 2, .bytes = 1504}, 2100000);
+	link_serve(&l, 2300000);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(e[0].seq, 1);
+	assert_int_equal(e[0].t_ns, 2300000);
+	assert_int_equal(l.stats.drops, 0);
+	assert_true(l.next_ns > 3300000 && l.next_ns < 4000000);
+	link_free(&l);
+}
+
 static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -341,6 +366,7 @@ int main(void)
 		cmocka_unit_test(link_matches_slow_mm_link),
 		cmocka_unit_test(runs_are_their_packets),
 		cmocka_unit_test(smooth_link_is_exact),
+		cmocka_unit_test(turns_read_packets_in_their_time),
 		cmocka_unit_test(quantiles_match_sorting),
 		cmocka_unit_test(processes_wake_as_measured),
 	};

@@ -109,7 +109,7 @@ static ALWAYS_INLINE void hand_on(struct link *l, uint32_t n, uint64_t now_ns)
 		pkt_skip(head, n);
 		k = &part;
 	}
-	l->deliver(l->arg, k, now_ns);
+	l->deliver(l->arg, k, now_ns > l->turn_ns ? now_ns : l->turn_ns);
 }
 
 static ALWAYS_INLINE void depart(struct link *l, uint32_t n, uint64_t at_ns, uint64_t now_ns)

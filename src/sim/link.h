@@ -79,7 +79,8 @@ struct link {
 	size_t next_op;		   /* index of the next opportunity */
 	uint64_t op_ns;		   /* its time */
 	uint32_t same_ops;	   /* opportunities left at that time, 0: not counted yet */
-	struct wakeup wakeup; /* from this sleep of a polling process */
+	struct wakeup wakeup;	   /* from this sleep of a polling process */
+	uint64_t turn_ns;	   /* end of its turn: nothing is handed on before */
 	/* smooth */
 	double ns_per_byte;
 	double free_at_ns; /* when the packet on the wire has left */
@@ -106,9 +107,11 @@ void link_arrive(struct link *l, const struct pkt *k, uint64_t now_ns);
  * ahead, during which nothing arrives: each packet departs when it is due. */
 void link_serve(struct link *l, uint64_t now_ns);
 
-/* A polling process runs: draws how long it will take to run when it is woken next. */
+/* A polling process has a turn that ends at now_ns: draws how long it will take to run when it is
+ * woken next. What came in the turn arrives at times of its own, up to now_ns. */
 static inline void link_woken(struct link *l, uint64_t now_ns)
 {
+	l->turn_ns = now_ns;
 	wakeup_draw(&l->wakeup, &l->rng, now_ns);
 }
 

@@ -201,7 +201,7 @@ static void take_acks(struct world *w, struct path *p, uint32_t src)
 }
 
 // Data into the link as a capture shows it: packet by packet, answers in between.
-static void capture_data(struct world *w, const struct pkt *k)
+static void capture_data(struct world *w, const struct pkt *k, uint64_t at_ns)
 {
 	struct pkt rest = *k, one;
 	bool more;
@@ -209,16 +209,16 @@ static void capture_data(struct world *w, const struct pkt *k)
 	do {
 		more = pkt_take(&one, &rest);
 		pcap_data(w->conf.pcap, &one, w->clock.now_ns);
-		link_arrive(&w->down, &one, w->clock.now_ns);
+		link_arrive(&w->down, &one, at_ns);
 	} while (more);
 }
 
-static void data_arrives(struct world *w, const struct pkt *k)
+static void data_arrives(struct world *w, const struct pkt *k, uint64_t at_ns)
 {
 	if (w->conf.pcap)
-		capture_data(w, k);
+		capture_data(w, k, at_ns);
 	else
-		link_arrive(&w->down, k, w->clock.now_ns);
+		link_arrive(&w->down, k, at_ns);
 }
 
 static void take_data(struct world *w, struct path *p, uint32_t src)
@@ -229,7 +229,7 @@ static void take_data(struct world *w, struct path *p, uint32_t src)
 		if (w->into_down.late)
 			enter(w, &w->into_down, ring_head(r));
 		else
-			data_arrives(w, ring_head(r));
+			data_arrives(w, ring_head(r), w->clock.now_ns);
 		r->head++;
 	}
 	sources_set(&w->src, src, line_wake(w, &p->data));
@@ -237,18 +237,20 @@ static void take_data(struct world *w, struct path *p, uint32_t src)
 		sources_set(&w->src, SRC_DOWN, w->down.next_ns);
 }
 
-// The process of a link runs: it reads what has come and hands on what is due.
+// The turn of a link's process ends: it has read each packet in its time, having used the
+// opportunities up to then, and hands on what has left the queue.
 static void run_late_link(struct world *w, struct inlet *in)
 {
 	link_woken(in->link, w->clock.now_ns);
 	for (; ring_len(&in->q); in->q.head++) {
+		const struct pkt *k = ring_head(&in->q);
+
 		if (in->src == SRC_DOWN)
-			data_arrives(w, ring_head(&in->q));
+			data_arrives(w, k, k->t_ns);
 		else
-			link_arrive(in->link, ring_head(&in->q), w->clock.now_ns);
+			link_arrive(in->link, k, k->t_ns);
 	}
-	if (in->link->next_ns <= w->clock.now_ns)
-		link_serve(in->link, w->clock.now_ns);
+	link_serve(in->link, w->clock.now_ns);
 	sources_set(&w->src, in->src, in->link->next_ns);
 }
 

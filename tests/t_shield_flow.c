@@ -307,16 +307,16 @@ static void test_rollouts(void **state)
 static void test_training(void **state)
 {
 	assert_int_equal(shell("for j in 1 2; do mkdir -p $D/t$j; " TRAIN
-			       "-p deep-buffer --shield -j $j -o $D/t$j/m.safetensors || exit 9; done; "
+			       "-p safety --shield -j $j -o $D/t$j/m.safetensors || exit 9; done; "
 			       "cmp $D/t1/m.safetensors $D/t2/m.safetensors && "
 			       "cmp $D/t1/m.run/checkpoint.safetensors $D/t2/m.run/checkpoint.safetensors"),
 		0);
-	assert_int_equal(shell("mkdir -p $D/t3; " TRAIN "-p deep-buffer -o $D/t3/m.safetensors && "
+	assert_int_equal(shell("mkdir -p $D/t3; " TRAIN "-p safety -o $D/t3/m.safetensors && "
 			       "\"$C\" model show $D/t3/m.safetensors >$D/bare && "
 			       "\"$C\" model show $D/t1/m.safetensors >$D/shielded && "
 			       "! cmp -s $D/t1/m.run/last.safetensors $D/t3/m.run/last.safetensors"),
 		0);
-	assert_int_equal(shell("grep -q 'shield = yes' $D/shielded && grep -q '^shield .*Deep buffers' $D/shielded && "
+	assert_int_equal(shell("grep -q 'shield = yes' $D/shielded && grep -q '^shield .*Safety' $D/shielded && "
 			       "! grep -q shield $D/bare"),
 		0);
 	assert_int_equal(shell("grep -q '\"action/moved\":0\\.' $D/t1/m.run/metrics.jsonl && "

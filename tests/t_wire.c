@@ -1,4 +1,4 @@
-/* The event loop: who drives it, and what travels together, change nothing. */
+/* The event loop: who drives it, and what travels together, change nothing; a late link. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "sim/wire.h"
 #include "sim/world.h"
 #include "sim_fixture.h"
 
@@ -99,11 +100,40 @@ static void runs_change_nothing(void **state)
 	}
 }
 
+// Two packets wait for a link's process whose turn ends at 2.3 ms: one read before the opportunity at
+// 2 ms, which takes it from a queue of one, the other after.
+static void late_link_reads_packets_in_their_time(void **state)
+{
+	struct trace down = grid(every_ms, 1), up = smooth(96000000);
+	struct flow_conf f = {.cc = &cc_cubic, .delay_ms = 10, .start_ns = SEC};
+	struct world_conf conf = {
+		.down = {.trace = &down, .queue = QUEUE_DROPTAIL, .limit_pkts = 1},
+		.up = {.trace = &up, .queue = QUEUE_INFINITE},
+		.ms_delay = true,
+		.poll_ns = WORLD_POLL_NS,
+		.nflows = 1,
+		.flows = &f};
+	struct world *w = world_new(&conf);
+	const struct pkt syn = {.bytes = 1504, .flags = PKT_SYN};
+
+	assert_non_null(w);
+	assert_true(w->into_down.late);
+	ring_push(&w->into_down.q, &syn)->t_ns = 1200000;
+	ring_push(&w->into_down.q, &syn)->t_ns = 2100000;
+	sources_set(&w->src, SRC_DOWN, 2300000);
+	assert_true(world_run(w, 2400000) < 0);
+	assert_int_equal(world_down(w)->arrivals, 2);
+	assert_int_equal(world_down(w)->departures, 1);
+	assert_int_equal(world_down(w)->drops, 0);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pausing_changes_nothing),
 		cmocka_unit_test(runs_change_nothing),
+		cmocka_unit_test(late_link_reads_packets_in_their_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-enum { OTHER_EVERY_NS = 110000000, OTHER_NS = 800000 }; // of sleep, and by how much
+enum { OTHER_EVERY_NS = 110000000, OTHER_NS = 800000 }; // on average, and by how much
 
 // An exponential of mean 1 to within 1 %, from random bits: -ln(u) of u = (1 + f) / 2^k, with
 // log2(1 + f) = f + 0.34 f (1 - f). Each event of a late emulator draws one.

@@ -266,6 +266,7 @@ static void checkpoints_of_others(void **state)
 	static const char *const keys[] = {"format", "version", "canopy", "spec"};
 	struct st_meta meta[4];
 	struct st_file *f;
+	char *by_other;
 
 	need_program();
 	need_whole();
@@ -279,9 +280,16 @@ static void checkpoints_of_others(void **state)
 	meta[1].value = "999";
 	assert_int_equal(
 		st_write("later.run/checkpoint.safetensors", f->tensors, f->n, meta, 4), 0);
-	st_free(f);
 	refuse(SMALL SIZES "-o m.safetensors --dir later.run", 1,
 		"later.run/checkpoint.safetensors: version 999, this canopy reads 1 (--restart");
+	meta[1].value = st_get(f, keys[1]);
+	meta[3].value = by_other = file_path("# simulator 0%s", strchr(meta[3].value, '\n'));
+	assert_int_equal(
+		st_write("later.run/checkpoint.safetensors", f->tensors, f->n, meta, 4), 0);
+	free(by_other);
+	st_free(f);
+	refuse(SMALL SIZES "-o m.safetensors --dir later.run", 1,
+		"belongs to another spec: there '# simulator 0', here '# simulator ");
 	assert_int_equal(train(SMALL SIZES "-o m.safetensors --dir later.run --restart"), 0);
 	assert_as_whole("later.run");
 }

@@ -17,7 +17,14 @@
 static const struct opt table[] = {TRAIN_OPTS, {.kind = OPT_END}};
 static const char *const skip_none[] = {NULL};
 
-// The run's options as a model carries them, or NULL if there is no such spec.
+// A spec's options, after the comment that names the simulator.
+static const char *options(const char *spec)
+{
+	assert_int_equal(strncmp(spec, "# simulator ", 12), 0);
+	return strchr(spec, '\n');
+}
+
+// The run's spec as a model carries it, or NULL if there is no such file.
 static char *spec_of(const char *path)
 {
 	struct train_conf c;
@@ -38,7 +45,7 @@ static char *spec_of(const char *path)
 static bool made_by(const struct model *m, const char *name, const char *size)
 {
 	char *path = file_path("specs/train/%s%s.spec", name, size), *spec = spec_of(path);
-	bool same = spec && m->info.training && !strcmp(spec, m->info.training);
+	bool same = spec && m->info.training && !strcmp(options(spec), options(m->info.training));
 
 	free(path);
 	free(spec);

@@ -10,6 +10,7 @@
 #include "eval/run.h"
 #include "policy/setup.h"
 #include "sim/link_log.h"
+#include "sim/world.h"
 
 const char *run_traffic_name(enum run_traffic t)
 {
@@ -170,7 +171,7 @@ char *run_text(const struct run_conf *c)
 		fprintf(f, "canopy run, emulator %d, kernel %s, %s\n", RUN_EMU_VERSION, c->kernel,
 			run_traffic_name(c->traffic));
 	else
-		fprintf(f, "canopy run, simulator %d\n", RUN_SIM_VERSION);
+		fprintf(f, "canopy run, simulator %d\n", SIM_VERSION);
 	put_senders(f, c->scheme);
 	put_guard(f, c);
 	fprintf(f, "down %s %s\nup %s\n", c->down->trace->name, c->down->digest, c->up->digest);

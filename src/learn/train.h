@@ -39,7 +39,8 @@ struct train_conf {
 	uint64_t checkpoint_every, eval_every, log_every; /* transitions; 0: at the end only */
 	int eval_decisions;				  /* of each held-out environment */
 	const char *init; /* model to start from, or NULL; the options' */
-	char *spec;	  /* the options that determine the run, a line each */
+	char *spec; /* what determines the run: the simulator's version as a comment, then
+		       options, a line each */
 };
 
 /* clang-format off */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "learn/footprint.h"
 #include "learn/train.h"
+#include "sim/world.h"
 
 /* The same for every run, so that their curves compare. */
 #define HELD_OUT_SEED 0x68656c64ull
@@ -27,6 +28,7 @@ static char *spec_text(const struct opts *o, const char *const *skip)
 
 	if (!f)
 		abort();
+	fprintf(f, "# simulator %d\n", SIM_VERSION);
 	for (int i = 0; i < o->n; i++)
 		if (o->text[i] && !is_skipped(o->table[i].name, skip))
 			fprintf(f, "%s = %s\n", o->table[i].name, o->text[i]);

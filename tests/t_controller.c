@@ -95,8 +95,7 @@ static void replay(const char *name)
 {
 	const struct canopy_controller_conf conf = {.packet_bytes = 1448,
 		.wire_bytes = 1500,
-		.initial_rtt_ns = tape.rtt_us * 1000ull,
-		.pacing = cc_find(name)->paces ? 0 : -1};
+		.initial_rtt_ns = tape.rtt_us * 1000ull};
 	struct canopy_controller *c;
 	struct canopy_packet *acked[64];
 	uint32_t sent = 0;

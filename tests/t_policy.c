@@ -139,7 +139,6 @@ static void test_start_is_latched(void **state)
 	struct flow f = {0};
 
 	flow_init(&f, POLICY_TCP_ONLY);
-	assert_true(cc_policy.paces);
 	for (int i = 0; i < 20; i++)
 		ack(&f, 10000);
 	f.cc.ssthresh = f.cc.cwnd; // equal: slow start is over for TCP, not yet for the policy
@@ -147,8 +146,10 @@ static void test_start_is_latched(void **state)
 	ack(&f, 30000);
 	assert_int_equal(f.n, 0);
 	assert_int_equal(policy_stats(&f.cc)->start_us, 0);
+	assert_false(f.cc.pacing);
 	f.cc.cwnd = f.cc.ssthresh + 1;
 	ack(&f, 1000);
+	assert_true(f.cc.pacing);
 	assert_int_equal(policy_stats(&f.cc)->start_us, f.cc.now_us);
 	ack(&f, 19999);
 	assert_int_equal(f.n, 0);
@@ -168,6 +169,19 @@ static void start(struct flow *f, enum policy_mode mode)
 	f->cc.cwnd = 100;
 	f->cc.ssthresh = 50;
 	ack(f, 1000);
+}
+
+static void test_pacing_by_option(void **state)
+{
+	struct flow f = {0};
+
+	flow_init(&f, POLICY_TCP_ONLY);
+	f.cc.pacing_set = true;
+	f.cc.ssthresh = f.cc.cwnd - 1;
+	ack(&f, 1000);
+	assert_int_equal(policy_stats(&f.cc)->start_us, f.cc.now_us);
+	assert_false(f.cc.pacing);
+	free(f.cc.priv);
 }
 
 static void test_outside_decisions(void **state)
@@ -442,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_percent_steps_at_thresholds),
 		cmocka_unit_test(test_action_map_matches_reference),
 		cmocka_unit_test(test_start_is_latched),
+		cmocka_unit_test(test_pacing_by_option),
 		cmocka_unit_test(test_outside_decisions),
 		cmocka_unit_test(test_no_action_outside_open),
 		cmocka_unit_test(test_tcp_only_keeps_the_window),

@@ -68,7 +68,7 @@ struct canopy_controller_conf {
 	uint32_t initial_window; /* packets [10] */
 	uint32_t max_window;	 /* packets [1000000] */
 	uint64_t initial_rtt_ns; /* the handshake's RTT, at most 500 s [unknown] */
-	int32_t pacing;		 /* 1 on, -1 off [policies and BBR pace, others do not] */
+	int32_t pacing;		 /* 1 on, -1 off [BBR paces, policies once slow start is over] */
 	uint32_t slack_ns; /* how early a paced packet may leave, for coarse timers [1000000] */
 	uint64_t seed;	   /* of BBR's random phases */
 };

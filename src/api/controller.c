@@ -103,7 +103,8 @@ static void init_cc(struct canopy_controller *c, const struct canopy_controller_
 
 	cc->cwnd = k->initial_window;
 	cc->ssthresh = CC_SSTHRESH_MAX;
-	cc->pacing = k->pacing ? k->pacing > 0 : cc->ops->paces;
+	cc->pacing = k->pacing > 0;
+	cc->pacing_set = k->pacing != 0;
 	cc->hz = HZ;
 	cc->mss = k->packet_bytes;
 	cc->mtu = k->wire_bytes;

@@ -398,6 +398,7 @@ static void bbr_init(struct cc *cc, const void *arg)
 	b->min_rtt_stamp = cc->jiffies;
 	b->aggr_epoch_us = cc->now_us;
 	cc->ssthresh = CC_SSTHRESH_MAX;
+	cc_ask_pacing(cc);
 	update_gains(b);
 	init_pacing_rate(cc, b);
 	policer_reset(&b->policer, cc);
@@ -456,5 +457,4 @@ const struct cc_ops cc_bbr = {
 	.set_state = bbr_set_state,
 	.cwnd_event = bbr_cwnd_event,
 	.min_tso_segs = bbr_min_tso_segs,
-	.paces = true,
 };

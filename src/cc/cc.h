@@ -58,7 +58,6 @@ struct cc_ops {
 	bool (*pkts_acked)(struct cc *cc, const struct cc_ack *ack);
 	uint32_t (*min_tso_segs)(struct cc *cc); /* default 2 */
 	void (*release)(struct cc *cc);
-	bool paces; /* asks the transport to pace from the start (bbr) */
 };
 
 struct cc {
@@ -71,6 +70,7 @@ struct cc {
 	uint32_t ssthresh;    /* packets */
 	uint64_t pacing_rate; /* bytes/s of payload */
 	bool pacing;	      /* the transport paces sends */
+	bool pacing_set;      /* ... or not, by an option: controllers do not decide */
 	uint64_t app_limited; /* 0, or the delivered count up to which samples are app-limited */
 
 	/* clock */
@@ -99,6 +99,12 @@ struct cc {
 	uint64_t wstamp_ns; /* earliest departure of the next packet under pacing */
 	struct rng *rng;    /* the flow's own stream */
 };
+
+/* Has the transport pace from now on, as SK_PACING_NEEDED does. */
+static inline void cc_ask_pacing(struct cc *cc)
+{
+	cc->pacing |= !cc->pacing_set;
+}
 
 static inline uint32_t cc_in_flight(const struct cc *cc)
 {

@@ -174,6 +174,7 @@ static bool pkts_acked(struct cc *cc, const struct cc_ack *ack)
 		return tick(cc);
 	if (!p->monitor.started && cc->ssthresh < cc->cwnd) {
 		monitor_start(&p->monitor, cc);
+		cc_ask_pacing(cc);
 		p->stats.start_us = cc->now_us;
 	}
 	return false;
@@ -244,5 +245,4 @@ const struct cc_ops cc_policy = {
 	.cwnd_event = cwnd_event,
 	.pkts_acked = pkts_acked,
 	.release = release,
-	.paces = true,
 };

@@ -86,7 +86,10 @@ struct policy_stats {
 #define POLICY_DRIFT_DECISIONS 50
 #define POLICY_DRIFT_SIZE 0.02
 
-/* "canopy"; asks for pacing. Needs a struct policy_conf. */
+/*
+ * "canopy"; needs a struct policy_conf. Plain CUBIC until slow start ends, then it asks for pacing: paced from
+ * the first packet, HyStart sees no trains of ACKs, and slow start ends in several times the drops.
+ */
 extern const struct cc_ops cc_policy;
 
 /* The decision a paused flow waits for: everything but action, percent, wanted, installed. NULL if it does

@@ -21,7 +21,7 @@
 
 /* Raise it when the simulator, the monitor or the metrics change what a run gives: ids of runs change
  * with it, training does not go on from a checkpoint of another. */
-#define SIM_VERSION 10
+#define SIM_VERSION 11
 
 #define MS 1000000ull /* ns */
 #define SEC 1000000000ull

@@ -51,7 +51,7 @@ struct td3_conf {
 	 * same weight at every stage. */
 	bool relative_q;
 	/* reach_weight * mean relu(|y| - reach)^2 over the batch's pre-activations y: keeps tanh's
-	 * gradient alive. */
+	 * gradient alive and, with reach 0, windows where CUBIC has them unless Q asks for more. */
 	double reach, reach_weight;
 	uint64_t critics_first; /* updates before the actor's first step ... */
 	uint64_t extra_first;	/* ... of which so many go by the extra loss alone */

@@ -72,7 +72,7 @@ struct train_conf {
 	{OPT_REAL, 0, "target-noise", "X", "0.1", 0, 2, NULL, "standard deviation of the noise on target actions"}, \
 	{OPT_REAL, 0, "target-clip", "X", "0.2", 0, 2, NULL, "its limit"}, \
 	{OPT_FLAG, 0, "relative-q", NULL, "no", 0, 0, NULL, "divide the actor's loss by max(1, mean |Q|)"}, \
-	{OPT_REAL, 0, "reach", "X", "3", 0, 1e3, NULL, "pre-activations beyond this are pulled back ..."}, \
+	{OPT_REAL, 0, "reach", "X", "3", 0, 1e3, NULL, "pre-activations beyond this are pulled back (0: every action has a price) ..."}, \
 	{OPT_REAL, 0, "reach-weight", "X", "0", 0, 1e3, NULL, "... with this weight"}, \
 	{OPT_REAL, 0, "drift-share", "X", "0", 0, 0.9, NULL, \
 		"share of the environments in which actions drift throughout"}, \

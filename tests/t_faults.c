@@ -1,6 +1,7 @@
 /* What goes wrong with canopy train, as its user meets it: specs that make no sense, checkpoints
  * and models that do not fit, numbers that are not finite, full disks, signals. */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -261,6 +263,46 @@ static void folders_of_others(void **state)
 
 /* --- Checkpoints and models --- */
 
+// What belongs together: one run a folder, and the best model that it wrote.
+static void one_run_a_folder(void **state)
+{
+	int fd;
+
+	need_program();
+	assert_int_equal(file_mkdirs("used.run"), 0);
+	fd = open("used.run", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	refuse(SMALL SIZES "-o used.safetensors", 1, "used.run: another run is at work in this folder");
+	close(fd);
+	assert_int_equal(train(SMALL SIZES "-o used.safetensors"), 0);
+	assert_int_equal(system("cp used.safetensors kept"), 0);
+	assert_int_equal(truncate("used.run/best.safetensors", 100), 0);
+	refuse(SMALL SIZES "-o used.safetensors", 1, "used.safetensors is not written; the last policy is used.run/last");
+	assert_same_bytes("used.safetensors", "kept");
+}
+
+static int certify(const char *args)
+{
+	char *cmd = file_path("%s certify used.safetensors -q --json -n 50 %s", getenv("CANOPY"), args);
+	int status = system(cmd);
+
+	free(cmd);
+	return status;
+}
+
+// A spec can name the output, too; a model is judged by the properties that it was trained for.
+static void specs_are_heeded(void **state)
+{
+	need_program();
+	assert_int_equal(system("rm -rf used.run; printf 'output = used.safetensors\\nlet = theta=0.4\\n' >out.spec"), 0);
+	assert_int_equal(train("out.spec " SMALL SIZES), 0);
+	assert_int_equal(certify(">own.json"), 0);
+	assert_int_equal(certify("-p deep-buffer --let theta=0.4 >named.json"), 0);
+	assert_int_equal(certify("-p deep-buffer >other.json"), 0);
+	assert_same_bytes("own.json", "named.json");
+	assert_int_not_equal(system("cmp -s own.json other.json"), 0);
+}
+
 static void checkpoints_of_others(void **state)
 {
 	static const char *const keys[] = {"format", "version", "canopy", "spec"};
@@ -472,6 +514,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(specs_that_make_no_sense),
 		cmocka_unit_test(places_that_cannot_be_written),
 		cmocka_unit_test(folders_of_others),
+		cmocka_unit_test(one_run_a_folder),
+		cmocka_unit_test(specs_are_heeded),
 		cmocka_unit_test(checkpoints_of_others),
 		cmocka_unit_test(damaged_checkpoints),
 		cmocka_unit_test(models_to_start_from),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/work.h"
 #include "cli/certify.h"
@@ -56,6 +57,30 @@ static const struct opt opts[] = {
 	{OPT_INT, 'j', "threads", "N", NULL, 1, 1024, NULL, "worker threads, all cores by default"},
 	{.kind = OPT_END},
 };
+
+// Properties that training's spec names stand where none are asked for: a model has only their name.
+static int set_trained(struct opts *o, const struct model *m)
+{
+	static const char *const keys[] = {"properties", "let"};
+	const char *spec = m->info.training;
+	int err = 0;
+
+	if (!spec || m->info.properties || opts_text(o, "properties") || opts_text(o, "over"))
+		return 0;
+	for (int i = 0; !err && i < 2; i++) {
+		char *line = file_path("\n%s = ", keys[i]), *value;
+		const char *at = strstr(spec, line);
+
+		if (at) {
+			at += strlen(line);
+			value = file_path("%.*s", (int)strcspn(at, "\n"), at);
+			err = opts_set(o, keys[i], value, 1, "the model's training");
+			free(value);
+		}
+		free(line);
+	}
+	return err;
+}
 
 // The property file asked for: of the command line's parts, a file, the model's own, or the default.
 static int load_properties(struct certify *c, const struct opts *o)
@@ -160,6 +185,8 @@ static int run(struct opts *o)
 	};
 	int err = load_model(&c, o->args[0]);
 
+	if (!err)
+		err = set_trained(o, c.model);
 	if (!err)
 		err = opts_text(o, "replay")   ? certify_replay(&c, opts_text(o, "replay"))
 		      : opts_text(o, "claims") ? certify_claims(&c, opts_text(o, "claims"))

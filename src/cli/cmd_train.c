@@ -39,21 +39,22 @@ static char *run_dir(const struct opts *o, const char *output)
 
 static int run(struct opts *o)
 {
-	struct train_io io = {
+	struct train_conf conf;
+	struct train_io io;
+	char *dir;
+	int err;
+
+	if (o->nargs && opts_load(o, o->args[0]))
+		return EXIT_USAGE;
+	io = (struct train_io){
 		.output = opts_text(o, "output"),
 		.threads = opts_given(o, "threads") ? (int)opts_int(o, "threads") : work_cpus(),
 		.restart = opts_flag(o, "restart"),
 	};
-	struct train_conf conf;
-	char *dir;
-	int err;
-
 	if (!io.output || !*io.output) {
 		pr_err("name the model file with --output\n");
 		return EXIT_USAGE;
 	}
-	if (o->nargs && opts_load(o, o->args[0]))
-		return EXIT_USAGE;
 	if (train_conf_init(&conf, o, how))
 		return EXIT_FAILED;
 	io.dir = dir = run_dir(o, io.output);

@@ -2,10 +2,12 @@
 #include "learn/train.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +24,7 @@
 struct train {
 	const struct train_conf *conf;
 	const struct train_io *io;
+	int folder; /* locked: one run at a time */
 	struct crew *crew;
 	struct td3 *td3;
 	struct replay *replay;
@@ -151,6 +154,21 @@ static int check_output(const char *path)
 	return err;
 }
 
+// The lock goes with the process, however it ends.
+static int lock_folder(struct train *t)
+{
+	int err = 0;
+
+	t->folder = open(t->io->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->folder < 0 || flock(t->folder, LOCK_EX | LOCK_NB))
+		err = -errno;
+	if (err == -EWOULDBLOCK)
+		pr_err("%s: another run is at work in this folder; another one is named with --dir\n", t->io->dir);
+	else if (err)
+		pr_err("%s: %s\n", t->io->dir, strerror(-err));
+	return err;
+}
+
 static int set_up(struct train *t)
 {
 	const struct train_conf *c = t->conf;
@@ -159,7 +177,8 @@ static int set_up(struct train *t)
 
 	if (!err)
 		err = file_mkdirs(t->io->dir);
-
+	if (!err)
+		err = lock_folder(t);
 	t->checkpoint = file_path("%s/checkpoint.safetensors", t->io->dir);
 	t->best_path = file_path("%s/best.safetensors", t->io->dir);
 	t->last_path = file_path("%s/last.safetensors", t->io->dir);
@@ -193,6 +212,8 @@ static void tear_down(struct train *t)
 	td3_free(t->td3);
 	crew_free(t->crew);
 	free(t->drawn);
+	if (t->folder >= 0)
+		close(t->folder);
 	free(t->checkpoint);
 	free(t->best_path);
 	free(t->last_path);
@@ -234,12 +255,19 @@ static int write_model(const struct train *t, const char *path, bool all)
 
 static int copy_best(const struct train *t)
 {
+	struct model *m;
 	char *data;
 	size_t len;
-	int err = file_read(t->best_path, ST_MAX_FILE, &data, &len);
+	int err = model_load(&m, t->best_path); // whole, as it was written?
 
-	if (err)
+	if (!err) {
+		model_free(m);
+		err = file_read(t->best_path, ST_MAX_FILE, &data, &len);
+	}
+	if (err) {
+		pr_err("%s is not written; the last policy is %s\n", t->io->output, t->last_path);
 		return err;
+	}
 	err = file_write(t->io->output, data, len);
 	free(data);
 	return err;
@@ -257,6 +285,8 @@ static int resume(struct train *t)
 		err = checkpoint_load(&t->parts, t->checkpoint, t->conf->spec);
 	if (err == -ENOENT)
 		return 0;
+	if (err == -EBADMSG)
+		pr_err("%s: no checkpoint is whole; --restart begins anew\n", t->io->dir);
 	if (!err)
 		pr_info("going on from transition %" PRIu64 " of %s\n", transitions(t),
 			t->checkpoint);
@@ -463,6 +493,7 @@ int train_run(const struct train_conf *c, const struct train_io *io)
 		return -ENOMEM;
 	t->conf = c;
 	t->io = io;
+	t->folder = -1;
 	err = set_up(t);
 	if (!err)
 		err = run(t);

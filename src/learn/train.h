@@ -61,7 +61,7 @@ struct train_conf {
 	{OPT_WORD, 0, "features", "TABLE", "published", 0, 0, "published|extended|windowed", "what the policy sees"}, \
 	{OPT_FLAG, 0, "batch-norm", NULL, "yes", 0, 0, NULL, "batch norm in the actor (--no-batch-norm: none)"}, \
 	{OPT_WORD, 0, "start", "KIND", "random", 0, 0, "random|hold", \
-		"the first policy: random weights, or one that nearly holds every window (extended features, no batch norm)"}, \
+		"the first policy: random weights, or one that nearly holds every window (extended or windowed features, no batch norm)"}, \
 	{OPT_REAL, 0, "gamma", "X", "0.995", 0, 1, NULL, "discount"}, \
 	{OPT_REAL, 0, "tau", "X", "0.001", 0, 1, NULL, "how far targets follow in an update"}, \
 	{OPT_REAL, 0, "actor-rate", "X", "1e-4", 0, 1, NULL, "Adam's rate for the actor"}, \
@@ -80,7 +80,7 @@ struct train_conf {
 	{OPT_TEXTS, 0, "let", "NAME=X,...", NULL, 0, 0, NULL, "values for the properties' parameters"}, \
 	{OPT_FLAG, 0, "shield", NULL, NULL, 0, 0, NULL, \
 		"train behind a shield, which moves every window to the nearest one that the properties allow"}, \
-	{OPT_REAL, 0, "lambda", "X", "0", 0, 1, NULL, "weight of the certificate in the reward; 0 trains Orca"}, \
+	{OPT_REAL, 0, "lambda", "X", "0", 0, 1, NULL, "weight of the certificate in the reward; 0: Orca's reward"}, \
 	{OPT_WORD, 0, "engine", "KIND", "auto", 0, 0, "auto|box|exact|linear", \
 		"what certifies the reward: auto is exact where one input varies, else as --wide-engine says"}, \
 	{OPT_WORD, 0, "wide-engine", "KIND", "box", 0, 0, "box|exact|linear", "... regions in which more inputs vary; evaluations take exact up to two, then linear"}, \

@@ -191,7 +191,7 @@ static int check(const struct train_conf *c)
 		return -EINVAL;
 	}
 	if (c->td3.hold && (c->td3.batch_norm || !c->table->tail)) {
-		pr_err("--start: hold wants --features extended and --no-batch-norm\n");
+		pr_err("--start: hold wants --features extended or windowed, and --no-batch-norm\n");
 		return -EINVAL;
 	}
 	err = check_certificates(c);

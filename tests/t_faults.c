@@ -301,6 +301,10 @@ static void specs_are_heeded(void **state)
 	assert_int_equal(certify("-p deep-buffer >other.json"), 0);
 	assert_same_bytes("own.json", "named.json");
 	assert_int_not_equal(system("cmp -s own.json other.json"), 0);
+	assert_int_equal(system("printf 'property p\\n over inv_rtt in [0.5, 1]\\n then cwnd >= 1\\n' >my.txt"), 0);
+	assert_int_equal(train(SMALL SIZES "-o mine.safetensors -p my.txt"), 0);
+	assert_int_equal(system("sed -i 's/0.5/0.4/' my.txt"), 0);
+	refuse(SMALL SIZES "-o mine.safetensors -p my.txt", 1, "# properties, sha256 ");
 }
 
 static void checkpoints_of_others(void **state)

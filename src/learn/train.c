@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/work.h"
@@ -41,6 +42,7 @@ struct train {
 	uint64_t counts[3];
 	double best[2]; /* score, and the step it is from */
 	char *checkpoint, *best_path, *last_path;
+	char *made_by; /* what a checkpoint must agree with: the spec, and the text of its properties */
 };
 
 enum { STEPS, SEGMENT, HAS_BEST };
@@ -169,6 +171,17 @@ static int lock_folder(struct train *t)
 	return err;
 }
 
+// The spec has only the properties' name, and a file's text can change.
+static char *made_by(const struct train_conf *c)
+{
+	char hex[HASH_HEX];
+
+	if (!c->properties)
+		return file_path("%s", c->spec);
+	hash_sha256(hex, &(struct hash_part){c->properties->text, strlen(c->properties->text)}, 1);
+	return file_path("%s# properties, sha256 %s\n", c->spec, hex);
+}
+
 static int set_up(struct train *t)
 {
 	const struct train_conf *c = t->conf;
@@ -181,6 +194,7 @@ static int set_up(struct train *t)
 		err = lock_folder(t);
 	t->checkpoint = file_path("%s/checkpoint.safetensors", t->io->dir);
 	t->best_path = file_path("%s/best.safetensors", t->io->dir);
+	t->made_by = made_by(c);
 	t->last_path = file_path("%s/last.safetensors", t->io->dir);
 	if (err)
 		return err;
@@ -217,6 +231,7 @@ static void tear_down(struct train *t)
 	free(t->checkpoint);
 	free(t->best_path);
 	free(t->last_path);
+	free(t->made_by);
 }
 
 /* --- Models and checkpoints --- */
@@ -282,7 +297,7 @@ static int resume(struct train *t)
 	if (t->io->restart)
 		checkpoint_remove(t->checkpoint);
 	else
-		err = checkpoint_load(&t->parts, t->checkpoint, t->conf->spec);
+		err = checkpoint_load(&t->parts, t->checkpoint, t->made_by);
 	if (err == -ENOENT)
 		return 0;
 	if (err == -EBADMSG)
@@ -304,7 +319,7 @@ static int save(struct train *t)
 	rollout_end(t->rollout);
 	replay_pause(t->replay);
 	t->counts[SEGMENT]++;
-	err = checkpoint_save(&t->parts, t->checkpoint, t->conf->spec);
+	err = checkpoint_save(&t->parts, t->checkpoint, t->made_by);
 	t->curves.checkpoint_s += progress_clock() - start;
 	return err;
 }

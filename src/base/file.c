@@ -193,18 +193,33 @@ char *file_path(const char *fmt, ...)
 	return s;
 }
 
-int file_close(FILE *f, const char *path)
+// A stream remembers that a write failed and not why; one more byte fails for the same reason.
+static int flush(FILE *f)
 {
-	int err = 0;
-
-	if (!f)
-		return 0;
 	errno = 0;
-	if (ferror(f) || fflush(f))
-		err = errno ? -errno : -EIO;
-	if (fclose(f) && !err)
-		err = -errno;
+	if (!ferror(f) && !fflush(f))
+		return 0;
+	if (!errno && write(fileno(f), "", 1) >= 0)
+		errno = EIO;
+	return -errno;
+}
+
+int file_flush(FILE *f, const char *path)
+{
+	int err = flush(f);
+
 	if (err)
 		pr_err("%s: %s\n", path, strerror(-err));
+	return err;
+}
+
+int file_close(FILE *f, const char *path)
+{
+	int err = f ? file_flush(f, path) : 0;
+
+	if (f && fclose(f) && !err) {
+		err = -errno;
+		pr_err("%s: %s\n", path, strerror(-err));
+	}
 	return err;
 }

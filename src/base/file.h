@@ -33,9 +33,10 @@ int file_mkdirs(const char *path);
 char *file_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Flushes, checks and closes a stream being written; the one place where a full disk is noticed. Returns
- * 0 or -errno and prints the error with the path. f may be NULL (nothing to do).
+ * Flushes and checks a stream being written to a file; file_close closes it, too: the one place where
+ * a full disk is noticed. 0 or -errno, printed with the path. f may be NULL to file_close (nothing to do).
  */
+int file_flush(FILE *f, const char *path);
 int file_close(FILE *f, const char *path);
 
 #endif

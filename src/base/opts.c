@@ -175,6 +175,12 @@ static int check(const struct opt *t, const char *value, const char *where)
 	double v;
 
 	switch (t->kind) {
+	case OPT_FILE:
+	case OPT_SPEC:
+		if (*value)
+			return 0;
+		pr_err("%s: an empty name\n", where);
+		return -EINVAL;
 	case OPT_FLAG:
 		if (one_of("yes|no", value))
 			return 0;
@@ -377,7 +383,10 @@ int opts_parse(struct opts *o, int argc, char **argv)
 			err = parse_long(o, s + 2, next, &used);
 		else if (options && s[0] == '-' && s[1])
 			err = parse_short(o, s + 1, next, &used);
-		else {
+		else if (!*s && !o->first_ends) {
+			pr_err("argument %d is empty\n", o->nargs + 1);
+			err = -EINVAL;
+		} else {
 			o->args[o->nargs++] = s;
 			options = options && !o->first_ends;
 		}
@@ -451,6 +460,7 @@ int opts_reals(const struct opts *o, const char *name, double **items)
 
 void opts_help(const struct opt *t, FILE *out)
 {
+	bool lists = false;
 	char left[80];
 
 	for (; t->kind != OPT_END; t++) {
@@ -466,5 +476,8 @@ void opts_help(const struct opt *t, FILE *out)
 		if (t->dflt && t->kind != OPT_FLAG)
 			fprintf(out, " [%s]", t->dflt);
 		fputc('\n', out);
+		lists |= t->kind == OPT_TEXTS || t->kind == OPT_REALS;
 	}
+	if (lists)
+		fprintf(out, "\n" OPTS_LISTS "\n");
 }

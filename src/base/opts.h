@@ -18,8 +18,8 @@ enum opt_kind {
 	OPT_WORD,  /* one of words */
 	OPT_INT,   /* a whole number in [lo, hi] */
 	OPT_REAL,  /* a number in [lo, hi] */
-	OPT_TEXTS, /* comma-separated texts, blanks around them dropped; naming it again appends */
-	OPT_REALS, /* comma-separated numbers in [lo, hi] */
+	OPT_TEXTS, /* comma-separated texts, blanks around them dropped; naming it again adds to it */
+	OPT_REALS, /* comma-separated numbers in [lo, hi], likewise */
 	OPT_SPEC,  /* a spec file to read more options from */
 };
 
@@ -71,7 +71,9 @@ double opts_real(const struct opts *o, const char *name);
 int opts_texts(const struct opts *o, const char *name, char ***items);
 int opts_reals(const struct opts *o, const char *name, double **items);
 
-/* Aligned help, one option a row. */
+/* Aligned help, one option a row, then what is true of all lists. */
+#define OPTS_LISTS "A list, items with commas between, is added to where its option is given again; of others the last counts."
+
 void opts_help(const struct opt *table, FILE *out);
 
 /* Number from all of s within [lo, hi]; false otherwise (also for NaN). */

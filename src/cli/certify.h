@@ -20,6 +20,7 @@ struct certify {
 	struct mlp *mlp;
 	struct actor *actor;
 	struct property_file *properties, *shielding; /* shielding: the shield's, NULL if the same */
+	bool trained;				      /* properties are those that training names */
 	struct shield *shield;			      /* NULL: the bare policy */
 	struct qc_conf conf;
 	int threads;

@@ -161,7 +161,7 @@ static int open_output(struct output *o, const struct certify *c)
 		colon = strchr(part, ':');
 		o->want_at = strtol(part, &end, 10) - 1;
 		o->want = colon ? colon + 1 : "";
-		if (!colon || end != colon || o->want_at < 0 || o->want_at >= c->n) {
+		if (!colon || !colon[1] || end != colon || o->want_at < 0 || o->want_at >= c->n) {
 			pr_err("--part: '%s' is not DECISION:PROPERTY with a decision from 1 to %ld\n", part, c->n);
 			return -EINVAL;
 		}

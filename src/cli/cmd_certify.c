@@ -59,13 +59,13 @@ static const struct opt opts[] = {
 };
 
 // Properties that training's spec names stand where none are asked for: a model has only their name.
-static int set_trained(struct opts *o, const struct model *m)
+static int set_trained(struct certify *c, struct opts *o)
 {
 	static const char *const keys[] = {"properties", "let"};
-	const char *spec = m->info.training;
+	const char *spec = c->model->info.training;
 	int err = 0;
 
-	if (!spec || m->info.properties || opts_text(o, "properties") || opts_text(o, "over"))
+	if (!spec || c->model->info.properties || opts_text(o, "properties") || opts_text(o, "over"))
 		return 0;
 	for (int i = 0; !err && i < 2; i++) {
 		char *line = file_path("\n%s = ", keys[i]), *value;
@@ -79,6 +79,7 @@ static int set_trained(struct opts *o, const struct model *m)
 		}
 		free(line);
 	}
+	c->trained = opts_text(o, "properties");
 	return err;
 }
 
@@ -105,6 +106,8 @@ static int load_properties(struct certify *c, const struct opts *o)
 	}
 	if (nlet)
 		free(let);
+	if (err && c->trained)
+		pr_err("that is what %s was trained for; --properties names others\n", c->model_path);
 	if (!err && opts_text(o, "pick"))
 		err = property_pick(c->properties, opts_text(o, "pick"));
 	return err;
@@ -186,7 +189,7 @@ static int run(struct opts *o)
 	int err = load_model(&c, o->args[0]);
 
 	if (!err)
-		err = set_trained(o, c.model);
+		err = set_trained(&c, o);
 	if (!err)
 		err = opts_text(o, "replay")   ? certify_replay(&c, opts_text(o, "replay"))
 		      : opts_text(o, "claims") ? certify_claims(&c, opts_text(o, "claims"))

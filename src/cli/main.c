@@ -140,22 +140,26 @@ static void print_man_cmd(const struct cmd *c)
 		print_troff(t->help);
 		if (t->words)
 			printf(" (%s)", t->words);
-		if (t->dflt && t->kind != OPT_FLAG)
-			printf(" [%s]", t->dflt);
+		if (t->dflt && t->kind != OPT_FLAG) {
+			printf(" [");
+			for (const char *s = t->dflt; *s; s++)
+				printf("%c%s", *s, *s == ',' ? "\\:" : ""); // where a line may break
+			printf("]");
+		}
 		putchar('\n');
 	}
 }
 
 static void print_manpage(void)
 {
-	printf(".TH CANOPY 1 \"\" \"canopy %s\" \"User commands\"\n.SH NAME\n"
+	printf(".TH CANOPY 1 \"\" \"canopy %s\" \"User commands\"\n.ad l\n.SH NAME\n"
 	       "canopy \\- train, certify and evaluate learned TCP congestion controllers\n.SH SYNOPSIS\n"
 	       ".B canopy\n.I command\n[options] [arguments]\n.SH DESCRIPTION\n"
 	       "A policy network adjusts TCP CUBIC's window about every 20 ms. canopy loads such policies,\n"
 	       "runs them and the classic controllers over network traces in a packet-level simulator of\n"
 	       "the Linux stack, and reports utilisation against queueing delay.\n"
 	       ".PP\nA spec file holds lines of \"key = value\" whose keys are the long option names; # starts\n"
-	       "a comment. The command line wins over the spec file.\n.SH COMMANDS\n"
+	       "a comment. The command line wins over the spec file. " OPTS_LISTS "\n.SH COMMANDS\n"
 	       "Every command takes \\-h (help), \\-v (say more) and \\-q (warnings and errors only).\n",
 		CANOPY_VERSION);
 	FOR_EACH_CMD(c) print_man_cmd(c);

@@ -59,7 +59,30 @@ int checkpoint_save(const struct checkpoint *c, const char *path, const char *sp
 	return err;
 }
 
-// Says which line of two specs is the first to differ.
+// Of "key = value", or of "# simulator 11".
+static size_t key_length(const char *line, size_t n)
+{
+	const char *end = memmem(line, n, " = ", 3);
+
+	if (!end)
+		end = memrchr(line, ' ', n);
+	return end ? (size_t)(end - line) : n;
+}
+
+// Whether some line of the spec, at which it stands, has the key of this one.
+static bool has_key(const char *spec, const char *line, size_t n)
+{
+	size_t k = key_length(line, n);
+
+	for (size_t m; *spec; spec += m + (spec[m] != 0)) {
+		m = strcspn(spec, "\n");
+		if (key_length(spec, m) == k && !memcmp(spec, line, k))
+			return true;
+	}
+	return false;
+}
+
+// Says which line of two specs, whose keys come in the same order, is the first to differ.
 static void tell_difference(const char *path, const char *theirs, const char *ours)
 {
 	size_t a = 0, b = 0;
@@ -72,8 +95,15 @@ static void tell_difference(const char *path, const char *theirs, const char *ou
 		theirs += a + (theirs[a] != 0);
 		ours += b + (ours[b] != 0);
 	}
-	pr_err("%s belongs to another spec: there '%.*s', here '%.*s' (" WAYS_ON ")\n", path,
-		(int)a, theirs, (int)b, ours);
+	if (a && !has_key(ours, theirs, a))
+		pr_err("%s belongs to another spec: there '%.*s', here no such line (" WAYS_ON ")\n", path, (int)a,
+			theirs);
+	else if (b && !has_key(theirs, ours, b))
+		pr_err("%s belongs to another spec: here '%.*s', there no such line (" WAYS_ON ")\n", path, (int)b,
+			ours);
+	else
+		pr_err("%s belongs to another spec: there '%.*s', here '%.*s' (" WAYS_ON ")\n", path, (int)a, theirs,
+			(int)b, ours);
 }
 
 static int check_head(const struct st_file *f, const char *path, const char *spec)

@@ -1,6 +1,7 @@
 /* Scalars as JSON lines and TensorBoard events. */
 #include "learn/metrics.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -15,6 +16,8 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "learn/tfevents.h"
+
+#define EVENTS_FILE "events.out.tfevents."
 
 struct metrics {
 	char *json_path, *events_path;
@@ -73,6 +76,19 @@ static int open_file(FILE **f, const char *path, const char *mode)
 	return err;
 }
 
+// Those of a run that is begun anew: TensorBoard would draw both.
+static void remove_events(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (!strncmp(e->d_name, EVENTS_FILE, strlen(EVENTS_FILE)))
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
 int metrics_open(struct metrics **out, const char *dir, int64_t step)
 {
 	struct metrics *m = calloc(1, sizeof(*m));
@@ -85,9 +101,11 @@ int metrics_open(struct metrics **out, const char *dir, int64_t step)
 	gethostname(host, sizeof(host) - 1);
 	m->json_path = file_path("%s/" METRICS_FILE, dir);
 	m->events_path = file_path(
-		"%s/events.out.tfevents.%010.0f.%s.%d", dir, floor(wall_s()), host, (int)getpid());
+		"%s/" EVENTS_FILE "%010.0f.%s.%d", dir, floor(wall_s()), host, (int)getpid());
 	if (step)
 		err = cut(m->json_path, step, &wall);
+	else
+		remove_events(dir);
 	m->start_s = progress_clock() - wall;
 	if (!err)
 		err = open_file(&m->json, m->json_path, step ? "a" : "w");
@@ -99,17 +117,6 @@ int metrics_open(struct metrics **out, const char *dir, int64_t step)
 		metrics_close(m);
 	else
 		*out = m;
-	return err;
-}
-
-static int flush(FILE *f, const char *path)
-{
-	int err;
-
-	if (!fflush(f) && !ferror(f))
-		return 0;
-	err = errno ? -errno : -EIO;
-	pr_err("%s: %s\n", path, strerror(-err));
 	return err;
 }
 
@@ -127,8 +134,8 @@ int metrics_add(
 			fprintf(m->json, ",\"%s\":null", names[i]);
 	fprintf(m->json, "}\n");
 	tfevents_scalars(m->events, wall_s(), step, n, names, values);
-	err = flush(m->json, m->json_path);
-	return err ? err : flush(m->events, m->events_path);
+	err = file_flush(m->json, m->json_path);
+	return err ? err : file_flush(m->events, m->events_path);
 }
 
 int metrics_close(struct metrics *m)

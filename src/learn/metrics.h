@@ -3,7 +3,7 @@
  * where there is none), and the same in a TensorBoard event file.
  *
  * A resumed run goes on in the same metrics.jsonl, from which the lines after its step are taken
- * out, and begins an event file of its own.
+ * out, and begins an event file of its own; a run begun anew removes those of the one before.
  */
 #ifndef LEARN_METRICS_H
 #define LEARN_METRICS_H

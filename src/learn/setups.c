@@ -21,10 +21,15 @@ static const char *key(const char *name, bool held_out, char buf[64])
 	return buf;
 }
 
-static int count(struct setups *s, const struct opts *o)
+static int count(struct setups *s, const struct opts *o, bool held_out)
 {
 	double all = (double)(s->nrates + s->ntraces) * s->ndelays * s->nbuffers;
 
+	if (!s->random && !held_out && (opts_given(o, "envs") || s->trace_share > 0)) {
+		pr_err("--%s: a grid is all combinations of its lists; --setups random draws\n",
+			s->trace_share > 0 ? "trace-share" : "envs");
+		return -EINVAL;
+	}
 	if (s->random) {
 		s->n = (int)opts_int(o, "envs");
 		if (s->nrates && !s->ntraces)
@@ -75,7 +80,7 @@ int setups_init(struct setups *s, const struct opts *o, bool held_out, uint64_t 
 	s->ndelays = opts_reals(o, key("delays", held_out, buf), &s->delays);
 	key("buffers", held_out, buf);
 	s->nbuffers = opts_reals(o, opts_text(o, buf) ? buf : "buffers", &s->buffers);
-	err = !s->ndelays || !s->nbuffers ? -EINVAL : count(s, o);
+	err = !s->ndelays || !s->nbuffers ? -EINVAL : count(s, o, held_out);
 	if (!s->ndelays || !s->nbuffers)
 		pr_err("--%s: an empty list\n",
 			key(s->ndelays ? "buffers" : "delays", held_out, buf));

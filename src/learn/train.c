@@ -2,22 +2,17 @@
 #include "learn/train.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/work.h"
-#include "learn/checkpoint.h"
 #include "learn/curves.h"
+#include "learn/folder.h"
 #include "learn/held_out.h"
 
 #define DRAW_STREAM 0x64726177ull /* of the seed: what is drawn from the replay */
@@ -25,7 +20,7 @@
 struct train {
 	const struct train_conf *conf;
 	const struct train_io *io;
-	int folder; /* locked: one run at a time */
+	struct folder folder;
 	struct crew *crew;
 	struct td3 *td3;
 	struct replay *replay;
@@ -41,8 +36,7 @@ struct train {
 	/* in the checkpoint: steps of all environments, segments begun, whether there is a best */
 	uint64_t counts[3];
 	double best[2]; /* score, and the step it is from */
-	char *checkpoint, *best_path, *last_path;
-	char *made_by; /* what a checkpoint must agree with: the spec, and the text of its properties */
+	bool begun;	/* this segment's episodes */
 };
 
 enum { STEPS, SEGMENT, HAS_BEST };
@@ -99,6 +93,18 @@ static int make_rollouts(struct train *t)
 	return err;
 }
 
+// A property that no decision triggers is not trained for.
+static void warn_of_silent(const struct train *t)
+{
+	const struct property_file *f = t->conf->properties;
+	const struct held_out_score *s = held_out_cubic(t->held_out);
+
+	for (int i = 0; f && i < f->n; i++)
+		if (f->property[i].used && isnan(s->reference_property[i]))
+			pr_warn("property %s triggers on none of the held-out reference decisions\n",
+				f->property[i].name);
+}
+
 static int make_loss(struct train *t)
 {
 	struct mlp *shape = td3_policy_new(t->td3);
@@ -132,70 +138,12 @@ static int init_model(struct train *t)
 	return err;
 }
 
-// The model is written hours later: could it be?
-static int check_output(const char *path)
-{
-	char *beside;
-	struct stat st;
-	int err = 0, fd;
-
-	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-		err = S_ISDIR(st.st_mode) ? -EISDIR : 0;
-	} else {
-		beside = file_path("%s.XXXXXX", path);
-		fd = mkstemp(beside);
-		err = fd < 0 ? -errno : 0;
-		if (!err) {
-			close(fd);
-			unlink(beside);
-		}
-		free(beside);
-	}
-	if (err)
-		pr_err("--output: %s: %s\n", path, strerror(-err));
-	return err;
-}
-
-// The lock goes with the process, however it ends.
-static int lock_folder(struct train *t)
-{
-	int err = 0;
-
-	t->folder = open(t->io->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (t->folder < 0 || flock(t->folder, LOCK_EX | LOCK_NB))
-		err = -errno;
-	if (err == -EWOULDBLOCK)
-		pr_err("%s: another run is at work in this folder; another one is named with --dir\n", t->io->dir);
-	else if (err)
-		pr_err("%s: %s\n", t->io->dir, strerror(-err));
-	return err;
-}
-
-// The spec has only the properties' name, and a file's text can change.
-static char *made_by(const struct train_conf *c)
-{
-	char hex[HASH_HEX];
-
-	if (!c->properties)
-		return file_path("%s", c->spec);
-	hash_sha256(hex, &(struct hash_part){c->properties->text, strlen(c->properties->text)}, 1);
-	return file_path("%s# properties, sha256 %s\n", c->spec, hex);
-}
-
 static int set_up(struct train *t)
 {
 	const struct train_conf *c = t->conf;
 	struct td3_conf td3 = c->td3;
-	int err = check_output(t->io->output);
+	int err = folder_open(&t->folder, c, t->io);
 
-	if (!err)
-		err = file_mkdirs(t->io->dir);
-	if (!err)
-		err = lock_folder(t);
-	t->checkpoint = file_path("%s/checkpoint.safetensors", t->io->dir);
-	t->best_path = file_path("%s/best.safetensors", t->io->dir);
-	t->made_by = made_by(c);
-	t->last_path = file_path("%s/last.safetensors", t->io->dir);
 	if (err)
 		return err;
 	td3.extra_max = train_has_loss(c) ? certified_states(&c->certified) : 0;
@@ -210,6 +158,8 @@ static int set_up(struct train *t)
 		err = experience_init(&t->e, c->setups.n);
 	if (!err)
 		err = make_rollouts(t);
+	if (!err)
+		warn_of_silent(t);
 	if (!err && train_has_loss(c))
 		err = make_loss(t);
 	return err ? err : init_model(t);
@@ -226,12 +176,7 @@ static void tear_down(struct train *t)
 	td3_free(t->td3);
 	crew_free(t->crew);
 	free(t->drawn);
-	if (t->folder >= 0)
-		close(t->folder);
-	free(t->checkpoint);
-	free(t->best_path);
-	free(t->last_path);
-	free(t->made_by);
+	folder_close(&t->folder);
 }
 
 /* --- Models and checkpoints --- */
@@ -268,44 +213,17 @@ static int write_model(const struct train *t, const char *path, bool all)
 	return err;
 }
 
-static int copy_best(const struct train *t)
-{
-	struct model *m;
-	char *data;
-	size_t len;
-	int err = model_load(&m, t->best_path); // whole, as it was written?
-
-	if (!err) {
-		model_free(m);
-		err = file_read(t->best_path, ST_MAX_FILE, &data, &len);
-	}
-	if (err) {
-		pr_err("%s is not written; the last policy is %s\n", t->io->output, t->last_path);
-		return err;
-	}
-	err = file_write(t->io->output, data, len);
-	free(data);
-	return err;
-}
-
 // Goes on from the folder's checkpoint, if there is one and it is wanted.
 static int resume(struct train *t)
 {
-	int err = -ENOENT;
+	int err;
 
 	list_parts(t);
-	if (t->io->restart)
-		checkpoint_remove(t->checkpoint);
-	else
-		err = checkpoint_load(&t->parts, t->checkpoint, t->made_by);
-	if (err == -ENOENT)
-		return 0;
-	if (err == -EBADMSG)
-		pr_err("%s: no checkpoint is whole; --restart begins anew\n", t->io->dir);
+	err = folder_resume(&t->folder, &t->parts, t->io->restart);
 	if (!err)
 		pr_info("going on from transition %" PRIu64 " of %s\n", transitions(t),
-			t->checkpoint);
-	return err;
+			t->folder.checkpoint);
+	return err == -ENOENT ? 0 : err;
 }
 
 // Saves at the end of a segment; the next begins with new episodes.
@@ -319,7 +237,7 @@ static int save(struct train *t)
 	rollout_end(t->rollout);
 	replay_pause(t->replay);
 	t->counts[SEGMENT]++;
-	err = checkpoint_save(&t->parts, t->checkpoint, t->made_by);
+	err = checkpoint_save(&t->parts, t->folder.checkpoint, t->folder.made_by);
 	t->curves.checkpoint_s += progress_clock() - start;
 	return err;
 }
@@ -389,7 +307,7 @@ static int evaluate(struct train *t)
 		t->counts[HAS_BEST] = 1;
 		t->best[0] = s.score;
 		t->best[1] = (double)step;
-		err = write_model(t, t->best_path, false);
+		err = write_model(t, t->folder.best, false);
 	}
 	t->curves.held_out_s += progress_clock() - start;
 	return err ? err : curves_held_out(&t->curves, step, &s, t->best[0]);
@@ -403,20 +321,29 @@ static bool comes(const struct train *t, uint64_t every)
 	return now >= all || (every && now / every != (now - n) / every);
 }
 
-static int step(struct train *t, bool *begun, uint64_t *logged)
+static int begin(struct train *t)
+{
+	int err;
+
+	if (t->begun)
+		return 0;
+	err = rollout_begin(t->rollout, t->counts[SEGMENT], &t->e);
+	if (err)
+		return err;
+	replay_add(t->replay, &t->e.step);
+	t->begun = true;
+	return 0;
+}
+
+static int step(struct train *t, uint64_t *logged)
 {
 	struct certifier *certifier = rollout_certifier(t->rollout);
 	struct certifier_sum sums[PROPERTY_MAX];
 	struct rollout_stats stats;
-	int err = 0;
+	int err = begin(t);
 
-	if (!*begun) {
-		err = rollout_begin(t->rollout, t->counts[SEGMENT], &t->e);
-		if (err)
-			return err;
-		replay_add(t->replay, &t->e.step);
-		*begun = true;
-	}
+	if (err)
+		return err;
 	td3_policy(t->td3, rollout_policy(t->rollout));
 	rollout_drift(t->rollout, t->conf->drift > 0 && transitions(t) < t->conf->warmup);
 	err = rollout_step(t->rollout, &t->e);
@@ -437,7 +364,7 @@ static int step(struct train *t, bool *begun, uint64_t *logged)
 		err = evaluate(t);
 	if (!err && comes(t, t->conf->checkpoint_every)) {
 		err = save(t);
-		*begun = false;
+		t->begun = false;
 	}
 	return err;
 }
@@ -455,13 +382,12 @@ static int loop(struct train *t)
 {
 	uint64_t all = t->conf->transitions, from = transitions(t), logged = from;
 	struct progress progress;
-	bool begun = false;
 	char extra[64] = "";
 	int err = 0;
 
 	progress_start(&progress, "transitions", (double)(all - (from < all ? from : all)));
 	while (!err && transitions(t) < all && !work_stopped()) {
-		err = step(t, &begun, &logged);
+		err = step(t, &logged);
 		if (t->counts[HAS_BEST])
 			snprintf(extra, sizeof(extra), "best score %.4f at %.0f", t->best[0],
 				t->best[1]);
@@ -477,6 +403,8 @@ static int run(struct train *t)
 {
 	int err = resume(t), late;
 
+	if (!err && transitions(t) < t->conf->transitions)
+		err = begin(t); // before anything is written: a set-up can be impossible
 	if (err)
 		return err;
 	err = curves_open(&t->curves, t->io->dir, (int64_t)transitions(t), t->conf->properties);
@@ -490,9 +418,9 @@ static int run(struct train *t)
 	if (!err)
 		err = late;
 	if (!err)
-		err = write_model(t, t->last_path, true);
+		err = write_model(t, t->folder.last, true);
 	if (!err)
-		err = copy_best(t);
+		err = folder_publish(&t->folder);
 	if (!err)
 		pr_info("%s: the best of %" PRIu64 " transitions, score %.4f at %.0f\n",
 			t->io->output, transitions(t), t->best[0], t->best[1]);
@@ -508,7 +436,6 @@ int train_run(const struct train_conf *c, const struct train_io *io)
 		return -ENOMEM;
 	t->conf = c;
 	t->io = io;
-	t->folder = -1;
 	err = set_up(t);
 	if (!err)
 		err = run(t);

@@ -101,7 +101,7 @@ struct train_conf {
 		"weight of certificates on reference decisions in what the best model is chosen by"}, \
 	{OPT_REAL, 0, "reward-floor", "X", NULL, -1e9, 1, NULL, \
 		"least raw reward to learn from: a burst of drops can cost hundreds; none by default"}, \
-	{OPT_FILE, 0, "init", "MODEL", NULL, 0, 0, NULL, "model file to start from"}, \
+	{OPT_FILE, 0, "init", "MODEL", NULL, 0, 0, NULL, "model file to start from, with its critics where it has them, as a run's last.safetensors does"}, \
 	{OPT_INT, 0, "checkpoint-every", "N", "640000", 0, 1e12, NULL, \
 		"transitions between checkpoints, after which episodes begin anew; 0: one at the end"}, \
 	{OPT_INT, 0, "eval-every", "N", "640000", 0, 1e12, NULL, \

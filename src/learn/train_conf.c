@@ -171,6 +171,18 @@ static int check_certificates(const struct train_conf *c)
 	return 0;
 }
 
+// What can be meant, but rarely is.
+static void warn_of_idle(const struct train_conf *c)
+{
+	if (!c->updates)
+		pr_warn("--updates: none: the policy stays the one that it begins with\n");
+	else if (c->td3.critics_first >= c->updates)
+		pr_warn("--critics-first: all of the %llu updates are of critics alone\n",
+			(unsigned long long)c->updates);
+	else if (c->td3.critics_first + c->td3.extra_first >= c->updates)
+		pr_warn("--loss-first: all updates of the policy are by the certified loss alone, none by rewards\n");
+}
+
 static int check(const struct train_conf *c)
 {
 	int err;
@@ -194,8 +206,16 @@ static int check(const struct train_conf *c)
 		pr_err("--start: hold wants --features extended or windowed, and --no-batch-norm\n");
 		return -EINVAL;
 	}
+	if (c->td3.hold && c->init) {
+		pr_err("--start: hold is one first policy, and the model of --init another\n");
+		return -EINVAL;
+	}
 	err = check_certificates(c);
-	return err ? err : footprint_check(c);
+	if (!err)
+		err = footprint_check(c);
+	if (!err)
+		warn_of_idle(c);
+	return err;
 }
 
 int train_conf_init(struct train_conf *c, const struct opts *o, const char *const *skip)

@@ -3,7 +3,6 @@
 #include "trace/trace.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,11 +106,14 @@ int trace_load(struct trace **out, const char *path)
 	return err;
 }
 
+bool trace_is_file(const char *what)
+{
+	return strchr(what, '/') || access(what, F_OK) == 0;
+}
+
 int trace_open(struct trace **out, const char *what)
 {
-	if (strchr(what, '/') || access(what, F_OK) == 0)
-		return trace_load(out, what);
-	return trace_generate(out, what);
+	return trace_is_file(what) ? trace_load(out, what) : trace_generate(out, what);
 }
 
 void trace_free(struct trace *t)

@@ -10,6 +10,7 @@
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct trace {
  * file wins over a generator of the same name. Prints the error. 0 or -errno.
  */
 int trace_open(struct trace **out, const char *what);
+bool trace_is_file(const char *what);
 
 /* Reads a mahimahi trace file. Prints file and line of an error. 0 or -errno. */
 int trace_load(struct trace **out, const char *path);

@@ -1,0 +1,187 @@
+/* A run's folder, its lock, and what its checkpoints must agree with. */
+#include "learn/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "trace/trace.h"
+
+// The model is written hours later: could it be?
+static int check_output(const char *path)
+{
+	char *beside;
+	struct stat st;
+	int err = 0, fd;
+
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		err = S_ISDIR(st.st_mode) ? -EISDIR : 0;
+	} else {
+		beside = file_path("%s.XXXXXX", path);
+		fd = mkstemp(beside);
+		err = fd < 0 ? -errno : 0;
+		if (!err) {
+			close(fd);
+			unlink(beside);
+		}
+		free(beside);
+	}
+	if (err)
+		pr_err("--output: %s: %s\n", path, strerror(-err));
+	return err;
+}
+
+static void add_digest(FILE *spec, const char *what, const char *hex)
+{
+	fprintf(spec, "# %s, sha256 = %s\n", what, hex);
+}
+
+static int add_trace(FILE *spec, const char *what)
+{
+	char hex[HASH_HEX];
+	struct trace *t;
+	int err;
+
+	if (!trace_is_file(what))
+		return 0;
+	err = trace_load(&t, what);
+	if (err)
+		return err;
+	trace_digest(t, hex);
+	add_digest(spec, what, hex);
+	trace_free(t);
+	return 0;
+}
+
+static int add_traces(FILE *spec, const struct setups *s)
+{
+	int err = add_trace(spec, s->uplink);
+
+	for (int i = 0; !err && i < s->ntraces; i++)
+		err = add_trace(spec, s->traces[i]);
+	return err;
+}
+
+static int add_init(FILE *spec, const char *path)
+{
+	struct model *m;
+	int err;
+
+	if (!path)
+		return 0;
+	err = model_load(&m, path);
+	if (err)
+		return err;
+	add_digest(spec, path, m->sha256);
+	model_free(m);
+	return 0;
+}
+
+// The spec has only names of files, and what is in them can change.
+static int tell_made_by(char **out, const struct train_conf *c)
+{
+	char hex[HASH_HEX];
+	size_t len;
+	FILE *spec = open_memstream(out, &len);
+	int err;
+
+	if (!spec)
+		return -ENOMEM;
+	fputs(c->spec, spec);
+	if (c->properties) {
+		hash_sha256(hex, &(struct hash_part){c->properties->text, strlen(c->properties->text)}, 1);
+		add_digest(spec, "properties", hex);
+	}
+	err = add_init(spec, c->init);
+	if (!err)
+		err = add_traces(spec, &c->setups);
+	if (!err)
+		err = add_traces(spec, &c->held_out);
+	return fclose(spec) ? -ENOMEM : err;
+}
+
+static int lock(struct folder *f)
+{
+	int err = 0;
+
+	f->lock = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->lock < 0 || flock(f->lock, LOCK_EX | LOCK_NB))
+		err = -errno;
+	if (err == -EWOULDBLOCK)
+		pr_err("%s: another run is at work in this folder; another one is named with --dir\n", f->dir);
+	else if (err)
+		pr_err("%s: %s\n", f->dir, strerror(-err));
+	return err;
+}
+
+int folder_open(struct folder *f, const struct train_conf *c, const struct train_io *io)
+{
+	int err;
+
+	*f = (struct folder){.dir = io->dir,
+		.output = io->output,
+		.checkpoint = file_path("%s/checkpoint.safetensors", io->dir),
+		.best = file_path("%s/best.safetensors", io->dir),
+		.last = file_path("%s/last.safetensors", io->dir),
+		.lock = -1,
+		.made = access(io->dir, F_OK)};
+	err = check_output(io->output);
+	if (!err)
+		err = tell_made_by(&f->made_by, c);
+	if (!err)
+		err = file_mkdirs(io->dir);
+	return err ? err : lock(f);
+}
+
+void folder_close(struct folder *f)
+{
+	if (f->made)
+		rmdir(f->dir);
+	if (f->lock >= 0)
+		close(f->lock);
+	free(f->checkpoint);
+	free(f->best);
+	free(f->last);
+	free(f->made_by);
+}
+
+int folder_resume(struct folder *f, const struct checkpoint *parts, bool restart)
+{
+	int err = -ENOENT;
+
+	if (restart)
+		checkpoint_remove(f->checkpoint);
+	else
+		err = checkpoint_load(parts, f->checkpoint, f->made_by);
+	if (err == -EBADMSG)
+		pr_err("%s: no checkpoint is whole; --restart begins anew\n", f->dir);
+	return err;
+}
+
+int folder_publish(const struct folder *f)
+{
+	struct model *m;
+	char *data;
+	size_t len;
+	int err = model_load(&m, f->best); // whole, as it was written?
+
+	if (!err) {
+		model_free(m);
+		err = file_read(f->best, ST_MAX_FILE, &data, &len);
+	}
+	if (err) {
+		pr_err("%s is not written; the last policy is %s\n", f->output, f->last);
+		return err;
+	}
+	err = file_write(f->output, data, len);
+	free(data);
+	return err;
+}

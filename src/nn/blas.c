@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 
@@ -43,6 +44,9 @@ static void *open_library(void)
 	setenv(THREADS, "1", 1); // both are read while it loads: no threads of its own
 	if (!asked && ours)
 		setenv(KERNELS, ours, 1);
+	else if (ours && strcmp(asked, ours))
+		pr_info(KERNELS " asks for %s kernels; this processor's are %s, of another speed and other bits\n", asked,
+			ours);
 	lib = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	if (threads)
 		setenv(THREADS, threads, 1);

@@ -63,7 +63,7 @@ static int add_trace(FILE *spec, const char *what)
 
 static int add_traces(FILE *spec, const struct setups *s)
 {
-	int err = add_trace(spec, s->uplink);
+	int err = 0;
 
 	for (int i = 0; !err && i < s->ntraces; i++)
 		err = add_trace(spec, s->traces[i]);
@@ -102,6 +102,8 @@ static int tell_made_by(char **out, const struct train_conf *c)
 	}
 	err = add_init(spec, c->init);
 	if (!err)
+		err = add_trace(spec, c->setups.uplink);
+	if (!err)
 		err = add_traces(spec, &c->setups);
 	if (!err)
 		err = add_traces(spec, &c->held_out);
@@ -115,6 +117,10 @@ static int lock(struct folder *f)
 	f->lock = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->lock < 0 || flock(f->lock, LOCK_EX | LOCK_NB))
 		err = -errno;
+	if (err && f->lock >= 0) {
+		close(f->lock);
+		f->lock = -1;
+	}
 	if (err == -EWOULDBLOCK)
 		pr_err("%s: another run is at work in this folder; another one is named with --dir\n", f->dir);
 	else if (err)
@@ -143,10 +149,11 @@ int folder_open(struct folder *f, const struct train_conf *c, const struct train
 
 void folder_close(struct folder *f)
 {
-	if (f->made)
-		rmdir(f->dir);
-	if (f->lock >= 0)
+	if (f->lock >= 0) {
+		if (f->made)
+			rmdir(f->dir);
 		close(f->lock);
+	}
 	free(f->checkpoint);
 	free(f->best);
 	free(f->last);

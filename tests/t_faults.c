@@ -74,6 +74,8 @@ static void specs_that_make_no_sense(void **state)
 			"nosuch.safetensors: No such file"},
 		{"-o none.safetensors --init ''", 2, "--init: an empty name"},
 		{"-o none.safetensors ''", 2, "argument 1 is empty"},
+		{"-o none.safetensors --episode 1", 1, "--episode: a transition takes 2 decisions"},
+		{"-o none.safetensors -p ''", 1, "'': there are no such properties"},
 		{"-o none.safetensors --envs 9", 1, "--envs: a grid is all combinations of its lists"},
 		{"-o none.safetensors --trace-share 0.5", 1, "--trace-share: a grid is"},
 		{"-o none.safetensors --init m.safetensors --start hold --features windowed --no-batch-norm", 1,

@@ -22,7 +22,13 @@ static void one_run_a_folder(void **state)
 	assert_int_equal(train(SMALL SIZES "-o used.safetensors"), 0);
 	assert_int_equal(system("cp used.safetensors kept"), 0);
 	assert_int_equal(truncate("used.run/best.safetensors", 100), 0);
-	refuse(SMALL SIZES "-o used.safetensors", 1, "used.safetensors is not written; the last policy is used.run/last");
+	refuse(SMALL SIZES "-o used.safetensors", 1, "used.run: the run cannot go on without its best model so far");
+	assert_int_equal(unlink("used.run/best.safetensors"), 0);
+	refuse(SMALL SIZES "-o used.safetensors", 1, "used.run/best.safetensors: No such file");
+	need_whole();
+	assert_int_equal(train(SMALL SIZES "-o other.safetensors --seed 2"), 0);
+	assert_int_equal(system("cp other.safetensors used.run/best.safetensors"), 0);
+	refuse(SMALL SIZES "-o used.safetensors", 1, "used.run/best.safetensors: is of another run");
 	assert_same_bytes("used.safetensors", "kept");
 }
 
@@ -39,6 +45,10 @@ static int certify_model(const char *model, const char *args)
 static void specs_are_heeded(void **state)
 {
 	need_program();
+	need_whole();
+	assert_int_equal(file_mkdirs("again"), 0);
+	assert_int_equal(train("whole.run/run.spec -o again/m.safetensors -j1"), 0); // what a folder says of itself
+	assert_same_bytes("again/m.safetensors", "m.safetensors");
 	assert_int_equal(system("rm -rf used.run; printf 'output = used.safetensors\\nlet = theta=0.4\\n' >out.spec"), 0);
 	assert_int_equal(train("out.spec " SMALL SIZES), 0);
 	assert_int_equal(certify_model("used.safetensors", ">own.json"), 0);
@@ -50,6 +60,9 @@ static void specs_are_heeded(void **state)
 	assert_int_equal(train(SMALL SIZES "-o mine.safetensors -p my.txt"), 0);
 	assert_int_equal(system("sed -i 's/0.5/0.4/' my.txt"), 0);
 	refuse(SMALL SIZES "-o mine.safetensors -p my.txt", 1, "# properties, sha256 = ");
+	refuse(SMALL SIZES "-o my.txt --dir new.run -p my.txt", 1, "--output: my.txt is no model, and not overwritten");
+	assert_int_equal(certify_model("mine.safetensors", "-p deep-buffer -o mine.safetensors 2>said") >> 8, 1);
+	assert_said("certify", "--output: mine.safetensors is what is certified");
 	assert_int_equal(unlink("my.txt"), 0);
 	assert_int_not_equal(certify_model("mine.safetensors", "2>said"), 0);
 	assert_said("certify", "my.txt: No such file");
@@ -158,6 +171,9 @@ static void files_that_change(void **state)
 	assert_int_equal(train(NAMED), 0);
 	assert_int_equal(train(NAMED), 0); // goes on from its end
 	assert_said(NAMED, "going on from");
+	assert_int_equal(system("test $(ls named.run/events.out.tfevents.* | wc -l) = 1"), 0);
+	assert_int_equal(rename("t.trace", "u.trace"), 0);
+	refuse(NAMED, 1, "./t.trace: No such file");
 	assert_int_equal(system("seq 1001 >t.trace"), 0);
 	want = file_path("%sthere '# ./t.trace, sha256 = ", at);
 	refuse(NAMED, 1, want);
@@ -171,6 +187,24 @@ static void files_that_change(void **state)
 	want = file_path("%sthere 'init = i.safetensors', here no such line", at);
 	refuse(SMALL SIZES "-o named.safetensors --traces ./t.trace", 1, want);
 	free(want);
+}
+
+static void nothing_is_overwritten(void **state)
+{
+	need_program();
+	need_whole();
+	assert_int_equal(system("cp m.safetensors start.safetensors && ln -f start.safetensors link.safetensors"), 0);
+	refuse(SMALL SIZES "-o start.safetensors --init link.safetensors", 1, "--init: this run would write over link");
+	refuse(SMALL SIZES "-o n.safetensors --dir whole.run --init whole.run/last.safetensors", 1,
+		"--init: this run would write over whole.run/last.safetensors");
+	refuse(SMALL SIZES "-o whole.run/best.safetensors --dir whole.run", 1, "is a file of the run's own");
+	refuse(SMALL SIZES "-o whole.run/metrics.jsonl --dir whole.run", 1, "is no model, and not overwritten");
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	refuse(SMALL SIZES "-o fifo", 1, "--output: fifo: not a regular file");
+	assert_int_equal(system("mkdir board && echo theirs >board/events.out.tfevents.1.host"), 0);
+	refuse(SMALL SIZES "-o n.safetensors --dir board --restart", 1,
+		"board: has events.out.tfevents.1.host, but not of a run of canopy train");
+	assert_int_equal(system("grep -q theirs board/events.out.tfevents.1.host"), 0);
 }
 
 static void begun_in_vain(void **state)
@@ -222,6 +256,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(damaged_checkpoints),
 		cmocka_unit_test(models_to_start_from),
 		cmocka_unit_test(files_that_change),
+		cmocka_unit_test(nothing_is_overwritten),
 		cmocka_unit_test(begun_in_vain),
 		cmocka_unit_test(events_of_one_run),
 		cmocka_unit_test(runs_that_teach_nothing),

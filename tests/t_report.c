@@ -270,6 +270,10 @@ static void nothing_to_report_is_an_error(void **state)
 		skip();
 	}
 	assert_int_equal(canopy(missing, &said), 1);
+	assert_non_null(strstr(said, "missing: No such file"));
+	free(said);
+	assert_int_equal(file_mkdirs(missing), 0);
+	assert_int_equal(canopy(missing, &said), 1);
 	assert_non_null(strstr(said, "runs.jsonl"));
 	free(said);
 	assert_int_equal(results_open(&r, empty, spec), 0);

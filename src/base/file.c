@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,6 +150,13 @@ int file_write(const char *path, const void *data, size_t len)
 		pr_err("%s: %s\n", path, strerror(-err));
 	free(real);
 	return err;
+}
+
+bool file_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 int file_mkdirs(const char *path)

@@ -2,6 +2,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -25,6 +26,9 @@ int file_write(const char *path, const void *data, size_t len);
  */
 char *file_part(const char *path);
 int file_settle(const char *path, int err);
+
+/* Whether both exist and are one file. */
+bool file_same(const char *a, const char *b);
 
 /* mkdir -p. Prints the error. */
 int file_mkdirs(const char *path);

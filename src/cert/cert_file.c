@@ -320,7 +320,7 @@ int cert_file_create(struct cert_writer **out, const char *path, const struct ce
 	w->f = fopen(w->part, "wb");
 	if (!w->f) {
 		w->err = -errno;
-		pr_err("%s: %s\n", w->part, strerror(errno));
+		pr_err("%s: %s\n", path, strerror(errno));
 	} else {
 		w->err = put_head(w, head);
 	}

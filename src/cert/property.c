@@ -354,9 +354,9 @@ int property_load(struct property_file **out, const char *what, const char *cons
 		known[n] = property_shipped_name(n), n++;
 	near = opts_nearest(what, known, n);
 	if (near)
-		pr_err("%s: there are no such properties, did you mean '%s'?\n", what, near);
+		pr_err("'%s': there are no such properties, did you mean '%s'?\n", what, near);
 	else
-		pr_err("%s: there are no such properties; the path of a file has a '.' or '/'\n",
+		pr_err("'%s': there are no such properties; the path of a file has a '.' or '/'\n",
 			what);
 	return -ENOENT;
 }

@@ -67,7 +67,8 @@ static bool show(const struct certify *c, const struct cert_entry *e, const stru
 static int replay_entry(const struct certify *c, const struct cert_entry *e, float *scratch, long count[2])
 {
 	if (e->nstate != c->actor->layer[0].in) {
-		pr_err("a state of %d numbers, the model's have %d\n", e->nstate, c->actor->layer[0].in);
+		pr_err("%s: a state of %d numbers, the model's have %d\n", opts_text(c->opts, "replay"), e->nstate,
+			c->actor->layer[0].in);
 		return -EINVAL;
 	}
 	for (int i = 0; i < e->nparts; i++)

@@ -166,6 +166,11 @@ static int open_output(struct output *o, const struct certify *c)
 			return -EINVAL;
 		}
 	}
+	if (path && (file_same(path, c->model_path) || file_same(path, c->properties->path) ||
+			    (c->opts->nargs > 1 && file_same(path, c->opts->args[1])))) {
+		pr_err("--output: %s is what is certified\n", path);
+		return -EINVAL;
+	}
 	o->engine = engine_new(c->actor);
 	if (!o->engine)
 		return -ENOMEM;

@@ -44,6 +44,10 @@ static int load(const char *dir, struct result_set *set, struct training *t)
 	int err = 0;
 
 	free(runs);
+	if (access(dir, F_OK)) {
+		pr_err("%s: %s\n", dir, strerror(ENOENT));
+		return -ENOENT;
+	}
 	if (!trained && !evaluated) {
 		pr_err("%s: has neither runs.jsonl (canopy eval) nor metrics.jsonl (canopy "
 		       "train)\n",

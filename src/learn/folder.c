@@ -1,6 +1,7 @@
 /* A run's folder, its lock, and what its checkpoints must agree with. */
 #include "learn/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,29 +14,94 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "learn/metrics.h"
 #include "trace/trace.h"
 
-// The model is written hours later: could it be?
+// The model is written hours later: could it be, and over what?
 static int check_output(const char *path)
 {
-	char *beside;
+	struct model *m;
 	struct stat st;
+	char *beside;
 	int err = 0, fd;
 
 	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-		err = S_ISDIR(st.st_mode) ? -EISDIR : 0;
-	} else {
-		beside = file_path("%s.XXXXXX", path);
-		fd = mkstemp(beside);
-		err = fd < 0 ? -errno : 0;
-		if (!err) {
-			close(fd);
-			unlink(beside);
-		}
-		free(beside);
+		pr_err("--output: %s: %s\n", path, S_ISDIR(st.st_mode) ? strerror(EISDIR) : "not a regular file");
+		return -EINVAL;
 	}
-	if (err)
+	if (!access(path, F_OK) && st.st_size) {
+		err = model_load(&m, path);
+		if (err) {
+			pr_err("--output: %s is no model, and not overwritten\n", path);
+			return err;
+		}
+		model_free(m);
+	}
+	beside = file_path("%s.XXXXXX", path);
+	fd = mkstemp(beside);
+	if (fd < 0) {
+		err = -errno;
 		pr_err("--output: %s: %s\n", path, strerror(-err));
+	} else {
+		close(fd);
+		unlink(beside);
+	}
+	free(beside);
+	return err;
+}
+
+static bool same(const char *a, const char *b)
+{
+	return !strcmp(a, b) || file_same(a, b);
+}
+
+// What the run will write must be neither what it starts from nor each other.
+static int check_names(const struct folder *f, const char *init)
+{
+	const char *const ours[] = {f->best, f->last, f->checkpoint, f->output};
+
+	for (int i = 0; i < 4; i++) {
+		if (init && same(init, ours[i])) {
+			pr_err("--init: this run would write over %s: start from a copy, or name another --output and --dir\n",
+				init);
+			return -EINVAL;
+		}
+		if (i < 3 && same(f->output, ours[i])) {
+			pr_err("--output: %s is a file of the run's own\n", f->output);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static bool is_ours(const char *name)
+{
+	static const char *const ours[] = {METRICS_FILE, METRICS_EVENTS, "best.safetensors", "last.safetensors"};
+
+	for (int i = 0; i < 4; i++)
+		if (!strncmp(name, ours[i], strlen(ours[i])))
+			return true;
+	return false;
+}
+
+// Files named as a run's, in a folder that no run has begun in, are somebody else's.
+static int check_folder(const struct folder *f)
+{
+	struct dirent *e;
+	int err = 0;
+	DIR *d;
+
+	if (!access(f->run_spec, F_OK) || !access(f->checkpoint, F_OK))
+		return 0;
+	d = opendir(f->dir);
+	while (d && !err && (e = readdir(d)))
+		if (is_ours(e->d_name)) {
+			pr_err("%s: has %s, but not of a run of canopy train: another folder is named with --dir\n", f->dir,
+				e->d_name);
+			err = -EEXIST;
+		}
+	if (d)
+		closedir(d);
 	return err;
 }
 
@@ -50,13 +116,13 @@ static int add_trace(FILE *spec, const char *what)
 	struct trace *t;
 	int err;
 
-	if (!trace_is_file(what))
-		return 0;
-	err = trace_load(&t, what);
+	err = trace_open(&t, what);
 	if (err)
 		return err;
-	trace_digest(t, hex);
-	add_digest(spec, what, hex);
+	if (trace_is_file(what)) {
+		trace_digest(t, hex);
+		add_digest(spec, what, hex);
+	}
 	trace_free(t);
 	return 0;
 }
@@ -137,14 +203,20 @@ int folder_open(struct folder *f, const struct train_conf *c, const struct train
 		.checkpoint = file_path("%s/checkpoint.safetensors", io->dir),
 		.best = file_path("%s/best.safetensors", io->dir),
 		.last = file_path("%s/last.safetensors", io->dir),
+		.run_spec = file_path("%s/run.spec", io->dir),
+		.spec = c->spec,
 		.lock = -1,
 		.made = access(io->dir, F_OK)};
-	err = check_output(io->output);
+	err = check_names(f, c->init);
+	if (!err)
+		err = check_output(io->output);
 	if (!err)
 		err = tell_made_by(&f->made_by, c);
 	if (!err)
 		err = file_mkdirs(io->dir);
-	return err ? err : lock(f);
+	if (!err)
+		err = lock(f);
+	return err ? err : check_folder(f);
 }
 
 void folder_close(struct folder *f)
@@ -157,33 +229,50 @@ void folder_close(struct folder *f)
 	free(f->checkpoint);
 	free(f->best);
 	free(f->last);
+	free(f->run_spec);
 	free(f->made_by);
 }
 
-int folder_resume(struct folder *f, const struct checkpoint *parts, bool restart)
+int folder_resume(const struct folder *f, const struct checkpoint *parts)
 {
-	int err = -ENOENT;
+	int err = checkpoint_load(parts, f->checkpoint, f->made_by);
 
-	if (restart)
-		checkpoint_remove(f->checkpoint);
-	else
-		err = checkpoint_load(parts, f->checkpoint, f->made_by);
 	if (err == -EBADMSG)
 		pr_err("%s: no checkpoint is whole; --restart begins anew\n", f->dir);
 	return err;
 }
 
-int folder_publish(const struct folder *f)
+int folder_begin(const struct folder *f)
+{
+	checkpoint_remove(f->checkpoint);
+	unlink(f->best);
+	unlink(f->last);
+	return file_write(f->run_spec, f->made_by, strlen(f->made_by));
+}
+
+int folder_check_best(const struct folder *f)
 {
 	struct model *m;
+	int err = model_load(&m, f->best);
+
+	if (err)
+		return err;
+	if (!m->info.training || strcmp(m->info.training, f->spec)) {
+		pr_err("%s: is of another run\n", f->best);
+		err = -EINVAL;
+	}
+	model_free(m);
+	return err;
+}
+
+int folder_publish(const struct folder *f)
+{
 	char *data;
 	size_t len;
-	int err = model_load(&m, f->best); // whole, as it was written?
+	int err = folder_check_best(f);
 
-	if (!err) {
-		model_free(m);
+	if (!err)
 		err = file_read(f->best, ST_MAX_FILE, &data, &len);
-	}
 	if (err) {
 		pr_err("%s is not written; the last policy is %s\n", f->output, f->last);
 		return err;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/work.h"
 #include "model/model.h"
 
 struct held_out {
@@ -50,7 +51,7 @@ static int play(struct held_out *h, struct rollout *r, struct held_out_score *ou
 	int err = rollout_begin(r, 0, &h->e);
 
 	for (int i = 0; i < h->decisions && !err; i++)
-		err = rollout_step(r, &h->e);
+		err = work_stopped() ? -EINTR : rollout_step(r, &h->e);
 	rollout_end(r);
 	if (err)
 		return err;

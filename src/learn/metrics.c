@@ -17,8 +17,6 @@
 #include "base/progress.h"
 #include "learn/tfevents.h"
 
-#define EVENTS_FILE "events.out.tfevents."
-
 struct metrics {
 	char *json_path, *events_path;
 	FILE *json, *events;
@@ -83,7 +81,7 @@ static void remove_events(const char *dir)
 	struct dirent *e;
 
 	while (d && (e = readdir(d)))
-		if (!strncmp(e->d_name, EVENTS_FILE, strlen(EVENTS_FILE)))
+		if (!strncmp(e->d_name, METRICS_EVENTS, strlen(METRICS_EVENTS)))
 			unlinkat(dirfd(d), e->d_name, 0);
 	if (d)
 		closedir(d);
@@ -101,7 +99,7 @@ int metrics_open(struct metrics **out, const char *dir, int64_t step)
 	gethostname(host, sizeof(host) - 1);
 	m->json_path = file_path("%s/" METRICS_FILE, dir);
 	m->events_path = file_path(
-		"%s/" EVENTS_FILE "%010.0f.%s.%d", dir, floor(wall_s()), host, (int)getpid());
+		"%s/" METRICS_EVENTS "%010.0f.%s.%d", dir, floor(wall_s()), host, (int)getpid());
 	if (step)
 		err = cut(m->json_path, step, &wall);
 	else

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define METRICS_FILE "metrics.jsonl"
+#define METRICS_EVENTS "events.out.tfevents." /* begins the name of every event file */
 #define METRICS_MAX_FILE ((size_t)1 << 30) /* that is read */
 
 struct metrics;

@@ -36,7 +36,7 @@ struct train {
 	/* in the checkpoint: steps of all environments, segments begun, whether there is a best */
 	uint64_t counts[3];
 	double best[2]; /* score, and the step it is from */
-	bool begun;	/* this segment's episodes */
+	bool begun, saved; /* this segment's episodes; there is a checkpoint */
 };
 
 enum { STEPS, SEGMENT, HAS_BEST };
@@ -158,6 +158,8 @@ static int set_up(struct train *t)
 		err = experience_init(&t->e, c->setups.n);
 	if (!err)
 		err = make_rollouts(t);
+	if (err == -EINTR)
+		pr_info("stopped before the first transition\n");
 	if (!err)
 		warn_of_silent(t);
 	if (!err && train_has_loss(c))
@@ -219,11 +221,16 @@ static int resume(struct train *t)
 	int err;
 
 	list_parts(t);
-	err = folder_resume(&t->folder, &t->parts, t->io->restart);
-	if (!err)
-		pr_info("going on from transition %" PRIu64 " of %s\n", transitions(t),
-			t->folder.checkpoint);
-	return err == -ENOENT ? 0 : err;
+	err = t->io->restart ? -ENOENT : folder_resume(&t->folder, &t->parts);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	t->saved = true;
+	pr_info("going on from transition %" PRIu64 " of %s\n", transitions(t), t->folder.checkpoint);
+	if (t->counts[HAS_BEST] && folder_check_best(&t->folder)) {
+		pr_err("%s: the run cannot go on without its best model so far; --restart begins anew\n", t->io->dir);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 // Saves at the end of a segment; the next begins with new episodes.
@@ -238,6 +245,7 @@ static int save(struct train *t)
 	replay_pause(t->replay);
 	t->counts[SEGMENT]++;
 	err = checkpoint_save(&t->parts, t->folder.checkpoint, t->folder.made_by);
+	t->saved |= !err;
 	t->curves.checkpoint_s += progress_clock() - start;
 	return err;
 }
@@ -290,7 +298,7 @@ static int catch_up(struct train *t)
 		return -EINVAL;
 	}
 	while (!err && td3_updates(t->td3) < target)
-		err = update(t);
+		err = work_stopped() ? -EINTR : update(t);
 	return err;
 }
 
@@ -371,11 +379,11 @@ static int step(struct train *t, uint64_t *logged)
 
 static void tell_stopped(const struct train *t, int err)
 {
-	log_print(err ? LOG_ERR : LOG_INFO, "stopped at transition %" PRIu64 ": %s\n",
-		transitions(t),
-		!t->counts[SEGMENT] ? "there is no checkpoint yet, the same command begins anew"
-		: err == -EDOM	    ? "the last checkpoint stays"
-				    : "the same command goes on from the last checkpoint");
+	log_print(err == -EINTR ? LOG_INFO : LOG_ERR, "stopped at transition %" PRIu64 ": %s\n", transitions(t),
+		!t->saved	  ? "there is no checkpoint yet, the same command begins anew"
+		: err == -EDOM	  ? "the last checkpoint stays"
+		: t->io->restart ? "the same command without restart goes on from the last checkpoint"
+				  : "the same command goes on from the last checkpoint");
 }
 
 static int loop(struct train *t)
@@ -394,29 +402,40 @@ static int loop(struct train *t)
 		progress_update(&progress, (double)(transitions(t) - from), extra);
 	}
 	progress_end(&progress);
-	if (err || transitions(t) < all)
+	if (!err && transitions(t) < all)
+		err = -EINTR;
+	return err;
+}
+
+static int go_on(struct train *t)
+{
+	bool first = !t->counts[STEPS];
+	int err = begin(t), late;
+
+	if (err) // before anything is written: a set-up can be impossible
+		return err;
+	if (first)
+		err = folder_begin(&t->folder);
+	if (!err)
+		err = curves_open(&t->curves, t->io->dir, (int64_t)transitions(t), t->conf->properties);
+	if (!err && first)
+		err = curves_held_out(&t->curves, 0, held_out_cubic(t->held_out), NAN);
+	if (!err && first && t->conf->init)
+		err = evaluate(t);
+	if (!err)
+		err = loop(t);
+	if (err)
 		tell_stopped(t, err);
-	return !err && transitions(t) < all ? -EINTR : err;
+	late = curves_close(&t->curves);
+	return err ? err : late;
 }
 
 static int run(struct train *t)
 {
-	int err = resume(t), late;
+	int err = resume(t);
 
 	if (!err && transitions(t) < t->conf->transitions)
-		err = begin(t); // before anything is written: a set-up can be impossible
-	if (err)
-		return err;
-	err = curves_open(&t->curves, t->io->dir, (int64_t)transitions(t), t->conf->properties);
-	if (!err && !t->counts[STEPS])
-		err = curves_held_out(&t->curves, 0, held_out_cubic(t->held_out), NAN);
-	if (!err && !t->counts[STEPS] && t->conf->init)
-		err = evaluate(t);
-	if (!err)
-		err = loop(t);
-	late = curves_close(&t->curves);
-	if (!err)
-		err = late;
+		err = go_on(t);
 	if (!err)
 		err = write_model(t, t->folder.last, true);
 	if (!err)

@@ -57,7 +57,7 @@ struct train_conf {
 	{OPT_INT, 0, "critics-first", "N", "0", 0, 1e10, NULL, "updates before the actor's first"}, \
 	{OPT_INT, 0, "replay", "N", "880000", 1, 1e9, NULL, "transitions that the replay holds"}, \
 	{OPT_INT, 0, "batch", "N", "512", 2, 65536, NULL, "transitions of an update"}, \
-	{OPT_REALS, 0, "hidden", "N,N", "256,256", 1, MLP_MAX_WIDTH, NULL, "widths of the hidden layers, 2 or more"}, \
+	{OPT_REALS, 0, "hidden", "N,N", "256,256", 1, MLP_MAX_WIDTH, NULL, "widths of the hidden layers, 2 to 7"}, \
 	{OPT_WORD, 0, "features", "TABLE", "published", 0, 0, "published|extended|windowed", "what the policy sees"}, \
 	{OPT_FLAG, 0, "batch-norm", NULL, "yes", 0, 0, NULL, "batch norm in the actor (--no-batch-norm: none)"}, \
 	{OPT_WORD, 0, "start", "KIND", "random", 0, 0, "random|hold", \

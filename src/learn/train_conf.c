@@ -22,6 +22,7 @@ static bool is_skipped(const char *name, const char *const *skip)
 
 static char *spec_text(const struct opts *o, const char *const *skip)
 {
+	bool grid = !strcmp(opts_text(o, "setups"), "grid"); // which counts its environments itself
 	char *text;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -30,7 +31,8 @@ static char *spec_text(const struct opts *o, const char *const *skip)
 		abort();
 	fprintf(f, "# simulator %d\n", SIM_VERSION);
 	for (int i = 0; i < o->n; i++)
-		if (o->text[i] && !is_skipped(o->table[i].name, skip))
+		if (o->text[i] && !is_skipped(o->table[i].name, skip) &&
+			!(grid && !strcmp(o->table[i].name, "envs")))
 			fprintf(f, "%s = %s\n", o->table[i].name, o->text[i]);
 	if (fclose(f))
 		abort();
@@ -204,6 +206,10 @@ static int check(const struct train_conf *c)
 	}
 	if (c->td3.hold && (c->td3.batch_norm || !c->table->tail)) {
 		pr_err("--start: hold wants --features extended or windowed, and --no-batch-norm\n");
+		return -EINVAL;
+	}
+	if (c->setups.base.steps == 1) {
+		pr_err("--episode: a transition takes 2 decisions\n");
 		return -EINVAL;
 	}
 	if (c->td3.hold && c->init) {

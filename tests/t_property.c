@@ -363,8 +363,8 @@ static int load(const char *what)
 static void test_load(void **state)
 {
 	static const struct refusal bad[] = {
-		{"deep-bufer", "deep-bufer: there are no such properties, did you mean 'deep-buffer'?"},
-		{"x", "x: there are no such properties; the path of a file has a '.' or '/'"},
+		{"deep-bufer", "'deep-bufer': there are no such properties, did you mean 'deep-buffer'?"},
+		{"x", "'x': there are no such properties; the path of a file has a '.' or '/'"},
 		{"./none.txt", "./none.txt: No such file or directory"},
 		{"/", "/: Is a directory"},
 	};

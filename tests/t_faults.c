@@ -10,7 +10,6 @@
 
 #include "base/rng.h"
 #include "model/safetensors.h"
-#include "nn/blas.h"
 #include "train_fixture.h"
 
 // Each has a value somewhere in a certified run.
@@ -256,6 +255,22 @@ static void signals_at_any_moment(void **state)
 	assert_same_bytes("m.safetensors", "killed/m.safetensors");
 }
 
+// One is enough, in the middle of endless updates, too; what is then said holds for the command as it was.
+static void stops_that_are_heeded(void **state)
+{
+	static const char stop[] = "timeout -s INT -k 20 3 $CANOPY train " SMALL SIZES "%s 2>said";
+	char *burst = file_path(stop, "-o burst.safetensors -u 1000000000"),
+	     *anew = file_path(stop, "-o anew.safetensors -n 240000000 -u 12000000 --restart");
+
+	need_program();
+	assert_int_equal(WEXITSTATUS(system(burst)), 124); // 137: it had to be killed
+	assert_said("-u 1000000000", "there is no checkpoint yet, the same command begins anew");
+	assert_int_equal(WEXITSTATUS(system(anew)), 124);
+	assert_said("--restart", "the same command without restart goes on from the last checkpoint");
+	free(burst);
+	free(anew);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,14 +280,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(folders_of_others),
 		cmocka_unit_test(numbers_that_are_not_finite),
 		cmocka_unit_test(full_disks),
+		cmocka_unit_test(stops_that_are_heeded),
 		cmocka_unit_test(signals_at_any_moment),
 	};
 
-	if (blas_load()) {
-		print_message("skip: there is no OpenBLAS here\n");
+	if (!can_train(argc, argv))
 		return 0;
-	}
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include "model/safetensors.h"
-#include "nn/blas.h"
 #include "train_fixture.h"
 
 // What belongs together: one run a folder, and the best model that it wrote.
@@ -205,6 +204,13 @@ static void nothing_is_overwritten(void **state)
 	refuse(SMALL SIZES "-o n.safetensors --dir board --restart", 1,
 		"board: has events.out.tfevents.1.host, but not of a run of canopy train");
 	assert_int_equal(system("grep -q theirs board/events.out.tfevents.1.host"), 0);
+	assert_int_equal(system("mkdir own && echo 'batch = 50' >own/run.spec"), 0);
+	refuse("own/run.spec " SMALL SIZES "-o n.safetensors --dir own", 1, "own: has run.spec, but not of a run");
+	assert_int_equal(system("grep -q '^batch = 50' own/run.spec"), 0);
+	assert_int_equal(system("printf 'property p\\n over inv_rtt in [0.5, 1]\\n then cwnd >= 1\\n' >shield.txt"), 0);
+	assert_int_equal(certify_model("m.safetensors",
+		"-p deep-buffer --shield-properties shield.txt -o shield.txt 2>said") >> 8, 1);
+	assert_said("certify", "--output: shield.txt is what is certified");
 }
 
 static void begun_in_vain(void **state)
@@ -262,11 +268,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(runs_that_teach_nothing),
 	};
 
-	if (blas_load()) {
-		print_message("skip: there is no OpenBLAS here\n");
+	if (!can_train(argc, argv))
 		return 0;
-	}
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -18,6 +18,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "nn/blas.h"
 
 static char dir[] = "/tmp/canopy-faults-XXXXXX";
 
@@ -51,6 +52,16 @@ static inline int tear_down(void **state)
 
 	free(cmd);
 	return err;
+}
+
+/* Whether to run the tests, or only those that the command line names. */
+static inline bool can_train(int argc, char **argv)
+{
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	if (blas_load())
+		print_message("skip: there is no OpenBLAS here\n");
+	return !blas_load();
 }
 
 static inline void need_program(void)

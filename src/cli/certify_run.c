@@ -167,6 +167,7 @@ static int open_output(struct output *o, const struct certify *c)
 		}
 	}
 	if (path && (file_same(path, c->model_path) || file_same(path, c->properties->path) ||
+			    (c->shielding && file_same(path, c->shielding->path)) ||
 			    (c->opts->nargs > 1 && file_same(path, c->opts->args[1])))) {
 		pr_err("--output: %s is what is certified\n", path);
 		return -EINVAL;

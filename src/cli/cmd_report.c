@@ -45,8 +45,9 @@ static int load(const char *dir, struct result_set *set, struct training *t)
 
 	free(runs);
 	if (access(dir, F_OK)) {
-		pr_err("%s: %s\n", dir, strerror(ENOENT));
-		return -ENOENT;
+		err = -errno;
+		pr_err("%s: %s\n", dir, strerror(-err));
+		return err;
 	}
 	if (!trained && !evaluated) {
 		pr_err("%s: has neither runs.jsonl (canopy eval) nor metrics.jsonl (canopy "

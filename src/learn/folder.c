@@ -76,12 +76,27 @@ static int check_names(const struct folder *f, const char *init)
 
 static bool is_ours(const char *name)
 {
-	static const char *const ours[] = {METRICS_FILE, METRICS_EVENTS, "best.safetensors", "last.safetensors"};
+	static const char *const ours[] = {
+		METRICS_FILE, METRICS_EVENTS, "best.safetensors", "last.safetensors", "run.spec"};
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		if (!strncmp(name, ours[i], strlen(ours[i])))
 			return true;
 	return false;
+}
+
+// Whether run.spec, if there is one, is a run's and not a user's own.
+static bool is_run_spec(const char *path)
+{
+	char head[sizeof(TRAIN_SPEC_HEAD)] = "";
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return false;
+	if (!fgets(head, sizeof(head), f))
+		*head = 0;
+	fclose(f);
+	return !strcmp(head, TRAIN_SPEC_HEAD);
 }
 
 // Files named as a run's, in a folder that no run has begun in, are somebody else's.
@@ -91,7 +106,7 @@ static int check_folder(const struct folder *f)
 	int err = 0;
 	DIR *d;
 
-	if (!access(f->run_spec, F_OK) || !access(f->checkpoint, F_OK))
+	if (is_run_spec(f->run_spec) || (access(f->run_spec, F_OK) && !access(f->checkpoint, F_OK)))
 		return 0;
 	d = opendir(f->dir);
 	while (d && !err && (e = readdir(d)))

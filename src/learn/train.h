@@ -39,7 +39,7 @@ struct train_conf {
 	uint64_t checkpoint_every, eval_every, log_every; /* transitions; 0: at the end only */
 	int eval_decisions;				  /* of each held-out environment */
 	const char *init; /* model to start from, or NULL; the options' */
-	char *spec; /* what determines the run: the simulator's version as a comment, then
+	char *spec; /* what determines the run: TRAIN_SPEC_HEAD and the simulator's version, then
 		       options, a line each */
 };
 
@@ -109,6 +109,8 @@ struct train_conf {
 	{OPT_INT, 0, "eval-decisions", "N", "500", 1, 1e9, NULL, "decisions of each held-out environment"}, \
 	{OPT_INT, 0, "log-every", "N", "25600", 0, 1e12, NULL, "transitions between lines of metrics; 0: one at the end"}
 /* clang-format on */
+
+#define TRAIN_SPEC_HEAD "# simulator "
 
 /* From options with these rows (and others, which skip, ended by NULL, names: where to and how).
  * 0 or -errno, printed. */

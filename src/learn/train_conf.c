@@ -29,7 +29,7 @@ static char *spec_text(const struct opts *o, const char *const *skip)
 
 	if (!f)
 		abort();
-	fprintf(f, "# simulator %d\n", SIM_VERSION);
+	fprintf(f, TRAIN_SPEC_HEAD "%d\n", SIM_VERSION);
 	for (int i = 0; i < o->n; i++)
 		if (o->text[i] && !is_skipped(o->table[i].name, skip) &&
 			!(grid && !strcmp(o->table[i].name, "envs")))

@@ -76,13 +76,12 @@ static int check_names(const struct folder *f, const char *init)
 
 static bool is_ours(const char *name)
 {
-	static const char *const ours[] = {
-		METRICS_FILE, METRICS_EVENTS, "best.safetensors", "last.safetensors", "run.spec"};
+	static const char *const ours[] = {METRICS_FILE, "best.safetensors", "last.safetensors", "run.spec"};
 
-	for (int i = 0; i < 5; i++)
-		if (!strncmp(name, ours[i], strlen(ours[i])))
+	for (int i = 0; i < 4; i++)
+		if (!strcmp(name, ours[i]))
 			return true;
-	return false;
+	return !strncmp(name, METRICS_EVENTS, strlen(METRICS_EVENTS));
 }
 
 // Whether run.spec, if there is one, is a run's and not a user's own.

@@ -258,7 +258,7 @@ static void signals_at_any_moment(void **state)
 // One is enough, in the middle of endless updates, too; what is then said holds for the command as it was.
 static void stops_that_are_heeded(void **state)
 {
-	static const char stop[] = "timeout -s INT -k 20 3 $CANOPY train " SMALL SIZES "%s 2>said";
+	static const char stop[] = "timeout --foreground -s INT -k 20 3 $CANOPY train " SMALL SIZES "%s 2>said";
 	char *burst = file_path(stop, "-o burst.safetensors -u 1000000000"),
 	     *anew = file_path(stop, "-o anew.safetensors -n 240000000 -u 12000000 --restart");
 

@@ -137,11 +137,6 @@ static void folders_of_others(void **state)
 
 /* --- Numbers --- */
 
-#define ABSURD                                                                                     \
-	SMALL "--hidden 256,256,256,256,256,256,256 --actor-rate 1 --critic-rate 1 "               \
-	      "--no-batch-norm "                                                                   \
-	      "--gamma 1 --tau 1 --loss-weight 0 -u 2000 "
-
 static void numbers_that_are_not_finite(void **state)
 {
 	struct st_file *f;

@@ -29,6 +29,10 @@ static char dir[] = "/tmp/canopy-faults-XXXXXX";
 	"--eval-decisions 10 --eval-rates 18 --eval-traces cellular:3 --eval-delays 15 "           \
 	"-p deep-buffer --lambda 0.25 --loss-weight 1,3 --loss-decisions 20 -j2 "
 #define SIZES "--hidden 16,12 "
+// Rates at which an update soon is not finite.
+#define ABSURD                                                                                     \
+	SMALL "--hidden 256,256,256,256,256,256,256 --actor-rate 1 --critic-rate 1 "               \
+	      "--no-batch-norm --gamma 1 --tau 1 --loss-weight 0 -u 2000 "
 
 static inline int set_up(void **state)
 {

@@ -137,6 +137,11 @@ static void folders_of_others(void **state)
 
 /* --- Numbers --- */
 
+#define ABSURD                                                                                     \
+	SMALL "--hidden 256,256,256,256,256,256,256 --actor-rate 1 --critic-rate 1 "               \
+	      "--no-batch-norm "                                                                   \
+	      "--gamma 1 --tau 1 --loss-weight 0 -u 2000 "
+
 static void numbers_that_are_not_finite(void **state)
 {
 	struct st_file *f;
@@ -254,11 +259,15 @@ static void signals_at_any_moment(void **state)
 static void stops_that_are_heeded(void **state)
 {
 	static const char stop[] = "timeout --foreground -s INT -k 20 3 $CANOPY train " SMALL SIZES "%s 2>said";
-	char *burst = file_path(stop, "-o burst.safetensors -u 1000000000"),
+	char *burst = file_path(stop, "-o burst.safetensors -u 1000000000 --restart"),
 	     *anew = file_path(stop, "-o anew.safetensors -n 240000000 -u 12000000 --restart");
 
 	need_program();
+	need_whole();
+	assert_int_equal(system("cp -r whole.run burst.run"), 0);
 	assert_int_equal(WEXITSTATUS(system(burst)), 124); // 137: it had to be killed
+	assert_int_equal(access("burst.run/best.safetensors", F_OK), -1); // the old run's
+	assert_int_equal(access("burst.run/last.safetensors", F_OK), -1);
 	assert_said("-u 1000000000", "there is no checkpoint yet, the same command begins anew");
 	assert_int_equal(WEXITSTATUS(system(anew)), 124);
 	assert_said("--restart", "the same command without restart goes on from the last checkpoint");

@@ -74,14 +74,14 @@ static int check_names(const struct folder *f, const char *init)
 	return 0;
 }
 
-static bool is_ours(const char *name)
+static bool is_ours(const struct folder *f, const char *name)
 {
-	static const char *const ours[] = {METRICS_FILE, "best.safetensors", "last.safetensors", "run.spec"};
+	const char *const ours[] = {f->best, f->last, f->run_spec};
 
-	for (int i = 0; i < 4; i++)
-		if (!strcmp(name, ours[i]))
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(name, strrchr(ours[i], '/') + 1))
 			return true;
-	return !strncmp(name, METRICS_EVENTS, strlen(METRICS_EVENTS));
+	return !strcmp(name, METRICS_FILE) || !strncmp(name, METRICS_EVENTS, strlen(METRICS_EVENTS));
 }
 
 // Whether run.spec, if there is one, is a run's and not a user's own.
@@ -109,7 +109,7 @@ static int check_folder(const struct folder *f)
 		return 0;
 	d = opendir(f->dir);
 	while (d && !err && (e = readdir(d)))
-		if (is_ours(e->d_name)) {
+		if (is_ours(f, e->d_name)) {
 			pr_err("%s: has %s, but not of a run of canopy train: another folder is named with --dir\n", f->dir,
 				e->d_name);
 			err = -EEXIST;
